@@ -1,0 +1,1 @@
+"""DICOM files in: pixels, windows, geometry and identity. Knows nothing of models."""

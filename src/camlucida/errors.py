@@ -1,0 +1,98 @@
+"""Every error that camlucida raises on purpose.
+
+    CamlucidaError
+    ├── InputError              something that came from outside cannot be used
+    │   ├── UnreadableFile      damaged, truncated, or of a kind nobody here reads
+    │   ├── FileTooLarge        beyond the bounds in settings.py
+    │   ├── MissingGeometry     positions or spacing that are needed are not there
+    │   └── UnsuitableImage     readable, but not what this model takes
+    ├── ModelError
+    │   ├── InvalidModelCard    model.toml says something impossible
+    │   ├── UnknownModel        no such model is registered
+    │   ├── ModelChanged        the files no longer have the digest they were registered with
+    │   └── UnsupportedNetwork  the network cannot be explained, and why
+    ├── ExplainError
+    │   ├── UnknownMethod
+    │   ├── UnknownFinding
+    │   └── NoTargetLayer       no layer with spatial extent that the output depends on
+    ├── StoreError
+    │   └── DamagedBlob         a kept file does not have its digest any more
+    └── MissingExtra            an optional part is not installed
+
+An error is a sentence with the value and the cure; it never holds patient data.
+"""
+
+
+class CamlucidaError(Exception):
+    """Something camlucida cannot do, said in one sentence."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class InputError(CamlucidaError):
+    """The input cannot be used."""
+
+
+class UnreadableFile(InputError):  # noqa: N818 - the sentence reads better without "Error"
+    """The file is damaged or of a kind that camlucida does not read."""
+
+
+class FileTooLarge(InputError):  # noqa: N818
+    """The file is larger than the settings allow."""
+
+
+class MissingGeometry(InputError):  # noqa: N818
+    """The image lacks the positions or the spacing that this needs."""
+
+
+class UnsuitableImage(InputError):  # noqa: N818
+    """The model does not take this kind of image."""
+
+
+class ModelError(CamlucidaError):
+    """The model cannot be used."""
+
+
+class InvalidModelCard(ModelError):  # noqa: N818
+    """The model.toml is not valid."""
+
+
+class UnknownModel(ModelError):  # noqa: N818
+    """No such model is registered; `camlucida models list` shows those that are."""
+
+
+class ModelChanged(ModelError):  # noqa: N818
+    """The model's files have changed since they were registered; register them as a new version."""
+
+
+class UnsupportedNetwork(ModelError):  # noqa: N818
+    """The network cannot be explained."""
+
+
+class ExplainError(CamlucidaError):
+    """The explanation cannot be computed."""
+
+
+class UnknownMethod(ExplainError):  # noqa: N818
+    """No such method; `camlucida methods` lists them."""
+
+
+class UnknownFinding(ExplainError):  # noqa: N818
+    """The model has no such finding."""
+
+
+class NoTargetLayer(ExplainError):  # noqa: N818
+    """The network has no layer with spatial extent that its output depends on."""
+
+
+class StoreError(CamlucidaError):
+    """The store cannot be used."""
+
+
+class DamagedBlob(StoreError):  # noqa: N818
+    """A kept file no longer has the content it was kept with."""
+
+
+class MissingExtra(CamlucidaError):  # noqa: N818
+    """An optional part of camlucida is not installed."""

@@ -1,0 +1,1 @@
+"""Phantoms with known truth and small trained networks, so that everything can be tried offline."""

@@ -1,0 +1,1 @@
+"""Networks: their cards, how they are loaded and split, and what is proven of them."""

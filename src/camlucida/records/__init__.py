@@ -1,0 +1,34 @@
+"""The nouns: frozen dataclasses that both columns of the pipeline speak in. No torch."""
+
+from camlucida.records.concept import CodedConcept
+from camlucida.records.explanation import Explanation
+from camlucida.records.finding import Finding
+from camlucida.records.geometry import Geometry
+from camlucida.records.image import FileFormat, Image, Patient, Photometric, Source
+from camlucida.records.prediction import Prediction
+from camlucida.records.provenance import Provenance
+from camlucida.records.saliency_map import SaliencyMap, Unit
+from camlucida.records.trust_report import FindingTrust, HeadKind, TrustReport
+from camlucida.records.window import VoiLut, VoiLutFunction, Window
+
+__all__ = [
+    "CodedConcept",
+    "Explanation",
+    "FileFormat",
+    "Finding",
+    "FindingTrust",
+    "Geometry",
+    "HeadKind",
+    "Image",
+    "Patient",
+    "Photometric",
+    "Prediction",
+    "Provenance",
+    "SaliencyMap",
+    "Source",
+    "TrustReport",
+    "Unit",
+    "VoiLut",
+    "VoiLutFunction",
+    "Window",
+]

@@ -1,0 +1,1 @@
+"""Numbers to pictures, numpy only: the same tables and formulas as the viewer."""

@@ -1,0 +1,1 @@
+"""From a network and an image to signed maps in logits, with trust and provenance."""

@@ -1,0 +1,47 @@
+"""Every setting: default, environment variable, meaning.
+
+Each field `x` is read from the environment variable `CAMLUCIDA_X`.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_home() -> Path:
+    """Where studies, models and maps are kept unless told otherwise."""
+    return Path.home() / ".local" / "share" / "camlucida"
+
+
+class Settings(BaseSettings):
+    """All settings of camlucida; the field's description is its documentation."""
+
+    model_config = SettingsConfigDict(env_prefix="CAMLUCIDA_", frozen=True)
+
+    home: Path = Field(
+        default_factory=default_home, description="Folder with the database and all kept files."
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(default=8765, ge=0, le=65535, description="Port of the server; 0 takes a free one.")
+    device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`: where networks run.")
+    max_file_bytes: int = Field(
+        default=2_000_000_000, gt=0, description="Larger input files are refused before they are read."
+    )
+    max_pixels: int = Field(
+        default=600_000_000,
+        gt=0,
+        description="Images with more values (all frames, all channels) are refused.",
+    )
+    architectures: str = Field(
+        default="",
+        description="Comma-separated Python packages whose functions may be named as a model's architecture, "
+        "beside those that are known to camlucida.",
+    )
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once from the environment."""
+    return Settings()
