@@ -1,0 +1,5 @@
+"""`python -m camlucida.cli` is `camlucida`."""
+
+from camlucida.cli import main
+
+main()

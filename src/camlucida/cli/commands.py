@@ -1,0 +1,150 @@
+"""The list of commands, and the group that imports a command's module only when it is called.
+
+A command `x` lives in `camlucida.cli.x` (with a trailing underscore where Python keeps the word), which has
+`app = typer.Typer(add_completion=False)`. With one `@app.command()` the module is the command; with an
+`@app.callback()` it is a group of commands (`camlucida models list`).
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from camlucida.cli import messages
+from camlucida.errors import CamlucidaError, MissingExtra
+from camlucida.version import __version__
+
+
+class Entry(NamedTuple):
+    """What the list of commands says of one command, without importing it."""
+
+    module: str
+    help: str
+    example: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "demo": Entry(
+        "demo", "Show everything on example studies, in the browser; needs no data.", "camlucida demo"
+    ),
+    "explain": Entry(
+        "explain",
+        "Explain every finding of images on disk: a table, the maps, and overlays.",
+        "camlucida explain chest.dcm --model phantom-radiograph --out maps",
+    ),
+    "import": Entry(
+        "import_",
+        "Put studies into the store and explain them.",
+        "camlucida import studies/ --model phantom-radiograph",
+    ),
+    "serve": Entry("serve", "Show the studies of the store in the browser.", "camlucida serve"),
+    "models": Entry("models", "Add, list, show, check and retire models.", "camlucida models add my-model/"),
+    "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
+    "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
+}
+
+
+class LazyCommands(TyperGroup):
+    """Lists commands from the table; the real command is imported when it is called."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self.commands = {name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()}
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Name, real command and the remaining arguments."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what fails is said in one line on stderr, and the exit code is 1."""
+        try:
+            return super().invoke(ctx)
+        except CamlucidaError as error:
+            messages.complain(error)
+        except OSError as error:
+            name = f": {error.filename}" if error.filename else ""
+            messages.complain(f"{error.strerror or type(error).__name__}{name}")
+        except MemoryError:
+            messages.complain("There is not enough memory for this; explain fewer or smaller images at once.")
+        except Exception as error:  # the last line of defence: one line, no traceback
+            if _is_of_typer(error):
+                raise
+            messages.complain(messages.unexpected(error))
+            if ctx.params.get("verbose"):
+                messages.errors().print_exception()
+        raise typer.Exit(1)
+
+
+def load(name: str) -> Any:
+    """The real command of this name.
+
+    Raises
+    ------
+    MissingExtra
+        The command needs an optional part that is not installed.
+    """
+    try:
+        module = import_module(f"camlucida.cli.{COMMANDS[name].module}")
+    except ModuleNotFoundError as error:
+        raise _missing(name, error) from error
+    command = typer.main.get_command(module.app)
+    command.name = name
+    command.help = command.help or COMMANDS[name].help
+    command.epilog = command.epilog or f"Example: {COMMANDS[name].example}"
+    return command
+
+
+def _missing(name: str, error: ModuleNotFoundError) -> Exception:
+    package = (error.name or "").partition(".")[0]
+    if package in {"", "camlucida"}:
+        return error
+    return MissingExtra(
+        f"`camlucida {name}` needs the Python package {package}, which is not installed; install the station "
+        "with `pip install 'camlucida[station]'`."
+    )
+
+
+def _is_of_typer(error: BaseException) -> bool:
+    """Whether typer raised this to end the command (Exit, Abort are RuntimeErrors of its own)."""
+    return type(error).__module__.partition(".")[0] in {"typer", "click"}
+
+
+def _version(value: bool) -> None:
+    if value:
+        messages.say(f"camlucida {__version__}")
+        raise typer.Exit
+
+
+_EXAMPLES = "\n\n".join(["**Examples**", *(f"`{entry.example}`" for entry in COMMANDS.values())])
+
+app = typer.Typer(
+    cls=LazyCommands,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(epilog=_EXAMPLES)
+def camlucida(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done, and details of faults, to stderr.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - acts in its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Show why a medical-imaging network says what it says: evidence in logits, on the image.
+
+    Research software, not a medical device.
+    """
+    messages.log_to_stderr(verbose=verbose)

@@ -1,0 +1,89 @@
+"""How the command line speaks: results on stdout, everything else as one line on stderr."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+NOTICE = "Research software, not a medical device."
+
+
+def output() -> Console:
+    """The console for results; looked up at each call, so that a redirected stdout is honoured."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def errors() -> Console:
+    """The console for errors, notes and progress."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line of result, as it is: brackets are no markup."""
+    output().print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """One line beside the result, on stderr."""
+    errors().print(text, markup=False)
+
+
+def complain(error: BaseException | str) -> None:
+    """One clear line on stderr for something that could not be done."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    errors().print(f"[bold red]Error:[/] {escape(text)}")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> None:
+    """A table on stdout; the last `right` columns hold numbers and are aligned to the right."""
+    shown = Table(title=escape(title) or None, title_justify="left", title_style="bold", header_style="bold")
+    for position, column in enumerate(columns):
+        justify = "right" if position >= len(columns) - right else "left"
+        shown.add_column(escape(column), justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        shown.add_row(*(escape(str(cell)) for cell in row))
+    Console(highlight=False).print(shown)
+
+
+def progress() -> Progress:
+    """A progress bar on stderr, gone when done; use it in a `with` block."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors(),
+        transient=True,
+    )
+
+
+def unexpected(error: Exception) -> str:
+    """A sentence for a fault of ours: the kind and the place, not the text, which may quote a header."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return (
+        f"camlucida met a fault of its own ({type(error).__name__}{place}); "
+        "run `camlucida --verbose …` again for the details and please report them without patient data."
+    )
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Structured logs on stderr: warnings, or everything with `--verbose`."""
+    import structlog  # noqa: PLC0415 - 0.1 s that `--help` does not need
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
