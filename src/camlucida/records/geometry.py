@@ -31,7 +31,7 @@ class Geometry:
 
     def pixel_to_cell(self, pixels: ArrayLike) -> NDArray[np.float64]:
         """Pixel indices (n, axes) to native-grid indices (n, axes)."""
-        return _transform(np.linalg.inv(self.native_to_pixel), pixels)
+        return _transform(np.asarray(np.linalg.inv(self.native_to_pixel), np.float64), pixels)
 
     def cell_to_patient(self, cells: ArrayLike) -> NDArray[np.float64]:
         """Native-grid indices (n, axes) to patient coordinates (n, 3) in mm, LPS.

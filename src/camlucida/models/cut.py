@@ -1,0 +1,230 @@
+"""Where a network is split, and how it is run in two parts.
+
+Everything before the cut runs without a graph. At the cut the tensor can be looked at, made a leaf, or
+replaced; everything after it (the head) runs with gradients. The network is left as it was found: training
+flags, hooks, gradients, batch-norm statistics and the grad mode, also after an error.
+
+The cut is named in one of two ways: the output of a module ("layer4"), or the d-th tensor that a function
+returned after a module's exit ("features.norm5 → relu": DenseNet applies its last ReLU without a module).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
+
+from camlucida.errors import NoTargetLayer, UnsupportedNetwork
+
+Logits = Callable[[Any], Tensor]
+"""Takes what the network returns, gives its logits: (batch, finding)."""
+
+_PROBABILITIES = {
+    "sigmoid": "sigmoid",
+    "sigmoid_": "sigmoid",
+    "expit": "sigmoid",
+    "special_expit": "sigmoid",
+    "logsigmoid": "sigmoid",
+    "softmax": "softmax",
+    "_softmax": "softmax",
+    "log_softmax": "softmax",
+    "_log_softmax": "softmax",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place at which a network can be split.
+
+    `module` and `exit`: the n-th exit of this module in one forward pass. `call`: 0 for the module's own
+    output, d for the tensor that the d-th function call after this exit returned. `grid` and `channels`
+    are those of the example the cut was found with. `stackable` says whether the head takes more rows than
+    the network was given (it does not when it also reads earlier tensors, as a U-Net does).
+    """
+
+    name: str
+    module: str
+    exit: int
+    call: int
+    channels: int
+    grid: tuple[int, ...]
+    stackable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a network said: logits (batch, finding), and the function that it put after them, if any."""
+
+    logits: Tensor
+    activation: str | None
+    looks_like_probabilities: bool = False
+
+
+def run(
+    network: nn.Module,
+    inputs: Tensor,
+    cut: Cut,
+    at_cut: Callable[[Tensor], Tensor],
+    logits: Logits | None = None,
+) -> Output:
+    """Run the network and let `at_cut` look at, or replace, the tensor at the cut.
+
+    Gradients are recorded from there on if `at_cut` returns a tensor that requires them.
+
+    Raises
+    ------
+    NoTargetLayer
+        The forward pass did not come by the cut (the network has changed since the cut was found).
+    """
+    passed = False
+
+    def cross(tensor: Tensor) -> Tensor:
+        nonlocal passed
+        passed = True
+        torch.set_grad_enabled(mode=True)
+        return at_cut(tensor)
+
+    with as_it_was(network), torch.inference_mode(mode=False), torch.no_grad(), ExitStack() as stack:
+        head = _Head(cut.call, cross)
+        handle = _watch(network, cut, head, cross, stack)
+        try:
+            returned = network(inputs.clone() if inputs.is_inference() else inputs)
+            stack.close()
+            torch.set_grad_enabled(mode=True)
+            output = read_output(returned, head.probabilities, logits)
+        finally:
+            if handle is not None:
+                handle.remove()
+    if not passed:
+        raise NoTargetLayer(f"The forward pass did not come by “{cut.name}”; find the target layer again.")
+    return output
+
+
+@contextmanager
+def as_it_was(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; every module's own training flag afterwards."""
+    training = [module for module in network.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def read_output(
+    returned: Any, probabilities: dict[str, list[tuple[Tensor, Tensor]]], logits: Logits | None
+) -> Output:
+    """Find the logits in what a network returned, looking through a final sigmoid or softmax.
+
+    Raises
+    ------
+    UnsupportedNetwork
+        No tensor of shape (batch, finding) is returned; the message says how to point at it.
+    """
+    tensor = _output_tensor(returned, logits)
+    for activation, calls in probabilities.items():
+        for result, argument in reversed(calls):
+            if (tensor is result or tensor._base is result) and argument.numel() == tensor.numel():  # noqa: SLF001 - torch's own name for "is a view of"
+                return Output(_as_table(argument.reshape(tensor.shape)), activation)
+    table = _as_table(tensor)
+    return Output(table, None, _within_unit_interval(table))
+
+
+def _watch(
+    network: nn.Module, cut: Cut, head: "_Head", cross: Callable[[Tensor], Tensor], stack: ExitStack
+) -> RemovableHandle | None:
+    """Switch the head's function mode on at the right exit, not before: it costs time."""
+    if not cut.exit:
+        stack.enter_context(head)
+        return None
+    exits = 0
+
+    def at_exit(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        nonlocal exits
+        exits += 1
+        if exits != cut.exit:
+            return None
+        replaced = cross(output) if cut.call == 0 else None
+        stack.enter_context(head)
+        return replaced
+
+    return network.get_submodule(cut.module).register_forward_hook(at_exit)
+
+
+class _Head(TorchFunctionMode):
+    """Sees every function call of the head: finds the cut among them, and a sigmoid or softmax at the end."""
+
+    def __init__(self, call: int, cross: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.remaining = call
+        self.cross = cross
+        self.probabilities: dict[str, list[tuple[Tensor, Tensor]]] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not is_activation(result):
+            return result
+        if self.remaining:
+            self.remaining -= 1
+            if not self.remaining:
+                return self.cross(result)
+        note_probabilities(self.probabilities, func, args, kwargs, result)
+        return result
+
+
+def is_activation(result: Any) -> bool:
+    """Whether a function's result is counted when calls are counted."""
+    return isinstance(result, Tensor) and result.is_floating_point()
+
+
+def function_name(func: Any) -> str:
+    """The plain name of a function, method or operator: "relu" for F.relu and aten.relu.default."""
+    return str(getattr(func, "__name__", func)).partition(".")[0]
+
+
+def note_probabilities(
+    calls: dict[str, list[tuple[Tensor, Tensor]]],
+    func: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None,
+    result: Tensor,
+) -> None:
+    """Remember what a sigmoid or softmax was given, so that the logit can be used instead of its result."""
+    activation = _PROBABILITIES.get(function_name(func))
+    argument = args[0] if args else (kwargs or {}).get("input")
+    if activation and isinstance(argument, Tensor) and argument is not result:
+        calls.setdefault(activation, []).append((result, argument))
+
+
+def _output_tensor(returned: Any, logits: Logits | None) -> Tensor:
+    tensor = logits(returned) if logits is not None else getattr(returned, "logits", returned)
+    if isinstance(tensor, Tensor):
+        return tensor
+    inside = f" with the keys {', '.join(map(str, tensor))}" if isinstance(tensor, dict) else ""
+    raise UnsupportedNetwork(
+        f"The network returns a {type(tensor).__name__}{inside}, not a tensor of logits; "
+        "say where they are, for example logits=lambda output: output[0]."
+    )
+
+
+def _as_table(tensor: Tensor) -> Tensor:
+    if tensor.ndim == 1:
+        return tensor[:, None]
+    if tensor.ndim == 2:
+        return tensor
+    raise UnsupportedNetwork(
+        f"The network returns shape {tuple(tensor.shape)}, not (batch, finding), as a segmentation does; say "
+        "which scalar to explain, for example logits=lambda output: output.flatten(2).mean(2)."
+    )
+
+
+def _within_unit_interval(table: Tensor) -> bool:
+    return bool(((table >= 0) & (table <= 1)).all()) and bool((table > 0).any())

@@ -1,0 +1,208 @@
+"""Which layer carries the map: the last one that still knows where things are.
+
+One probing forward pass with a graph looks at every tensor that a function or a module returned, and takes
+the last that has spatial extent and on most of whose positions the output depends. Found on: ResNet,
+DenseNet (after its functional ReLU), EfficientNet, SqueezeNet, VGG, 3D networks.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from camlucida.errors import NoTargetLayer
+from camlucida.models.cut import (
+    Cut,
+    Logits,
+    as_it_was,
+    function_name,
+    is_activation,
+    note_probabilities,
+    read_output,
+    run,
+)
+from camlucida.models.limits import explainable
+
+_ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward"}
+_MOST = 0.5  # share of positions on which the output has to depend
+
+
+def find_cut(
+    network: nn.Module, example: Tensor, layer: str | None = None, *, logits: Logits | None = None
+) -> Cut:
+    """Find where to split a network: at `layer`, or at the last layer with spatial extent.
+
+    Parameters
+    ----------
+    example
+        One input or more, (batch, channel, *space), of the size that will be explained.
+    layer
+        A module's path ("layer4.1"), or a name that an earlier cut was given.
+
+    Raises
+    ------
+    NoTargetLayer
+        There is no such layer, or none with spatial extent that the output depends on.
+    UnsupportedNetwork
+        The network cannot be split at all; the sentence says why.
+    """
+    network = explainable(network)
+    trace = _probe(network, example[:1], logits)
+    candidates = [step for step in trace.steps if _spatial(step.tensor, example)]
+    chosen = _named(candidates, network, layer) if layer else _last_that_matters(candidates, trace)
+    return replace(chosen.cut, stackable=_stackable(network, example[:1], chosen.cut, logits))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """A tensor that came by, the ways to name its place, and the function that made it."""
+
+    tensor: Tensor
+    cut: Cut
+    names: tuple[str, ...]
+    function: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trace:
+    steps: list[_Step]
+    logits: Tensor
+
+
+class _Probe(TorchFunctionMode):
+    """Writes down every tensor of one forward pass, and after which module's exit it came."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.leaf, self.leaf_exit, self.calls = "", 0, 0
+        self.exits: dict[str, int] = {}
+        self.steps: list[_Step] = []
+        self.probabilities: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        self.handles = [
+            module.register_forward_hook(self._at_exit(path, leaf=not any(module.children())))
+            for path, module in network.named_modules()
+            if path
+        ]
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if is_activation(result):
+            self.calls += 1
+            name = f"{self.leaf} → {function_name(func)}" if self.leaf else function_name(func)
+            cut = Cut(name, self.leaf, self.leaf_exit, self.calls, *_size(result))
+            self.steps.append(_Step(result, cut, (name,), function_name(func)))
+            note_probabilities(self.probabilities, func, args, kwargs, result)
+        return result
+
+    def _at_exit(self, path: str, *, leaf: bool) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            self.exits[path] = self.exits.get(path, 0) + 1
+            if leaf:
+                self.leaf, self.leaf_exit, self.calls = path, self.exits[path], 0
+            if isinstance(output, Tensor) and is_activation(output):
+                self._name_after(path, output)
+
+        return hook
+
+    def _name_after(self, path: str, output: Tensor) -> None:
+        """A module's own output is named after the module; of several, after the outermost."""
+        cut = Cut(path, path, self.exits[path], 0, *_size(output))
+        last = self.steps[-1] if self.steps else None
+        if last is not None and last.tensor is output:
+            self.steps[-1] = _Step(output, cut, (*last.names, path), last.function)
+        else:
+            self.steps.append(_Step(output, cut, (path,), ""))
+
+
+def _probe(network: nn.Module, example: Tensor, logits: Logits | None) -> _Trace:
+    with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad(), ExitStack() as stack:
+        probe = _Probe(network)
+        for handle in probe.handles:
+            stack.callback(handle.remove)
+        inputs = example.detach().clone().requires_grad_()
+        with probe:
+            returned = network(inputs * 1.0)  # not the leaf itself: the network may work in place
+        return _Trace(probe.steps, read_output(returned, probe.probabilities, logits).logits)
+
+
+def _last_that_matters(candidates: list[_Step], trace: _Trace) -> _Step:
+    """The last spatial tensor on most of whose positions the output depends."""
+    if not trace.logits.requires_grad:
+        raise NoTargetLayer("The output does not depend on the input by any differentiable path.")
+    weights = torch.linspace(1.0, 2.0, trace.logits.numel(), device=trace.logits.device)
+    scalar = (trace.logits * weights.reshape(trace.logits.shape)).sum()
+    for step in _distinct(reversed(candidates)):
+        if not step.tensor.requires_grad:
+            continue
+        (gradient,) = torch.autograd.grad(scalar, step.tensor, retain_graph=True, allow_unused=True)
+        if gradient is not None and (gradient != 0).any(dim=1).float().mean() > _MOST:
+            _refuse_attention(step, trace)
+            return step
+    raise NoTargetLayer(
+        "No layer with spatial extent was found on which the output depends: the network has only dense "
+        "layers, or its last layer is zero (not trained yet). Name one with target_layer=… to look anyway."
+    )
+
+
+def _named(candidates: list[_Step], network: nn.Module, layer: str) -> _Step:
+    for step in reversed(candidates):
+        if layer in step.names:
+            by_module = layer in dict(network.named_modules())
+            return replace(step, cut=replace(step.cut, name=layer)) if by_module else step
+    modules = [path for path, _ in network.named_modules() if path]
+    if layer in modules:
+        raise NoTargetLayer(
+            f"The layer “{layer}” returns no tensor with spatial extent; name a layer before the pooling."
+        )
+    near = get_close_matches(layer, [name for step in candidates for name in step.names], n=3, cutoff=0.0)
+    raise NoTargetLayer(f"The network has no layer “{layer}”; near to it are: {', '.join(near)}.")
+
+
+def _refuse_attention(step: _Step, trace: _Trace) -> None:
+    after = trace.steps[trace.steps.index(step) :]
+    if _ATTENTION & {later.function for later in after}:
+        raise NoTargetLayer(
+            f"After its last spatial layer (“{step.cut.name}”) the network is a transformer, whose "
+            "tokens are not mapped by this version; name a target_layer to explain up to there all the same."
+        )
+
+
+def _stackable(network: nn.Module, example: Tensor, cut: Cut, logits: Logits | None) -> bool:
+    """Whether the head takes a second row beside the network's own, and answers both as if alone."""
+    alone = run(network, example, cut, lambda tensor: tensor, logits).logits
+    try:
+        both = run(network, example, cut, lambda tensor: torch.cat([tensor, tensor]), logits).logits
+    except (RuntimeError, ValueError, IndexError):  # shapes do not fit: this is the answer, not a failure
+        return False
+    return both.shape[0] == 2 and torch.allclose(both, alone.expand_as(both), rtol=1e-4, atol=1e-5)
+
+
+def _spatial(tensor: Tensor, example: Tensor) -> bool:
+    """Channels first, more than one cell, and shrunk by about the same factor along every axis."""
+    if tensor.ndim != example.ndim or tensor.shape[0] != 1 or tensor[0, 0].numel() < 2:
+        return False
+    pairs = list(zip(tensor.shape[2:], example.shape[2:], strict=True))
+    # Padding and rounding may win or lose a cell, so a stride is known only between two bounds.
+    lowest = max(size / (cells + 1) for cells, size in pairs)
+    highest = min(size / max(cells - 1, 0.5) for cells, size in pairs)
+    anisotropy = 1 if len(pairs) == 2 else 8  # 3D networks often keep more slices than rows
+    return all(cells <= size + 1 for cells, size in pairs) and lowest <= highest * anisotropy
+
+
+def _distinct(steps: Iterable[_Step]) -> Iterator[_Step]:
+    seen: set[int] = set()
+    for step in steps:
+        if id(step.tensor) not in seen:
+            seen.add(id(step.tensor))
+            yield step
+
+
+def _size(tensor: Tensor) -> tuple[int, tuple[int, ...]]:
+    return (tensor.shape[1] if tensor.ndim > 1 else 1), tuple(tensor.shape[2:])

@@ -1,0 +1,158 @@
+"""An explanation as bytes, and back: safetensors with its JSON in the header, compressed by zstd.
+
+The same JSON, without the values, is what the server sends and what `camlucida explain` writes beside a map.
+Reading bounds every size before it allocates and runs no code from the file.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from camlucida.errors import DamagedBlob
+from camlucida.records.concept import CodedConcept
+from camlucida.records.explanation import Explanation
+from camlucida.records.finding import Finding
+from camlucida.records.geometry import Geometry
+from camlucida.records.prediction import Prediction
+from camlucida.records.provenance import Provenance
+from camlucida.records.saliency_map import SaliencyMap, Unit
+from camlucida.records.trust_report import FindingTrust, HeadKind, TrustReport
+
+FORMAT = 1
+MAX_BYTES = 512 * 2**20
+"""Largest explanation, uncompressed: far above any native grid, far below a machine's memory."""
+
+
+def encode(explanation: Explanation) -> bytes:
+    """The explanation as one compressed blob; the same explanation gives the same bytes."""
+    return zstandard.ZstdCompressor(level=9).compress(to_safetensors(explanation))
+
+
+def decode(blob: bytes) -> Explanation:
+    """The explanation that `encode` was given.
+
+    Raises
+    ------
+    DamagedBlob
+        The bytes are not an explanation.
+    """
+    try:
+        content = zstandard.ZstdDecompressor().decompress(blob, max_output_size=MAX_BYTES)
+        return from_safetensors(content)
+    except (zstandard.ZstdError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DamagedBlob(f"The bytes are not a kept explanation ({type(error).__name__}).") from error
+
+
+def to_safetensors(explanation: Explanation) -> bytes:
+    """Uncompressed safetensors: tensor `values` (finding, *space), float32; JSON in its header."""
+    header = json.dumps(to_json(explanation), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    values = np.ascontiguousarray(explanation.saliency_map.values, np.float32)
+    return bytes(save({"values": values}, {"camlucida": header}))
+
+
+def from_safetensors(content: bytes) -> Explanation:
+    """The explanation that `to_safetensors` was given; raises what the parts raise."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])["__metadata__"]["camlucida"]
+    return from_json(json.loads(header), load(content)["values"])
+
+
+def to_json(explanation: Explanation) -> dict[str, Any]:
+    """Everything but the values, as plain JSON types; evidence for and against is added for readers."""
+    saliency_map = explanation.saliency_map
+    indices = range(len(saliency_map.findings))
+    geometry = saliency_map.geometry
+    return {
+        "format": FORMAT,
+        "prediction": asdict(explanation.prediction),
+        "saliency_map": {
+            "findings": list(saliency_map.findings),
+            "logits": list(saliency_map.logits),
+            "bias": list(saliency_map.bias),
+            "residual": list(saliency_map.residual),
+            "evidence_for": [saliency_map.evidence_for(index) for index in indices],
+            "evidence_against": [saliency_map.evidence_against(index) for index in indices],
+            "supported": [saliency_map.supported(index) for index in indices],
+            "method": saliency_map.method,
+            "target_layer": saliency_map.target_layer,
+            "unit": saliency_map.unit,
+            "geometry": {
+                "native_shape": list(geometry.native_shape),
+                "pixel_shape": list(geometry.pixel_shape),
+                "native_to_pixel": geometry.native_to_pixel.tolist(),
+                "spacing": None if geometry.spacing is None else list(geometry.spacing),
+                "pixel_to_patient": _optional_list(geometry.pixel_to_patient),
+            },
+        },
+        "trust": asdict(explanation.trust),
+        "provenance": asdict(explanation.provenance) | {"cache_key": explanation.provenance.cache_key},
+    }
+
+
+def from_json(content: dict[str, Any], values: NDArray[np.float32]) -> Explanation:
+    """The explanation from its JSON and its values."""
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']} is not {FORMAT}")
+    provenance = {key: value for key, value in content["provenance"].items() if key != "cache_key"}
+    return Explanation(
+        prediction=_prediction(content["prediction"]),
+        saliency_map=_saliency_map(content["saliency_map"], values),
+        trust=_trust(content["trust"]),
+        provenance=Provenance(**provenance),
+    )
+
+
+def _prediction(content: dict[str, Any]) -> Prediction:
+    findings = tuple(
+        Finding(
+            finding["name"],
+            None if finding["concept"] is None else CodedConcept(**finding["concept"]),
+            finding["operating_point"],
+        )
+        for finding in content["findings"]
+    )
+    return Prediction(findings, tuple(content["logits"]), tuple(content["probabilities"]))
+
+
+def _saliency_map(content: dict[str, Any], values: NDArray[np.float32]) -> SaliencyMap:
+    place = content["geometry"]
+    to_patient = place["pixel_to_patient"]
+    geometry = Geometry(
+        native_shape=tuple(place["native_shape"]),
+        pixel_shape=tuple(place["pixel_shape"]),
+        native_to_pixel=np.array(place["native_to_pixel"], np.float64),
+        spacing=None if place["spacing"] is None else tuple(place["spacing"]),
+        pixel_to_patient=None if to_patient is None else np.array(to_patient, np.float64),
+    )
+    if values.shape != (len(content["findings"]), *geometry.native_shape):
+        raise ValueError(f"values have shape {values.shape}")
+    return SaliencyMap(
+        findings=tuple(content["findings"]),
+        values=values,
+        logits=tuple(content["logits"]),
+        bias=tuple(content["bias"]),
+        residual=tuple(content["residual"]),
+        method=content["method"],
+        target_layer=content["target_layer"],
+        geometry=geometry,
+        unit=Unit(content["unit"]),
+    )
+
+
+def _trust(content: dict[str, Any]) -> TrustReport:
+    return TrustReport(
+        head=HeadKind(content["head"]),
+        head_deviation=content["head_deviation"],
+        findings=tuple(FindingTrust(**finding) for finding in content["findings"]),
+        cautions=tuple(content["cautions"]),
+    )
+
+
+def _optional_list(matrix: NDArray[np.float64] | None) -> list[Any] | None:
+    return None if matrix is None else matrix.tolist()
