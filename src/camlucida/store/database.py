@@ -1,0 +1,309 @@
+"""The tables of the station, and how SQLite is opened: what is kept, what is wanted, who may look.
+
+Rows hold names, numbers and digests; whatever is large lies in `blobs`, under its digest.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Double,
+    Engine,
+    ForeignKey,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from camlucida.errors import StoreError
+
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "ceph"})
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment with its time zone: SQLite forgets zones, so UTC is written and UTC comes back."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To naive UTC; a moment without a zone is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise StoreError(f"{value.isoformat()} has no time zone; the store keeps moments in UTC.")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From naive UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables of the station."""
+
+    type_annotation_map = {datetime: UtcDateTime, float: Double, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's form
+
+
+class StudyRow(Base):
+    """A study with its patient; pictures without a study of their own get one each."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)  # opaque: what URLs say
+    study_instance_uid: Mapped[str] = mapped_column(unique=True)
+    patient_name: Mapped[str]
+    patient_id: Mapped[str]
+    birth_date: Mapped[str]
+    sex: Mapped[str]
+    study_date: Mapped[str]
+    study_time: Mapped[str]
+    description: Mapped[str]
+    accession_number: Mapped[str]
+    phantom: Mapped[bool]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    images: Mapped[list["ImageRow"]] = relationship(back_populates="study", order_by="ImageRow.id")
+
+
+class ImageRow(Base):
+    """An image: a file, one frame of it, or a volume made of a series."""
+
+    __tablename__ = "images"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    identity: Mapped[str] = mapped_column(String(64), unique=True)  # SOP Instance UIDs, frame and pixels
+    files_digest: Mapped[str] = mapped_column(String(64), index=True)  # of the original files together
+    pixel_digest: Mapped[str] = mapped_column(String(64))
+    modality: Mapped[str]
+    series_instance_uid: Mapped[str]
+    series_description: Mapped[str]
+    view_position: Mapped[str]
+    frame_number: Mapped[int | None]
+    header: Mapped[dict[str, Any]]  # all of the Image but its values, patient and origin
+    source: Mapped[dict[str, Any]]  # where it came from, without patient and path
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    study: Mapped[StudyRow] = relationship(back_populates="images")
+    files: Mapped[list["FileRow"]] = relationship(order_by="FileRow.position")
+    explanations: Mapped[list["ExplanationRow"]] = relationship(
+        back_populates="image", order_by="ExplanationRow.id"
+    )
+
+
+class FileKind(StrEnum):
+    """What a kept file is."""
+
+    ORIGINAL = "original"  # as it came
+    PIXELS = "pixels"  # decoded stored values of an image, or of one slice of a volume, zstd
+
+
+class FileRow(Base):
+    """A blob that belongs to an image."""
+
+    __tablename__ = "files"
+    __table_args__ = (UniqueConstraint("image_id", "kind", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    kind: Mapped[str]
+    position: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    bytes: Mapped[int]
+
+
+class ModelRow(Base):
+    """A model that has explained, or shall explain, images of this store."""
+
+    __tablename__ = "models"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[str]
+    current: Mapped[bool]  # False: retired or replaced; its maps are kept but not shown as current
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class PredictionRow(Base):
+    """What a model says of one finding on one image."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (UniqueConstraint("image_id", "model_digest", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    model_digest: Mapped[str] = mapped_column(ForeignKey("models.digest"))
+    position: Mapped[int]
+    name: Mapped[str]
+    operating_point: Mapped[float | None]
+    logit: Mapped[float]
+    probability: Mapped[float]
+
+    model: Mapped[ModelRow] = relationship()
+
+
+class State(StrEnum):
+    """How far an explanation has come."""
+
+    WANTED = "wanted"  # to be computed; also after a crash half-way
+    DONE = "done"  # kept, with its blob
+    REFUSED = "refused"  # the model does not take this image; the reason says why
+    FAILED = "failed"  # should have worked; tried again at the next start
+
+
+class ExplanationRow(Base):
+    """What is wanted and what is done: one row for each image, model and method."""
+
+    __tablename__ = "explanations"
+    __table_args__ = (UniqueConstraint("image_id", "model_digest", "method"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    model_digest: Mapped[str] = mapped_column(ForeignKey("models.digest"), index=True)
+    method: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str] = mapped_column(default="")
+    digest: Mapped[str | None] = mapped_column(String(64), index=True)  # of the encoded Explanation
+    bytes: Mapped[int] = mapped_column(default=0)
+    created: Mapped[datetime] = mapped_column(default=now)
+    finished: Mapped[datetime | None]
+
+    image: Mapped[ImageRow] = relationship(back_populates="explanations")
+    model: Mapped[ModelRow] = relationship()
+
+
+class TokenRow(Base):
+    """A sign-in token, of which only the SHA-256 is kept; it opens the station once."""
+
+    __tablename__ = "tokens"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires: Mapped[datetime]
+    used: Mapped[datetime | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class VisitRow(Base):
+    """A signed-in browser: the SHA-256 of what its cookie says."""
+
+    __tablename__ = "visits"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires: Mapped[datetime]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Database:
+    """One SQLite file in WAL mode: many readers beside one writer, in any number of processes."""
+
+    def __init__(self, path: Path) -> None:
+        refuse_network_file_system(path.parent)
+        self.path = path
+        # hide_parameters: an error's text must not quote a patient's name.
+        self.engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
+        event.listen(self.engine, "connect", _prepare_connection)
+        event.listen(self.engine, "begin", _begin)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one moment of the database; what it changes is thrown away."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are kept together at the end of the block, or not at all.
+
+        The write lock is taken at the start (BEGIN IMMEDIATE): a transaction that first reads and then
+        wants to write would otherwise fail at once when another process has written in between.
+        """
+        engine = self.engine.execution_options(camlucida_begin="BEGIN IMMEDIATE")
+        with Session(engine) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give all connections back; SQLite then folds the write-ahead log into the file."""
+        self.engine.dispose()
+
+
+def refuse_network_file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> None:
+    """SQLite's locks are not kept by network file systems, and databases there get damaged.
+
+    Raises
+    ------
+    StoreError
+        The folder lies on one.
+    """
+    kind = _file_system(folder.resolve(), mounts)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise StoreError(
+            f"{folder} lies on a network file system ({kind}), where SQLite's database can be damaged; "
+            "choose a folder on a local disk with --home or CAMLUCIDA_HOME."
+        )
+
+
+def _file_system(folder: Path, mounts: Path) -> str:
+    if not mounts.is_file():  # not Linux
+        return ""
+    lines = (line.split() for line in mounts.read_text(encoding="utf-8").splitlines())
+    kinds = {Path(place.replace("\\040", " ")): kind for _, place, kind, *_ in lines}
+    return next((kinds[parent] for parent in (folder, *folder.parents) if parent in kinds), "")
+
+
+def _prepare_connection(connection: Any, record: object) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+    connection.isolation_level = None  # transactions begin where we say so: see _begin
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 30000")  # first: the next line needs a lock, too
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("camlucida_begin", "BEGIN"))
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to the newest revision; safe when several processes start at once.
+
+    Raises
+    ------
+    StoreError
+        The database was written by a newer camlucida.
+    """
+    from alembic import command  # noqa: PLC0415 - 0.2 s, needed once a start
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.execution_options(camlucida_begin="BEGIN IMMEDIATE").begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreError(
+                "The database was written by a newer version of camlucida; update camlucida, or choose "
+                "another folder with --home."
+            ) from error

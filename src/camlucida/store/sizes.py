@@ -1,0 +1,97 @@
+"""How much room is taken, and by what: evidence is counted apart from pixels."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, func, select
+
+from camlucida.store.database import ExplanationRow, FileKind, FileRow, ImageRow, StudyRow
+from camlucida.store.home import Home
+
+
+class Sizes(NamedTuple):
+    """Bytes on the disk by kind. A file that several images share counts once."""
+
+    originals: int  # files as they came
+    pixels: int  # decoded stored values, compressed
+    evidence: int  # predictions, maps, trust and provenance
+    database: int
+    unused: int  # blobs that no row names, left by a crash: harmless
+
+
+class StudySize(NamedTuple):
+    """Bytes of one study; `evidence` is what explanations add to it."""
+
+    key: str
+    study_date: str
+    description: str
+    images: int
+    originals: int
+    pixels: int
+    explanations: int
+    evidence: int
+
+
+def of_home(home: Home) -> Sizes:
+    """Bytes of the whole home by kind."""
+    kept = dict(home.blobs.sizes())
+    with home.database.read() as session:
+        kinds = {
+            kind: set(session.scalars(select(FileRow.digest).where(FileRow.kind == kind)))
+            for kind in FileKind
+        }
+        evidence = set(
+            session.scalars(select(ExplanationRow.digest).where(ExplanationRow.digest.is_not(None)))
+        )
+    used = kinds[FileKind.ORIGINAL] | kinds[FileKind.PIXELS] | evidence
+    return Sizes(
+        originals=sum(kept.get(digest, 0) for digest in kinds[FileKind.ORIGINAL]),
+        pixels=sum(kept.get(digest, 0) for digest in kinds[FileKind.PIXELS]),
+        evidence=sum(kept.get(digest, 0) for digest in evidence if digest),
+        database=sum(path.stat().st_size for path in home.folder.glob(f"{home.database.path.name}*")),
+        unused=sum(size for digest, size in kept.items() if digest not in used),
+    )
+
+
+def of_studies(home: Home) -> list[StudySize]:
+    """Bytes of each study, in the order in which they came."""
+    with home.database.read() as session:
+        studies = session.scalars(select(StudyRow).order_by(StudyRow.id)).all()
+        images = _by_study(
+            session.execute(select(ImageRow.study_id, func.count()).group_by(ImageRow.study_id))
+        )
+        files = {kind: dict(session.execute(_bytes_of_files(kind)).tuples().all()) for kind in FileKind}
+        explained = (
+            select(ImageRow.study_id, func.count(), func.sum(ExplanationRow.bytes))
+            .join(ExplanationRow.image)
+            .where(ExplanationRow.digest.is_not(None))
+            .group_by(ImageRow.study_id)
+        )
+        evidence = {study: (count, size) for study, count, size in session.execute(explained)}
+    return [
+        StudySize(
+            study.key,
+            study.study_date,
+            study.description,
+            images.get(study.id, 0),
+            files[FileKind.ORIGINAL].get(study.id, 0),
+            files[FileKind.PIXELS].get(study.id, 0),
+            *evidence.get(study.id, (0, 0)),
+        )
+        for study in studies
+    ]
+
+
+def _count_of_images() -> Select[Any]:
+    return select(ImageRow.study_id, func.count()).group_by(ImageRow.study_id)
+
+
+def _bytes_of_files(kind: FileKind) -> Select[Any]:
+    """Study and bytes; the frames of a multi-frame file share it, so each digest counts once a study."""
+    once = (
+        select(ImageRow.study_id, FileRow.digest, FileRow.bytes)
+        .join(ImageRow, ImageRow.id == FileRow.image_id)
+        .where(FileRow.kind == kind)
+        .distinct()
+        .subquery()
+    )
+    return select(once.c.study_id, func.sum(once.c.bytes)).group_by(once.c.study_id)

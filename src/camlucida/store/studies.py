@@ -1,0 +1,182 @@
+"""Studies and their images: taken in once, however often they come."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from camlucida.errors import DamagedBlob
+from camlucida.records import FileFormat, Image, Patient
+from camlucida.store import pixels
+from camlucida.store.blobs import digest_of_file
+from camlucida.store.database import FileKind, FileRow, ImageRow, StudyRow
+from camlucida.store.home import Home
+
+PHANTOM = "phantom"  # what the example generator calls itself in Manufacturer
+OTHER_PIXELS = "Another image with the same SOP Instance UID and other pixels is kept, too."
+
+
+class Taken(NamedTuple):
+    """What came of keeping some images: how many are new, and how many were known."""
+
+    new: int = 0
+    known: int = 0
+
+
+def new_key() -> str:
+    """An opaque name for URLs: 128 random bits, in hexadecimal."""
+    return secrets.token_hex(16)
+
+
+def files_digest(paths: Sequence[Path]) -> str:
+    """SHA-256 of the contents of files together, in any order."""
+    return _digest(sorted(digest_of_file(path) for path in paths))
+
+
+def count_of_files(home: Home, digest: str) -> int:
+    """How many intact images of exactly these files are kept."""
+    with home.database.read() as session:
+        rows = session.scalars(
+            select(ImageRow).where(ImageRow.files_digest == digest).options(selectinload(ImageRow.files))
+        ).all()
+    if all(home.blobs.intact(file.digest) for row in rows for file in row.files):
+        return len(rows)
+    return 0
+
+
+def keep(home: Home, images: Sequence[Image], originals: Sequence[Path]) -> Taken:
+    """Keep images and the files that they were read from, all or nothing.
+
+    An image with the SOP Instance UIDs, frame and pixels of a kept one is that image; what is damaged of it
+    is written again.
+    """
+    digest = files_digest(originals)
+    files = [_keep_original(home, n, path) for n, path in enumerate(originals)]
+    slices = [_keep_slices(home, image) for image in images]
+    new = 0
+    with home.database.write() as session:
+        for image, planes in zip(images, slices, strict=True):
+            kept = session.scalar(select(ImageRow).where(ImageRow.identity == _identity(image, digest)))
+            if kept is None:
+                session.add(_row(session, image, digest, [*files, *planes]))
+                session.flush()  # the next image may belong to the same study
+                new += 1
+            elif kept.files_digest == digest:
+                _renew(kept, [*files, *planes])
+    return Taken(new, len(images) - new)
+
+
+def load(home: Home, row: ImageRow) -> Image:
+    """The Image as it was when it was kept.
+
+    Raises
+    ------
+    DamagedBlob
+        A kept file is missing or damaged, or the pixels are not those that were kept.
+    """
+    planes = [home.blobs.get(file.digest) for file in row.files if file.kind == FileKind.PIXELS]
+    image = pixels.rebuild(row.header, row.source, patient(row.study), planes)
+    if image.digest != row.pixel_digest:
+        raise DamagedBlob("The kept pixels of an image are not those that were imported; import it again.")
+    return image
+
+
+def patient(study: StudyRow) -> Patient:
+    """Whose study it is."""
+    return Patient(study.patient_name, study.patient_id, study.birth_date, study.sex)
+
+
+class _File(NamedTuple):
+    kind: FileKind
+    position: int
+    digest: str
+    bytes: int
+
+
+def _keep_original(home: Home, position: int, path: Path) -> _File:
+    return _File(FileKind.ORIGINAL, position, home.blobs.put_file(path), path.stat().st_size)
+
+
+def _keep_slices(home: Home, image: Image) -> list[_File]:
+    return [
+        _File(FileKind.PIXELS, n, home.blobs.put(content), len(content))
+        for n, content in enumerate(pixels.slices(image))
+    ]
+
+
+def _renew(row: ImageRow, files: Sequence[_File]) -> None:
+    """Point to the files as they were written just now: another zstd may pack the same pixels otherwise."""
+    fresh = {(file.kind.value, file.position): file for file in files}
+    for kept in row.files:
+        file = fresh[kept.kind, kept.position]
+        kept.digest, kept.bytes = file.digest, file.bytes
+
+
+def _identity(image: Image, digest: str) -> str:
+    """SHA-256 of what makes an image the same image: its UIDs (or its file), its frame and its pixels."""
+    uids = sorted(image.source.sop_instance_uids) or [digest]
+    return _digest([*uids, str(image.source.frame_number), image.digest])
+
+
+def _row(session: Session, image: Image, digest: str, files: Sequence[_File]) -> ImageRow:
+    source = image.source
+    if _same_uids(session, image):
+        image = replace(image, notes=(*image.notes, OTHER_PIXELS))
+    return ImageRow(
+        key=new_key(),
+        study=_study(session, image, digest),
+        identity=_identity(image, digest),
+        files_digest=digest,
+        pixel_digest=image.digest,
+        modality=image.modality,
+        series_instance_uid=source.series_instance_uid,
+        series_description=source.series_description,
+        view_position=source.view_position,
+        frame_number=source.frame_number,
+        header=pixels.header(image),
+        source=json.loads(json.dumps(pixels.origin(source))),
+        files=[FileRow(**file._asdict()) for file in files],
+    )
+
+
+def _same_uids(session: Session, image: Image) -> bool:
+    source = image.source
+    if not source.sop_instance_uids:
+        return False
+    others = session.scalars(
+        select(ImageRow.source).where(ImageRow.series_instance_uid == source.series_instance_uid)
+    )
+    same = (list(source.sop_instance_uids), source.frame_number)
+    return any((other["sop_instance_uids"], other["frame_number"]) == same for other in others)
+
+
+def _study(session: Session, image: Image, digest: str) -> StudyRow:
+    source = image.source
+    uid = source.study_instance_uid or f"2.25.{int(digest[:32], 16)}"  # PS3.5 B.2: a UUID as a UID
+    study = session.scalar(select(StudyRow).where(StudyRow.study_instance_uid == uid))
+    if study is not None:
+        return study
+    named = source.study_description or ("" if source.format is FileFormat.DICOM else Path(source.path).name)
+    return StudyRow(
+        key=new_key(),
+        study_instance_uid=uid,
+        patient_name=source.patient.name,
+        patient_id=source.patient.patient_id,
+        birth_date=source.patient.birth_date,
+        sex=source.patient.sex,
+        study_date=source.study_date,
+        study_time=source.study_time,
+        description=named,
+        accession_number=source.accession_number,
+        phantom=PHANTOM in source.manufacturer.casefold(),
+    )
+
+
+def _digest(words: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
