@@ -1,0 +1,37 @@
+"""How many logits a cell must hold for full colour: one number for all findings and studies of a model.
+
+A scale that depends on the map makes every map look equally hot; this one depends on the native grid only.
+"""
+
+import math
+from collections.abc import Sequence
+
+from camlucida.records import SaliencyMap, Unit
+
+SMALLEST = 1e-3  # logits
+
+
+def fixed_scale(native_shape: Sequence[int]) -> float:
+    """Logits per cell at full colour: 8 / sqrt(number of cells), rounded in ratio to 1, 2, 5, 10, …, ≥ 1e-3.
+
+    A finding whose evidence of 8 logits lies in the square root of all cells is shown in full colour there.
+    """
+    return max(SMALLEST, round_1_2_5(8 / math.sqrt(math.prod(native_shape))))
+
+
+def scale_of(saliency_map: SaliencyMap) -> float:
+    """The scale that a map is shown on, in its own unit per cell.
+
+    Logits are shown on the model's fixed scale. A relative map has no unit, so its own peak is full colour.
+    """
+    if saliency_map.unit is Unit.LOGIT:
+        return fixed_scale(saliency_map.geometry.native_shape)
+    peak = float(saliency_map.values.max(initial=0.0))
+    return peak if peak > 0 else 1.0
+
+
+def round_1_2_5(value: float) -> float:
+    """The nearest, in ratio, of …, 0.1, 0.2, 0.5, 1, 2, 5, 10, …"""
+    exponent = math.floor(math.log10(value))
+    series = [float(f"{mantissa}e{power}") for power in (exponent, exponent + 1) for mantissa in (1, 2, 5)]
+    return min(series, key=lambda candidate: abs(math.log(candidate / value)))
