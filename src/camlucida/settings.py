@@ -25,6 +25,15 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=8765, ge=0, le=65535, description="Port of the server; 0 takes a free one.")
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https://[^/\s]+)?$",
+        description="`https://name` under which a reverse proxy of yours shows the station. Only with it may "
+        "the server listen on an address that other machines reach; its name is then accepted, too.",
+    )
+    session_hours: float = Field(
+        default=12.0, gt=0, description="Hours after which a signed-in browser has to sign in again."
+    )
     device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`: where networks run.")
     max_file_bytes: int = Field(
         default=2_000_000_000, gt=0, description="Larger input files are refused before they are read."

@@ -1,8 +1,9 @@
 """How much room is taken, and by what: evidence is counted apart from pixels."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from camlucida.store.database import ExplanationRow, FileKind, FileRow, ImageRow, StudyRow
 from camlucida.store.home import Home
@@ -56,10 +57,8 @@ def of_studies(home: Home) -> list[StudySize]:
     """Bytes of each study, in the order in which they came."""
     with home.database.read() as session:
         studies = session.scalars(select(StudyRow).order_by(StudyRow.id)).all()
-        images = _by_study(
-            session.execute(select(ImageRow.study_id, func.count()).group_by(ImageRow.study_id))
-        )
-        files = {kind: dict(session.execute(_bytes_of_files(kind)).tuples().all()) for kind in FileKind}
+        images = _pairs(session, select(ImageRow.study_id, func.count()).group_by(ImageRow.study_id))
+        files = {kind: _pairs(session, _bytes_of_files(kind)) for kind in FileKind}
         explained = (
             select(ImageRow.study_id, func.count(), func.sum(ExplanationRow.bytes))
             .join(ExplanationRow.image)
@@ -81,11 +80,7 @@ def of_studies(home: Home) -> list[StudySize]:
     ]
 
 
-def _count_of_images() -> Select[Any]:
-    return select(ImageRow.study_id, func.count()).group_by(ImageRow.study_id)
-
-
-def _bytes_of_files(kind: FileKind) -> Select[Any]:
+def _bytes_of_files(kind: FileKind) -> Select[int, int]:
     """Study and bytes; the frames of a multi-frame file share it, so each digest counts once a study."""
     once = (
         select(ImageRow.study_id, FileRow.digest, FileRow.bytes)
@@ -95,3 +90,7 @@ def _bytes_of_files(kind: FileKind) -> Select[Any]:
         .subquery()
     )
     return select(once.c.study_id, func.sum(once.c.bytes)).group_by(once.c.study_id)
+
+
+def _pairs(session: Session, query: Select[int, int]) -> dict[int, int]:
+    return {study: number for study, number in session.execute(query)}  # noqa: C416 - rows are not tuples to mypy

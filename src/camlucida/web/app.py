@@ -1,0 +1,84 @@
+"""The station's web application: what is kept, shown; nothing is computed in a request."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+
+from camlucida.errors import CamlucidaError
+from camlucida.settings import settings
+from camlucida.store.home import Home
+from camlucida.version import __version__
+from camlucida.web import explanations, images, signing_in, studies
+from camlucida.web.protection import Protection
+
+STATIC = Path(__file__).parent / "static"
+NOTICE = "Research software, not a medical device."
+
+_log = structlog.get_logger()
+
+
+def create_app(home: Home, static: Path = STATIC) -> FastAPI:
+    """The application over an open home; `static` holds the built viewer."""
+    app = FastAPI(title="camlucida", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.home = home
+    app.state.static = static
+    app.include_router(_api())
+    app.include_router(signing_in.router)
+    app.add_api_route("/", page, include_in_schema=False)
+    if static.is_dir():
+        app.mount("/static", StaticFiles(directory=static))
+    app.add_exception_handler(CamlucidaError, _said)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)
+    public_name = urlsplit(settings().public_url).hostname
+    app.add_middleware(Protection, names=[public_name] if public_name else [])
+    return app
+
+
+def page(request: Request) -> Response:
+    """The viewer, for those who are signed in."""
+    home: Home = request.app.state.home
+    if not signing_in.is_signed_in(home, request.cookies.get(signing_in.cookie_name(home))):
+        return signing_in.page(signing_in.SIGNED_OUT, 401)
+    index = request.app.state.static / "index.html"
+    if not index.is_file():
+        return signing_in.page(
+            "The viewer has not been built in this checkout: run `npm ci && npm run build` in viewer/.", 503
+        )
+    return FileResponse(index)
+
+
+def about() -> dict[str, str]:
+    """The version, and what camlucida is not."""
+    return {"version": __version__, "notice": NOTICE}
+
+
+def _api() -> APIRouter:
+    """Everything under /api needs a signed-in browser."""
+    api = APIRouter(prefix="/api", dependencies=[Depends(signing_in.must_be_signed_in)])
+    api.add_api_route("/about", about)
+    for router in (studies.router, images.router, explanations.router):
+        api.include_router(router)
+    return api
+
+
+def _said(request: Request, error: Exception) -> JSONResponse:
+    _log.error("refused", path=request.url.path, error=type(error).__name__, reason=str(error))
+    return JSONResponse({"detail": str(error)}, 500)
+
+
+def _unreadable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - Starlette's signature
+    return JSONResponse({"detail": "A part of this address cannot be read; `slice` is a whole number."}, 422)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    # The error's text may quote what is kept, so only its kind is logged, and nothing of it is sent.
+    _log.error("unexpected", path=request.url.path, error=type(error).__name__)
+    return JSONResponse({"detail": "The station met an error of its own; its log names the kind."}, 500)

@@ -1,0 +1,81 @@
+"""What every request must say and every response says, so that only the station's own page reads it.
+
+The Host header is checked against DNS rebinding: a page of somebody else whose name was made to point to
+127.0.0.1 would otherwise be read as ours.
+"""
+
+from collections.abc import Iterable
+from time import perf_counter
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+NOT_KEPT = "no-store"  # what may say who a patient is stays out of the browser's cache
+
+_log = structlog.get_logger()
+
+
+class Protection:
+    """ASGI middleware: refuses foreign Host names, adds the security headers, logs without query or name."""
+
+    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
+        self._app = app
+        self._names = LOOPBACK | {name.casefold() for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = perf_counter()
+
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message)
+                _log.debug(
+                    "request",
+                    path=scope["path"],
+                    status=message["status"],
+                    seconds=round(perf_counter() - began, 4),
+                )
+            await send(message)
+
+        app = self._app if host_name(Headers(scope=scope).get("host", "")) in self._names else _REFUSAL
+        await app(scope, receive, send_protected)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port and brackets, in lower case; "" if it cannot be read."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _add_headers(message: Message) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in HEADERS.items():
+        headers[name] = value
+    headers.setdefault("Cache-Control", NOT_KEPT)
+
+
+_REFUSAL = PlainTextResponse(
+    "This station answers under localhost only; open the link that it printed when it started. Behind a "
+    "reverse proxy, set CAMLUCIDA_PUBLIC_URL to the name under which it is shown.\n",
+    status_code=421,
+)

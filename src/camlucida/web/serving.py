@@ -1,0 +1,155 @@
+"""The server process: a free port, a link with a one-time token, and an end without a traceback."""
+
+import asyncio
+import errno
+import ipaddress
+import json
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import uvicorn
+
+from camlucida.errors import StoreError
+from camlucida.settings import settings
+from camlucida.store.home import Home
+from camlucida.web import signing_in
+from camlucida.web.app import create_app
+
+PORTS_TO_TRY = 50
+
+
+class Address(NamedTuple):
+    """Where the server listens."""
+
+    listening: socket.socket
+    url: str
+
+
+def listen(host: str, port: int) -> Address:
+    """Bind the port, or the next free one after it; 0 takes any.
+
+    Raises
+    ------
+    StoreError
+        The address can be reached by other machines and no `public_url` is set, it is none of this
+        machine's, or no port is free.
+    """
+    refuse_open_address(host)
+    last = port if port == 0 else min(port + PORTS_TO_TRY, 65535)
+    for candidate in range(port, last + 1):
+        bound = _bind(host, candidate)
+        if bound is not None:
+            name = f"[{host}]" if ":" in host else host
+            return Address(bound, f"http://{name}:{bound.getsockname()[1]}")
+    raise StoreError(f"The ports {port} to {last} of {host} are all taken; choose another with --port.")
+
+
+def refuse_open_address(host: str) -> None:
+    """Studies are shown without encryption, so other machines may reach the server by a proxy only."""
+    if is_loopback(host) or settings().public_url:
+        return
+    raise StoreError(
+        f"{host} can be reached by other machines, and the station speaks plain HTTP; listen on 127.0.0.1, "
+        "or put a reverse proxy with TLS in front and set CAMLUCIDA_PUBLIC_URL to its https:// address."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(home: Home, address: Address, on_ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link with the one-time token once it works."""
+    link = sign_in_link(home, settings().public_url or address.url)
+    config = uvicorn.Config(
+        create_app(home),
+        access_log=False,  # the token of a sign-in link would be in it
+        log_level="critical",  # tracebacks may quote what is kept; the application logs what may be logged
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        lifespan="off",
+    )
+    note = home.folder / "serving.json"
+    note.write_text(json.dumps({"url": address.url, "pid": os.getpid()}), encoding="utf-8")
+    try:
+        _Server(config, lambda: on_ready(link)).run(sockets=[address.listening])
+    finally:
+        note.unlink(missing_ok=True)
+        address.listening.close()
+
+
+def sign_in_link(home: Home, url: str) -> str:
+    """A link that opens the station once."""
+    return f"{url}/sign-in?token={signing_in.new_token(home)}"
+
+
+def running_url(home: Home) -> str | None:
+    """Where a server shows this home now, if one does."""
+    with suppress(OSError, ValueError, KeyError):
+        noted = json.loads((home.folder / "serving.json").read_text(encoding="utf-8"))
+        os.kill(noted["pid"], 0)  # signal 0 asks only whether the process lives
+        return str(noted["url"])
+    return None
+
+
+def open_browser(link: str) -> None:
+    """Show the link in a graphical browser, if there is one; none is no fault, the link was printed."""
+    on_a_screen = (
+        sys.platform in {"darwin", "win32"} or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    if on_a_screen:  # without one, a text browser would take the terminal
+        with suppress(webbrowser.Error, OSError):
+            webbrowser.open(link)
+
+
+def _bind(host: str, port: int) -> socket.socket | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port closed a moment ago is free
+    try:
+        listening.bind((host, port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise StoreError(f"{host} is no address of this machine; choose another host.") from error
+        return None
+    return listening
+
+
+class _Server(uvicorn.Server):
+    """Tells when it answers; ends at Ctrl-C and SIGTERM as something that was meant."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            await asyncio.to_thread(self._on_ready)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End the loop at a signal without raising it again afterwards, as uvicorn would."""
+        before: dict[int, Any] = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

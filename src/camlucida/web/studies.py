@@ -1,0 +1,111 @@
+"""The worklist and a study."""
+
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from camlucida.store import predictions
+from camlucida.store.database import ExplanationRow, ImageRow, PredictionRow, State, StudyRow
+
+router = APIRouter()
+
+SHOWN_STATE = {
+    State.WANTED: "waiting",
+    State.DONE: "explained",
+    State.REFUSED: "refused",
+    State.FAILED: "refused",
+}
+"""The words of the page: a failed explanation is one that is not there, and its reason says why."""
+
+WITH_IMAGES = (
+    selectinload(StudyRow.images)
+    .selectinload(ImageRow.explanations)
+    .options(joinedload(ExplanationRow.model))
+)
+
+
+@router.get("/studies")
+def studies(request: Request) -> dict[str, Any]:
+    """All studies, the newest first, with their findings, strongest first."""
+    with request.app.state.home.database.read() as session:
+        rows = session.scalars(select(StudyRow).order_by(StudyRow.id.desc()).options(WITH_IMAGES)).all()
+        found = predictions.of_studies(session, [row.id for row in rows])
+        return {"studies": [summary(row, found[row.id]) for row in rows]}
+
+
+@router.get("/studies/{key}")
+def study(request: Request, key: str) -> dict[str, Any]:
+    """A study with its images and what is known of their explanations."""
+    with request.app.state.home.database.read() as session:
+        row = _study(session, key)
+        found = predictions.of_studies(session, [row.id])[row.id]
+        return {**summary(row, found), "images": [_image(image) for image in row.images]}
+
+
+def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:
+    """A study as a line of the worklist."""
+    return {
+        "key": study.key,
+        "patient_name": study.patient_name,
+        "patient_id": study.patient_id,
+        "study_date": study.study_date,
+        "description": study.description,
+        "modality": "/".join(dict.fromkeys(image.modality for image in study.images if image.modality)),
+        "phantom": study.phantom,
+        "images": len(study.images),
+        "findings": [_finding(row) for row in found],
+        "state": _state(study),
+    }
+
+
+def _study(session: Session, key: str) -> StudyRow:
+    row = session.scalar(select(StudyRow).where(StudyRow.key == key).options(WITH_IMAGES))
+    if row is None:
+        raise HTTPException(404, "There is no such study in this store.")
+    return row
+
+
+def _finding(row: PredictionRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "probability": row.probability,
+        "operating_point": row.operating_point,
+        "reported": predictions.reported(row),
+        "model": row.model.name,
+    }
+
+
+def _image(image: ImageRow) -> dict[str, Any]:
+    return {
+        "key": image.key,
+        "series_description": image.series_description,
+        "view_position": image.view_position,
+        "modality": image.modality,
+        "space": image.header["space"],
+        "frame_number": image.frame_number,
+        "notes": image.header["notes"],
+        "explanations": [_explanation(row) for row in current(image)],
+    }
+
+
+def _explanation(row: ExplanationRow) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "model": row.model.name,
+        "model_version": row.model.version,
+        "method": row.method,
+        "state": SHOWN_STATE[State(row.state)],
+        "reason": row.reason or None,
+    }
+
+
+def current(image: ImageRow) -> list[ExplanationRow]:
+    """The explanations by models that are current: a map of another version is not shown as if it were."""
+    return [row for row in image.explanations if row.model.current]
+
+
+def _state(study: StudyRow) -> str:
+    states = {SHOWN_STATE[State(row.state)] for image in study.images for row in current(image)}
+    return next((state for state in ("waiting", "explained") if state in states), "refused")
