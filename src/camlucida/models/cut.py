@@ -80,13 +80,16 @@ def run(
     NoTargetLayer
         The forward pass did not come by the cut (the network has changed since the cut was found).
     """
-    passed = False
+    passed = graph = False
 
     def cross(tensor: Tensor) -> Tensor:
-        nonlocal passed
+        nonlocal passed, graph
         passed = True
         torch.set_grad_enabled(mode=True)
-        return at_cut(tensor)
+        replaced = at_cut(tensor)
+        graph = replaced.requires_grad
+        torch.set_grad_enabled(mode=graph)
+        return replaced
 
     with as_it_was(network), torch.inference_mode(mode=False), torch.no_grad(), ExitStack() as stack:
         head = _Head(cut.call, cross)
@@ -94,7 +97,7 @@ def run(
         try:
             returned = network(inputs.clone() if inputs.is_inference() else inputs)
             stack.close()
-            torch.set_grad_enabled(mode=True)
+            torch.set_grad_enabled(mode=graph)
             output = read_output(returned, head.probabilities, logits)
         finally:
             if handle is not None:

@@ -50,7 +50,8 @@ def prove(network: nn.Module, cut: Cut, inputs: Sequence[Tensor], logits: Logits
         Each (1, channel, *space); the more, the stronger.
     """
     network = explainable(network)
-    trials = [_try(network, cut, image, logits) for image in inputs]
+    with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
+        trials = [_try(network, cut, image, logits) for image in inputs]
     linear = all(trial.affine for trial in trials)
     deviation = max(trial.deviation for trial in trials)
     return HeadProof(
@@ -120,12 +121,12 @@ def _record(network: nn.Module, cut: Cut, image: Tensor, logits: Logits | None) 
 def _deviations(leaf: Tensor, logits: Tensor, bias: Tensor) -> tuple[float, float]:
     """Largest |sum + bias - logit| of HiResCAM and of Grad-CAM, relative to logits larger than 1."""
     exact, pooled = [], []
-    axes = tuple(range(2, leaf.ndim))
+    axes, activations = tuple(range(2, leaf.ndim)), leaf.detach()
     for index, logit in enumerate(logits):
         (gradient,) = torch.autograd.grad(logit, leaf, retain_graph=True)
         target = (logit - bias[index]).detach().double()
-        unit = max(1.0, abs(float(logit)))
-        exact.append(float(((gradient * leaf).double().sum() - target).abs()) / unit)
-        averaged = gradient.mean(dim=axes, keepdim=True) * leaf
+        unit = max(1.0, abs(float(logit.detach())))
+        exact.append(float(((gradient * activations).double().sum() - target).abs()) / unit)
+        averaged = gradient.mean(dim=axes, keepdim=True) * activations
         pooled.append(float((averaged.double().sum() - target).abs()) / unit)
     return max(exact), max(pooled)

@@ -52,9 +52,10 @@ def find_cut(
         The network cannot be split at all; the sentence says why.
     """
     network = explainable(network)
-    trace = _probe(network, example[:1], logits)
-    candidates = [step for step in trace.steps if _spatial(step.tensor, example)]
-    chosen = _named(candidates, network, layer) if layer else _last_that_matters(candidates, trace)
+    with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
+        trace = _probe(network, example[:1], logits)
+        candidates = [step for step in trace.steps if _spatial(step.tensor, example)]
+        chosen = _named(candidates, network, layer) if layer else _last_that_matters(candidates, trace)
     return replace(chosen.cut, stackable=_stackable(network, example[:1], chosen.cut, logits))
 
 
@@ -122,13 +123,13 @@ class _Probe(TorchFunctionMode):
 
 
 def _probe(network: nn.Module, example: Tensor, logits: Logits | None) -> _Trace:
-    with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad(), ExitStack() as stack:
+    with as_it_was(network), ExitStack() as stack:
         probe = _Probe(network)
         for handle in probe.handles:
             stack.callback(handle.remove)
-        inputs = example.detach().clone().requires_grad_()
+        inputs = example.detach().clone().requires_grad_() * 1.0  # no leaf: the network may work in place
         with probe:
-            returned = network(inputs * 1.0)  # not the leaf itself: the network may work in place
+            returned = network(inputs)
         return _Trace(probe.steps, read_output(returned, probe.probabilities, logits).logits)
 
 

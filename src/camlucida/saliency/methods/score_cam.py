@@ -1,0 +1,72 @@
+"""Score-CAM: channels weighted by what the network says of the image seen through them."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, einsum
+from torch.nn.functional import interpolate
+
+from camlucida.records.saliency_map import Unit
+from camlucida.saliency.method import Method, Progress
+from camlucida.saliency.recording import Recording
+
+MASKED_VALUES = 2**24
+"""Values of masked images held at a time: 64 MB of float32."""
+
+
+def score_cam(recording: Recording, *, variant: str = "increase", progress: Progress | None = None) -> Tensor:
+    """Sum over k of C_k A^k, C_k = f(x · H_k) - f(0), H_k = min-max of A^k upsampled (eq. 6 to 8).
+
+    The paper is not of one mind: Algorithm 1 passes the scores through a softmax over the channels (variant
+    "softmax"), the text does not (variant "increase"). One sweep serves all findings. A constant channel has
+    no min-max and weighs nothing.
+    """
+    weights = [
+        _channel_scores(recording, sample, progress)[:, list(recording.findings)]
+        for sample in range(len(recording.images))
+    ]
+    scores = torch.stack(weights)  # (batch, channel, finding)
+    if variant == "softmax":
+        scores = scores.softmax(dim=1)
+    return einsum("bkf,bk...->bf...", scores, recording.activations.detach())
+
+
+def _channel_scores(recording: Recording, sample: int, progress: Progress | None) -> Tensor:
+    """C_k of every channel, (channel, finding), in batches of bounded memory."""
+    image = recording.images[sample : sample + 1]
+    baseline = recording.rescore(torch.zeros_like(image))
+    done, channels = 0, recording.activations.shape[1]
+    scores = []
+    for masks, alive in _masks(recording.activations[sample].detach(), image):
+        score = recording.rescore(image * masks) - baseline
+        scores.append(torch.where(alive[:, None], score, 0))
+        done += len(masks)
+        if progress is not None:
+            progress(done, channels)
+    return torch.cat(scores)
+
+
+def _masks(activations: Tensor, image: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """H_k (n, 1, *space) and whether the channel varies at all (n), some channels at a time."""
+    space = image.shape[2:]
+    mode = "bilinear" if len(space) == 2 else "trilinear"
+    size = max(1, MASKED_VALUES // image.numel())
+    for start in range(0, len(activations), size):
+        channels = activations[start : start + size]
+        masks = interpolate(channels[:, None], size=space, mode=mode, align_corners=False)
+        low, high = masks.flatten(1).amin(dim=1), masks.flatten(1).amax(dim=1)
+        alive = high > low
+        shape = (-1, *[1] * (masks.ndim - 1))
+        spread = torch.where(alive, high - low, 1)
+        yield (masks - low.reshape(shape)) / spread.reshape(shape), alive
+
+
+METHOD = Method(
+    name="Score-CAM",
+    paper="Wang et al., CVPR Workshops 2020, arXiv 1910.01279",
+    compute=score_cam,
+    unit=Unit.RELATIVE,
+    passes="one inference per channel, for all findings together",
+    caution="Its values are no share of the logit: read the pattern, not the size.",
+    variants=("increase", "softmax"),
+)

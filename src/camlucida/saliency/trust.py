@@ -1,0 +1,87 @@
+"""What a map can and cannot be used for: figures, and one line in words.
+
+This version has the cheap parts, given with every map: completeness (how much of the logit the map does not
+explain), focality (how small an area holds half of the evidence) and the share of evidence at the border.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlucida.models.head import LINEAR_WITHIN, HeadProof
+from camlucida.records.saliency_map import SaliencyMap, Unit
+from camlucida.records.trust_report import FindingTrust, HeadKind, TrustReport
+from camlucida.saliency.method import Method
+
+NOTABLE_RESIDUAL = 0.1
+"""Share of the evidence that may stay unexplained before the statement warns."""
+
+
+def report(
+    saliency_map: SaliencyMap, method: Method, proof: HeadProof | None, cautions: Sequence[str] = ()
+) -> TrustReport:
+    """The trust report of a map; `proof` is that of the same network and target layer."""
+    findings = tuple(_finding(saliency_map, index) for index in range(len(saliency_map.findings)))
+    own = (method.caution,) if method.caution else ()
+    return TrustReport(
+        head=HeadKind.UNPROVEN if proof is None else proof.kind,
+        head_deviation=None if proof is None else proof.deviation,
+        findings=findings,
+        cautions=(*cautions, *own),
+    )
+
+
+def residual_share(residual: float, evidence_for: float, evidence_against: float) -> float:
+    """|residual| / (|for| + |against| + |residual|): 0 when the map explains all, 1 when nothing."""
+    whole = abs(residual) + abs(evidence_for) + abs(evidence_against)
+    return abs(residual) / whole if whole else 0.0
+
+
+def focality(values: NDArray[np.float32]) -> float | None:
+    """Share of the grid's cells that holds half of the supporting evidence; None without any."""
+    support = np.sort(np.clip(values, 0, None).ravel().astype(np.float64))[::-1]
+    total = support.sum()
+    if not total:
+        return None
+    return float(np.searchsorted(np.cumsum(support), total / 2) + 1) / support.size
+
+
+def border_share(values: NDArray[np.float32]) -> float | None:
+    """Share of the supporting evidence in the outermost ring of cells; None without any."""
+    support = np.clip(values, 0, None).astype(np.float64)
+    total = support.sum()
+    if not total:
+        return None
+    # An axis of one or two cells is border all over, and says nothing about where the evidence is.
+    inner = tuple(slice(1, -1) if size > 2 else slice(None) for size in support.shape)
+    return float(1 - support[inner].sum() / total)
+
+
+def _finding(saliency_map: SaliencyMap, index: int) -> FindingTrust:
+    values = saliency_map.values[index]
+    share = residual_share(
+        saliency_map.residual[index], saliency_map.evidence_for(index), saliency_map.evidence_against(index)
+    )
+    return FindingTrust(
+        residual_share=share,
+        focality=focality(values),
+        border_share=border_share(values),
+        statement=_statement(saliency_map, index, share),
+    )
+
+
+def _statement(saliency_map: SaliencyMap, index: int, share: float) -> str:
+    if not saliency_map.supported(index):
+        return "No supporting evidence: no place on the image argues for this finding."
+    if saliency_map.unit is Unit.RELATIVE:
+        return "Shows where, not how much: compare places within this map only."
+    residual = saliency_map.residual[index]
+    if abs(residual) <= LINEAR_WITHIN * max(1.0, abs(saliency_map.logits[index])):
+        return "The map accounts for the whole logit: its values can be read, added and compared."
+    if share <= NOTABLE_RESIDUAL:
+        return f"The map accounts for all but {abs(residual):.2g} logits: read its values with that reserve."
+    return (
+        f"{share:.0%} of the evidence is not on the map ({residual:+.2f} logits): read it as where to look, "
+        "not as how much."
+    )
