@@ -1,9 +1,29 @@
 """Fixtures for all tests."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from camlucida.records import (
+    Explanation,
+    FileFormat,
+    Finding,
+    FindingTrust,
+    Geometry,
+    HeadKind,
+    Image,
+    Patient,
+    Prediction,
+    Provenance,
+    SaliencyMap,
+    Source,
+    TrustReport,
+    Window,
+)
+from camlucida.records.geometry import resizing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,3 +38,80 @@ def real_data() -> Path:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def make_image() -> Callable[..., Image]:
+    """A made-up DICOM image of any shape, different for each seed, with a patient in it."""
+
+    def make(space=(61, 47), seed=0, **fields) -> Image:
+        values = np.random.default_rng(seed).integers(0, 4096, space, np.uint16)
+        source = Source(
+            format=FileFormat.DICOM,
+            study_instance_uid=f"1.2.{seed}",
+            series_instance_uid=f"1.2.{seed}.1",
+            sop_instance_uids=(f"1.2.{seed}.1.1",),
+            study_date="20240229",
+            study_description="Chest",
+            patient=Patient("Doe^Jane", "ID-4711", "19500101", "F"),
+        )
+        defaults = {
+            "modality": "DX",
+            "bits_stored": 12,
+            "windows": (Window(2048.0, 4096.0),),
+            "source": source,
+        }
+        return Image(values, **{**defaults, **fields})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_explanation() -> Callable[..., Explanation]:
+    """An explanation with random maps of full float32 precision: the worst case for compression."""
+
+    def make(findings=3, native=(16, 16), pixels=(61, 47), model="a" * 64, seed=0) -> Explanation:
+        random = np.random.default_rng(seed)
+        values = random.normal(size=(findings, *native)).astype(np.float32)
+        names = tuple(f"Finding {n}" for n in range(findings))
+        logits = tuple(values.reshape(findings, -1).sum(axis=1, dtype=np.float64).tolist())
+        return Explanation(
+            Prediction(
+                tuple(Finding(name, None, 0.5) for name in names),
+                logits,
+                tuple(1 / (1 + np.exp(-logit)) for logit in logits),
+            ),
+            SaliencyMap(
+                names,
+                values,
+                logits,
+                (0.0,) * findings,
+                tuple(random.normal(size=findings).tolist()),
+                "grad-cam",
+                "features",
+                Geometry(native, pixels, resizing(pixels, native)),
+            ),
+            TrustReport(
+                HeadKind.LINEAR,
+                1e-6,
+                tuple(FindingTrust(0.01, 0.2, 0.1, "The map explains the logit.") for _ in names),
+            ),
+            Provenance(
+                "b" * 64,
+                "c" * 64,
+                model,
+                "made-up",
+                "1",
+                "grad-cam",
+                "",
+                "features",
+                "logit",
+                "0",
+                "2",
+                "float32",
+                "cpu",
+                "2026-01-01T00:00:00Z",
+            ),
+        )
+
+    return make

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from camlucida.store import explanations, studies
+from camlucida.store.database import ExplanationRow, PredictionRow, State
+from camlucida.store.explanations import CurrentModel
+
+MODEL = "a" * 64
+
+
+@pytest.fixture
+def wanted(home, make_image, original):
+    """An image, a model, and the explanation that is wanted of both: its id."""
+    studies.keep(home, [make_image()], [original])
+    explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
+    with home.database.write() as session:
+        (image,) = explanations.unseen(session, MODEL, "grad-cam")
+        explanations.want(session, image.id, MODEL, "grad-cam")
+    with home.database.read() as session:
+        (identifier,) = explanations.waiting(session, MODEL)
+    return identifier
+
+
+def row(home, identifier):
+    with home.database.read() as session:
+        return session.get_one(ExplanationRow, identifier)
+
+
+def test_asking_twice_wants_it_once(home, wanted):
+    with home.database.write() as session:
+        explanations.want(session, row(home, wanted).image_id, MODEL, "grad-cam")
+        assert explanations.unseen(session, MODEL, "grad-cam") == []
+        assert len(explanations.unseen(session, MODEL, "score-cam")) == 1
+    assert explanations.count_waiting(home) == 1
+
+
+def test_what_is_kept_is_done_and_comes_back(home, wanted, make_explanation):
+    explanation = make_explanation()
+    explanations.keep(home, wanted, explanation)
+    done = row(home, wanted)
+    assert done.state == State.DONE
+    back = explanations.load(home, done.digest)
+    assert np.array_equal(back.saliency_map.values, explanation.saliency_map.values)
+    assert back.provenance == explanation.provenance
+    assert explanations.count_waiting(home) == 0
+
+
+def test_keeping_twice_keeps_one_prediction_a_finding(home, wanted, make_explanation):
+    explanations.keep(home, wanted, make_explanation(findings=3))
+    explanations.keep(home, wanted, make_explanation(findings=3, seed=1))
+    with home.database.read() as session:
+        assert len(session.scalars(select(PredictionRow)).all()) == 3
+
+
+def test_a_crash_between_blob_and_row_leaves_it_wanted(home, wanted, make_explanation, monkeypatch):
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(explanations.predictions, "keep", crash)
+    with pytest.raises(KeyboardInterrupt):
+        explanations.keep(home, wanted, make_explanation())
+    assert row(home, wanted).state == State.WANTED
+    assert row(home, wanted).digest is None
+
+
+def test_a_refusal_says_why_and_is_not_wanted_again(home, wanted):
+    explanations.refuse(home, wanted, "too small")
+    assert (row(home, wanted).state, row(home, wanted).reason) == (State.REFUSED, "too small")
+    assert explanations.mend(home) == 0
+
+
+def test_a_failure_is_tried_again_at_the_next_start(home, wanted):
+    explanations.fail(home, wanted, "out of memory")
+    assert explanations.mend(home) == 1
+    assert (row(home, wanted).state, row(home, wanted).reason) == (State.WANTED, "")
+
+
+@pytest.mark.parametrize("damage", ["missing", "rotten"])
+def test_a_lost_map_is_wanted_again(home, wanted, make_explanation, damage):
+    explanations.keep(home, wanted, make_explanation())
+    digest = row(home, wanted).digest
+    blob = home.folder / "blobs" / "sha256" / digest[:2] / digest
+    assert explanations.mend(home) == 0
+    blob.unlink() if damage == "missing" else blob.write_bytes(b"rotten")
+    assert explanations.mend(home) == 1
+    assert row(home, wanted).state == State.WANTED
+
+
+def test_a_new_version_makes_the_old_one_no_longer_current(home, wanted):
+    explanations.set_current_models(home, [CurrentModel("d" * 64, "made-up", "2")])
+    with home.database.read() as session:
+        assert not session.get_one(ExplanationRow, wanted).model.current
+    assert explanations.count_waiting(home) == 0
+    explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
+    assert explanations.count_waiting(home) == 1
