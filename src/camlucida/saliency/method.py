@@ -24,8 +24,8 @@ class Method:
     """A method by its paper's name.
 
     `unit` is LOGIT where a cell's value is a share of the logit (its sum is compared with the logit),
-    RELATIVE where only the pattern within one map has a meaning. `passes` says what it costs beside one inference.
-    The first of `variants` is the default.
+    RELATIVE where only the pattern within one map has a meaning. `passes` says what it costs beside
+    one inference. The first of `variants` is the default.
     """
 
     name: str

@@ -40,9 +40,10 @@ class Recording:
         logits: Logits | None = None,
     ) -> None:
         self.network, self.images, self.cut, self._adapter = network, images, cut, logits
-        self.output = self._forward()
         batch = images.shape[0]
-        self._graph = self.output.logits[:batch]
+        with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
+            self.output = self._forward()
+            self._graph = self.output.logits[:batch]
         self.logits = self._graph.detach()
         self.findings = tuple(range(self.logits.shape[1]) if findings is None else findings)
         self.bias = self._bias(batch)

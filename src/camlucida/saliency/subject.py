@@ -110,7 +110,7 @@ def _batch_of_one(network: nn.Module, image: Tensor) -> Tensor:
         image = image[None]
     if image.ndim != axes + 2 or image.shape[0] != 1:
         raise UnsuitableImage(
-            f"The tensor has shape {tuple(image.shape)}; explain takes one image at a time, (channel, *space) "
+            f"The tensor has shape {tuple(image.shape)}; explain takes one image, (channel, *space) "
             f"or (1, channel, *space), here with {axes} axes of space."
         )
     if not image.is_floating_point():

@@ -19,5 +19,5 @@ METHOD = Method(
     compute=layercam,
     unit=Unit.LOGIT,
     passes="one backward pass through the head",
-    caution="Shows only what argues for the finding, so it does not add up to the logit. Good for early layers.",
+    caution="Shows only what argues for the finding, so it does not add up to the logit.",
 )
