@@ -6,6 +6,7 @@ Reading bounds every size before it allocates and runs no code from the file.
 
 import json
 from dataclasses import asdict
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
     geometry = saliency_map.geometry
     return {
         "format": FORMAT,
-        "prediction": asdict(explanation.prediction),
+        "prediction": asdict(explanation.prediction) | {"probabilities": _probabilities(explanation)},
         "saliency_map": {
             "findings": list(saliency_map.findings),
             "logits": list(saliency_map.logits),
@@ -117,7 +118,8 @@ def _prediction(content: dict[str, Any]) -> Prediction:
         )
         for finding in content["findings"]
     )
-    return Prediction(findings, tuple(content["logits"]), tuple(content["probabilities"]))
+    probabilities = tuple(nan if value is None else value for value in content["probabilities"])
+    return Prediction(findings, tuple(content["logits"]), probabilities)
 
 
 def _saliency_map(content: dict[str, Any], values: NDArray[np.float32]) -> SaliencyMap:
@@ -152,6 +154,11 @@ def _trust(content: dict[str, Any]) -> TrustReport:
         findings=tuple(FindingTrust(**finding) for finding in content["findings"]),
         cautions=tuple(content["cautions"]),
     )
+
+
+def _probabilities(explanation: Explanation) -> list[float | None]:
+    """JSON has no NaN, which a regression's outputs have for probabilities."""
+    return [None if isnan(value) else value for value in explanation.prediction.probabilities]
 
 
 def _optional_list(matrix: NDArray[np.float64] | None) -> list[Any] | None:

@@ -56,7 +56,7 @@ def slow_grad_cam(activations, gradients):
 
 
 def slow_grad_cam_plus_plus(activations, gradients):
-    """Equation 19 as printed, with its denominator, for exp(S): second and third derivatives are g² and g³."""
+    """Equation 19 as printed, with its denominator, for exp(S): its derivatives are powers of g."""
     channels, rows, columns = activations.shape
     result = torch.zeros(rows, columns, dtype=activations.dtype)
     for k in range(channels):
@@ -145,7 +145,7 @@ def test_score_cam_counts_its_channels():
 
 
 class TwoCells(nn.Module):
-    """One channel, two cells, flatten and weights [4, -1]: where the methods part (science.md, golden case)."""
+    """One channel, two cells, flatten and weights [4, -1]: the case on which the methods part."""
 
     def __init__(self):
         super().__init__()
