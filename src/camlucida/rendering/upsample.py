@@ -49,7 +49,7 @@ def resample(
 
 
 def to_pixel_grid(values: NDArray[Any], geometry: Geometry) -> NDArray[np.float32]:
-    """A map (…, *native) on the pixel grid of its image: float32 (…, *pixel_shape), in the map's unit per cell.
+    """A map (…, *native) on the pixel grid of its image: float32 (…, *pixel_shape), its unit per cell.
 
     Zero where the pixel's centre is outside the field that the network saw (a centre crop).
     """

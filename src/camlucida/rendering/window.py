@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from camlucida.errors import InputError
 from camlucida.records import Image, Photometric, VoiLut, VoiLutFunction, Window
+from camlucida.rendering.look_up import mapped, percentiles
 
 
 def display(values: NDArray[Any], image: Image, window: Window | VoiLut | None = None) -> NDArray[np.uint8]:
@@ -22,13 +23,8 @@ def display(values: NDArray[Any], image: Image, window: Window | VoiLut | None =
     """
     if image.colour:
         return _eight_bits(values, image.bits_stored)
-    window = window or _first(image)
-    table = _table_range(values)
-    if table is None:
-        return _grey(values, image, window)
-    lowest, highest = table
-    greys = _grey(np.arange(lowest, highest + 1), image, window)
-    return greys[values.astype(np.int32) - lowest] if lowest else greys[values]
+    shown_by = window or _first(image)
+    return mapped(values, lambda stored: _grey(stored, image, shown_by))
 
 
 def default_window(image: Image) -> Window:
@@ -45,17 +41,14 @@ def stored_percentiles(image: Image, low: float, high: float) -> tuple[float, fl
 
     An image of nothing but padding has the percentiles of the padding.
     """
-    values = image.values.ravel()
-    table = _table_range(values)
-    if table is None:
-        kept = _without_padding(values, image.padding)
-        lower, upper = np.percentile(kept, [low, high], method="lower")
-        return float(lower), float(upper)
-    return _ranked(values, table, image.padding, (low, high))
+    lower, upper = percentiles(image.values, lambda stored: ~is_padding(stored, image.padding), [low, high])
+    return lower, upper
 
 
-def is_padding(values: NDArray[Any], padding: tuple[float, float]) -> NDArray[np.bool_]:
+def is_padding(values: NDArray[Any], padding: tuple[float, float] | None) -> NDArray[np.bool_]:
     """Where stored values mean "no pixel here" (PS3.3 C.7.5.1.1.2), same shape."""
+    if padding is None:
+        return np.zeros(values.shape, np.bool_)
     return (values >= padding[0]) & (values <= padding[1])
 
 
@@ -65,43 +58,13 @@ def _first(image: Image) -> Window | VoiLut:
     return default_window(image)
 
 
-def _table_range(values: NDArray[Any]) -> tuple[int, int] | None:
-    """The range for which a look-up table is worth while: integers of at most 16 bits, and many of them."""
-    if values.dtype.kind not in "iu" or values.dtype.itemsize > 2 or values.size < 1000:
-        return None
-    return int(values.min()), int(values.max())
-
-
-def _ranked(
-    values: NDArray[Any],
-    table: tuple[int, int],
-    padding: tuple[float, float] | None,
-    percentages: tuple[float, float],
-) -> tuple[float, float]:
-    lowest, highest = table
-    counts = np.bincount(values.astype(np.int32) - lowest, minlength=highest - lowest + 1)
-    stored = np.arange(lowest, highest + 1)
-    kept = counts if padding is None else np.where(is_padding(stored, padding), 0, counts)
-    below = np.cumsum(kept if kept.any() else counts)
-    ranks = [int(np.floor(percentage / 100 * (below[-1] - 1))) for percentage in percentages]
-    lower, upper = stored[np.searchsorted(below, ranks, side="right")]
-    return float(lower), float(upper)
-
-
-def _without_padding(values: NDArray[Any], padding: tuple[float, float] | None) -> NDArray[Any]:
-    if padding is None:
-        return values
-    kept: NDArray[Any] = values[~is_padding(values, padding)]
-    return kept if kept.size else values
-
-
 def _grey(stored: NDArray[Any], image: Image, window: Window | VoiLut) -> NDArray[np.uint8]:
     modality = stored.astype(np.float64) * image.slope + image.intercept
     shown = _voi_lut(modality, window) if isinstance(window, VoiLut) else _windowed(modality, window)
     if image.photometric is Photometric.MONOCHROME1:
         shown = 1 - shown
     grey = np.floor(255 * shown + 0.5).astype(np.uint8)
-    return grey if image.padding is None else np.where(is_padding(stored, image.padding), np.uint8(0), grey)
+    return np.where(is_padding(stored, image.padding), np.uint8(0), grey)
 
 
 def _windowed(x: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
