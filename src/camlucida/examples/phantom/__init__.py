@@ -1,0 +1,1 @@
+"""Phantoms: drawn chest radiographs and CT-like volumes whose truth is known. Never a patient."""
