@@ -8,6 +8,7 @@
     │   └── UnsuitableImage     readable, but not what this model takes
     ├── ModelError
     │   ├── InvalidModelCard    model.toml says something impossible
+    │   ├── InvalidWeights      the weights cannot be read safely, or do not fit the architecture
     │   ├── UnknownModel        no such model is registered
     │   ├── ModelChanged        the files no longer have the digest they were registered with
     │   └── UnsupportedNetwork  the network cannot be explained, and why
@@ -56,6 +57,10 @@ class ModelError(CamlucidaError):
 
 class InvalidModelCard(ModelError):  # noqa: N818
     """The model.toml is not valid."""
+
+
+class InvalidWeights(ModelError):  # noqa: N818
+    """The weights cannot be read safely, or do not fit the architecture."""
 
 
 class UnknownModel(ModelError):  # noqa: N818

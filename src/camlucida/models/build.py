@@ -1,0 +1,168 @@
+"""From the name of an architecture in a model card to a network, without running anything else on the way.
+
+A card can come from anyone. So a name is looked at before it is called: only a subclass of torch.nn.Module,
+or a function that is declared to build one in a package known for that, is ever called; and nothing is
+downloaded, because the weights are in the model's folder.
+"""
+
+import inspect
+import re
+import sys
+import warnings
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, get_type_hints
+
+import torch
+from torch import nn
+
+from camlucida.errors import InvalidModelCard
+from camlucida.settings import settings
+
+SHIPPED = "camlucida.models.architectures"
+BUILDERS = (
+    SHIPPED,
+    "torchvision.models",
+    "timm",
+    "torchxrayvision.models",
+    "monai.networks",
+    "segmentation_models_pytorch",
+)
+"""Packages whose functions may be named, if they are declared to return a network."""
+
+_OFF: dict[str, Any] = {
+    "weights": None,
+    "weights_backbone": None,
+    "encoder_weights": None,
+    "pretrained": False,
+    "checkpoint_path": "",
+    "op_threshs": None,  # torchxrayvision: would turn its probabilities by operating points
+    "apply_sigmoid": False,  # torchxrayvision: the logit is wanted
+}
+"""Arguments that would fetch other weights, or hide the logits; given this value wherever they exist."""
+
+
+def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The network that a card names, with random weights, in evaluation mode.
+
+    The state of torch's random numbers is left as it was.
+
+    Raises
+    ------
+    InvalidModelCard
+        The name is not of a network, or the network does not take these arguments.
+    """
+    path = architecture if ":" in architecture else f"{SHIPPED}:{architecture}"
+    builder = _resolve(path)
+    with torch.random.fork_rng(devices=[]):
+        network = _call(builder, path, arguments)
+    if not isinstance(network, nn.Module):
+        raise InvalidModelCard(
+            f"architecture “{path}” gave a {type(network).__name__}, not a torch.nn.Module; name one that "
+            "does."
+        )
+    _expose_logits(network)
+    return network.eval()
+
+
+def _resolve(path: str) -> Any:
+    """The class or function behind “package.module:Name”, if it is one that may be called."""
+    module_name, _, name = path.partition(":")
+    package = module_name.partition(".")[0]
+    if package in sys.stdlib_module_names or package in {"__main__", "builtins"}:
+        raise InvalidModelCard(
+            f"architecture “{path}” is of Python's own library, which has no networks; name a "
+            "torch.nn.Module."
+        )
+    found = getattr(_import(module_name, path), name, None)
+    if found is None:
+        raise InvalidModelCard(f"architecture “{path}”: the module “{module_name}” has no “{name}”.")
+    if (
+        inspect.isclass(found)
+        and issubclass(found, nn.Module)
+        and not issubclass(found, torch.jit.ScriptModule)
+    ):
+        return found
+    if inspect.isfunction(found) and _may_be_called(found, name):
+        return found
+    raise InvalidModelCard(
+        f"architecture “{path}” is neither a torch.nn.Module class nor a function that is declared to "
+        f"return one in {', '.join(BUILDERS)}; for functions of your own package set "
+        f"CAMLUCIDA_ARCHITECTURES={package}."
+    )
+
+
+def _import(module_name: str, path: str) -> Any:
+    try:
+        with warnings.catch_warnings():  # torchxrayvision switches all warnings off for the whole process
+            warnings.simplefilter("ignore")  # a foreign package's deprecations are not about the model
+            return import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InvalidModelCard(
+            f"architecture “{path}”: the Python module “{error.name}” is not installed; install the package "
+            "that has it into camlucida's environment."
+        ) from error
+    except ImportError as error:
+        raise InvalidModelCard(
+            f"architecture “{path}”: “{module_name}” cannot be imported: {error}."
+        ) from error
+
+
+def _may_be_called(function: Any, name: str) -> bool:
+    """Whether a function builds networks: trusted by the settings, or declared so in a known package."""
+    home = f"{function.__module__}."
+    trusted = [package.strip() for package in settings().architectures.split(",") if package.strip()]
+    if any(home.startswith(f"{package}.") for package in trusted):
+        return True
+    if re.search(r"(^|\.)_", function.__name__) or not any(
+        home.startswith(f"{known}.") for known in BUILDERS
+    ):
+        return False
+    return _declared(function) or (home.startswith("timm.") and _in_timm(name))
+
+
+def _declared(function: Any) -> bool:
+    try:
+        returned = get_type_hints(function).get("return")
+    except (NameError, TypeError, AttributeError):  # a hint that cannot be read declares nothing
+        return False
+    return inspect.isclass(returned) and issubclass(returned, nn.Module)
+
+
+def _in_timm(name: str) -> bool:
+    return name == "create_model" or bool(import_module("timm").is_model(name))
+
+
+def _call(builder: Any, path: str, arguments: Mapping[str, Any]) -> Any:
+    taken = inspect.signature(builder).parameters
+    for key in arguments.keys() & _OFF.keys():
+        if arguments[key] != _OFF[key]:
+            raise InvalidModelCard(
+                f"[architecture_arguments] {key} = {arguments[key]!r} would fetch weights or hide the "
+                "logits; leave it out: the weights are read from the model's folder."
+            )
+    remote = [value for value in arguments.values() if isinstance(value, str) and ":" in value]
+    if remote:
+        raise InvalidModelCard(
+            f"[architecture_arguments] “{remote[0]}” names a place outside the model's folder; leave it out."
+        )
+    switched_off = {key: value for key, value in _OFF.items() if key in taken}
+    try:
+        return builder(**{**arguments, **switched_off})
+    except Exception as error:  # a foreign constructor may raise anything; the sentence says what it said
+        raise InvalidModelCard(
+            f"architecture “{path}” does not take its [architecture_arguments] "
+            f"({', '.join(arguments) or 'none given'}): {type(error).__name__}: {error}."
+        ) from error
+
+
+def _expose_logits(network: nn.Module) -> None:
+    """Networks of torchxrayvision give logits once their own post-processing is off.
+
+    Their forward applies op_norm, a constant 0.5 where an operating point is NaN, and has no gradient there.
+    """
+    if not type(network).__module__.startswith("torchxrayvision."):
+        return
+    for name in ("op_threshs", "apply_sigmoid"):
+        if hasattr(network, name):
+            setattr(network, name, _OFF[name])
