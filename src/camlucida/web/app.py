@@ -35,7 +35,6 @@ def create_app(home: Home, static: Path = STATIC) -> FastAPI:
         app.mount("/static", StaticFiles(directory=static))
     app.add_exception_handler(CamlucidaError, _said)
     app.add_exception_handler(RequestValidationError, _unreadable)
-    app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)
     public_name = urlsplit(settings().public_url).hostname
     app.add_middleware(Protection, names=[public_name] if public_name else [])
@@ -76,9 +75,3 @@ def _said(request: Request, error: Exception) -> JSONResponse:
 
 def _unreadable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - Starlette's signature
     return JSONResponse({"detail": "A part of this address cannot be read; `slice` is a whole number."}, 422)
-
-
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The error's text may quote what is kept, so only its kind is logged, and nothing of it is sent.
-    _log.error("unexpected", path=request.url.path, error=type(error).__name__)
-    return JSONResponse({"detail": "The station met an error of its own; its log names the kind."}, 500)

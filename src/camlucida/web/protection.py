@@ -4,13 +4,15 @@ The Host header is checked against DNS rebinding: a page of somebody else whose 
 127.0.0.1 would otherwise be read as ours.
 """
 
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from time import perf_counter
 from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -42,21 +44,31 @@ class Protection:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = perf_counter()
-
-        async def send_protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _add_headers(message)
-                _log.debug(
-                    "request",
-                    path=scope["path"],
-                    status=message["status"],
-                    seconds=round(perf_counter() - began, 4),
-                )
-            await send(message)
-
+        answer = _Answer(send, scope["path"])
         app = self._app if host_name(Headers(scope=scope).get("host", "")) in self._names else _REFUSAL
-        await app(scope, receive, send_protected)
+        try:
+            await app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - its text may quote what is kept: nobody above may print it
+            _log.error("unexpected", path=scope["path"], error=type(error).__name__, place=_place(error))
+            if not answer.started:
+                await _FAULT(scope, receive, answer.send)
+
+
+class _Answer:
+    """Sends on what the application answers, with the security headers."""
+
+    def __init__(self, send: Send, path: str) -> None:
+        self._send, self._path = send, path
+        self._began = perf_counter()
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            _add_headers(message)
+            seconds = round(perf_counter() - self._began, 4)
+            _log.debug("request", path=self._path, status=message["status"], seconds=seconds)
+        await self._send(message)
 
 
 def host_name(host: str) -> str:
@@ -73,6 +85,15 @@ def _add_headers(message: Message) -> None:
         headers[name] = value
     headers.setdefault("Cache-Control", NOT_KEPT)
 
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+_FAULT = JSONResponse(
+    {"detail": "The station met an error of its own; its log names the kind and the place."}, 500
+)
 
 _REFUSAL = PlainTextResponse(
     "This station answers under localhost only; open the link that it printed when it started. Behind a "

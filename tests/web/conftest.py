@@ -1,0 +1,79 @@
+"""A station with one study in it, and a browser that is signed in."""
+
+from dataclasses import dataclass
+
+import pytest
+from fastapi.testclient import TestClient
+
+from camlucida.records import Explanation, Image
+from camlucida.store import explanations, studies
+from camlucida.store.explanations import CurrentModel
+from camlucida.store.home import Home
+from camlucida.web.app import create_app
+from camlucida.web.signing_in import new_token
+
+MODEL = "a" * 64
+
+
+@dataclass
+class Station:
+    """An open home and its application, with what was put in."""
+
+    home: Home
+    app: object
+    image: Image
+    explanation: Explanation
+
+    def client(self) -> TestClient:
+        """A browser that has not signed in."""
+        return TestClient(self.app, "http://127.0.0.1:8765", raise_server_exceptions=False)
+
+    def browser(self) -> TestClient:
+        """A browser that has."""
+        client = self.client()
+        client.get("/sign-in", params={"token": new_token(self.home)}, follow_redirects=False)
+        return client
+
+
+@pytest.fixture
+def put_in(tmp_path):
+    """Puts images into a home and wants an explanation of each; gives their ids."""
+
+    def put(home, images):
+        path = tmp_path / f"original-{len(list(tmp_path.iterdir()))}.dcm"
+        path.write_bytes(path.name.encode())
+        studies.keep(home, images, [path])
+        explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
+        with home.database.write() as session:
+            for row in explanations.unseen(session, MODEL, "grad-cam"):
+                explanations.want(session, row.id, MODEL, "grad-cam")
+        with home.database.read() as session:
+            return explanations.waiting(session, MODEL)
+
+    return put
+
+
+@pytest.fixture
+def station(tmp_path, make_image, make_explanation, put_in):
+    home = Home.open(tmp_path / "home")
+    image, explanation = make_image(), make_explanation(findings=3)
+    (identifier,) = put_in(home, [image])
+    explanations.keep(home, identifier, explanation)
+    viewer = tmp_path / "static"
+    viewer.mkdir()
+    (viewer / "index.html").write_text("<!doctype html><title>viewer</title>")
+    (viewer / "viewer.js").write_text("export {};")
+    yield Station(home, create_app(home, viewer), image, explanation)
+    home.close()
+
+
+@pytest.fixture
+def browser(station):
+    return station.browser()
+
+
+@pytest.fixture
+def study(browser):
+    """The only study, as the API tells it."""
+    (row,) = browser.get("/api/studies").json()["studies"]
+    return browser.get(f"/api/studies/{row['key']}").json()

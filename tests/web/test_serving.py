@@ -1,0 +1,80 @@
+import socket
+
+import pytest
+
+from camlucida.errors import StoreError
+from camlucida.settings import settings
+from camlucida.web import serving
+
+
+@pytest.fixture
+def taken():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_a_taken_port_leads_to_the_next_free_one(taken):
+    address = serving.listen("127.0.0.1", taken)
+    with address.listening as bound:
+        port = bound.getsockname()[1]
+    assert taken < port <= taken + serving.PORTS_TO_TRY
+    assert address.url == f"http://127.0.0.1:{port}"
+
+
+def test_port_0_takes_any():
+    with serving.listen("127.0.0.1", 0).listening as bound:
+        assert bound.getsockname()[1] > 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.20", "::", "station.example"])  # noqa: S104
+def test_an_address_that_others_reach_is_refused_with_the_cure(host):
+    with pytest.raises(StoreError, match=r"listen on 127\.0\.0\.1.*CAMLUCIDA_PUBLIC_URL"):
+        serving.listen(host, 0)
+
+
+def test_behind_a_proxy_it_is_taken(monkeypatch):
+    monkeypatch.setenv("CAMLUCIDA_PUBLIC_URL", "https://camlucida.example")
+    settings.cache_clear()
+    try:
+        serving.listen("0.0.0.0", 0).listening.close()  # noqa: S104
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+@pytest.mark.parametrize("url", ["http://camlucida.example", "camlucida.example", "https://a/b"])
+def test_a_public_address_without_encryption_is_no_setting(monkeypatch, url):
+    monkeypatch.setenv("CAMLUCIDA_PUBLIC_URL", url)
+    settings.cache_clear()
+    try:
+        with pytest.raises(ValueError, match="public_url"):
+            settings()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("localhost", True), ("127.8.8.8", True), ("::1", True), ("10.0.0.1", False)]
+)
+def test_loopback_is_what_only_this_machine_reaches(host, loopback):
+    assert serving.is_loopback(host) == loopback
+
+
+def test_no_screen_means_no_browser_and_no_fault(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(serving.webbrowser, "open", lambda link: pytest.fail(f"opened {link}"))
+    monkeypatch.setattr(serving.sys, "platform", "linux")
+    serving.open_browser("http://127.0.0.1/")
+
+
+def test_a_browser_that_fails_is_no_fault(monkeypatch):
+    def fail(_link):
+        raise serving.webbrowser.Error
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(serving.webbrowser, "open", fail)
+    serving.open_browser("http://127.0.0.1/")

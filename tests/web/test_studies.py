@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+from camlucida.store import explanations
+from camlucida.store.explanations import CurrentModel
+
+
+def test_a_study_is_a_line_with_its_findings_strongest_first(station, browser):
+    (row,) = browser.get("/api/studies").json()["studies"]
+    assert set(row) == {
+        "key",
+        "patient_name",
+        "patient_id",
+        "study_date",
+        "description",
+        "modality",
+        "phantom",
+        "images",
+        "findings",
+        "state",
+    }
+    assert row["patient_name"] == "Doe^Jane"
+    assert (row["modality"], row["images"], row["phantom"], row["state"]) == ("DX", 1, False, "explained")
+    probabilities = [finding["probability"] for finding in row["findings"]]
+    assert probabilities == sorted(station.explanation.prediction.probabilities, reverse=True)
+    for finding in row["findings"]:
+        assert finding["reported"] == (finding["probability"] >= finding["operating_point"])
+        assert finding["model"] == "made-up"
+
+
+def test_a_study_lists_its_images_and_what_is_known_of_them(study):
+    (image,) = study["images"]
+    assert image["space"] == [61, 47]
+    (explanation,) = image["explanations"]
+    assert explanation["state"] == "explained"
+    assert explanation["reason"] is None
+    assert (explanation["model"], explanation["model_version"], explanation["method"]) == (
+        "made-up",
+        "1",
+        "grad-cam",
+    )
+
+
+def test_states_are_waiting_then_explained_then_refused(station, browser, make_image, put_in):
+    source = make_image(seed=5).source
+    two = [make_image(seed=5), replace(make_image(seed=6), source=source)]
+    first, second = put_in(station.home, two)
+
+    def state():
+        return browser.get("/api/studies").json()["studies"][0]["state"]
+
+    assert state() == "waiting"
+    explanations.refuse(station.home, first, "too small")
+    assert state() == "waiting"
+    explanations.refuse(station.home, second, "too small")
+    assert state() == "refused"
+    explanations.keep(station.home, first, station.explanation)
+    assert state() == "explained"
+
+
+def test_a_refusal_says_why(station, browser, make_image, put_in):
+    (identifier,) = put_in(station.home, [make_image(seed=5)])
+    explanations.fail(station.home, identifier, "There is not enough memory.")
+    row = browser.get("/api/studies").json()["studies"][0]
+    (image,) = browser.get(f"/api/studies/{row['key']}").json()["images"]
+    assert image["explanations"][0]["state"] == "refused"
+    assert image["explanations"][0]["reason"] == "There is not enough memory."
+
+
+def test_maps_of_another_model_version_are_not_shown(station, browser):
+    explanations.set_current_models(station.home, [CurrentModel("d" * 64, "made-up", "2")])
+    (row,) = browser.get("/api/studies").json()["studies"]
+    assert row["findings"] == []
+    assert row["state"] == "refused"
+    (image,) = browser.get(f"/api/studies/{row['key']}").json()["images"]
+    assert image["explanations"] == []
+
+
+def test_addresses_hold_no_uid_and_no_patient(study):
+    keys = [study["key"], *(image["key"] for image in study["images"])]
+    assert all(len(key) == 32 and int(key, 16) >= 0 for key in keys)
