@@ -51,6 +51,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     Console(highlight=False).print(shown)
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where there is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def progress() -> Progress:
     """A progress bar on stderr, gone when done; use it in a `with` block."""
     return Progress(

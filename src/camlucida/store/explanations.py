@@ -64,15 +64,12 @@ def waiting(session: Session, model_digest: str) -> Sequence[int]:
     ).all()
 
 
-def count_waiting(home: Home) -> int:
-    """How many explanations of current models are wanted and not done."""
+def count_waiting(home: Home, model_digests: Sequence[str] | None = None) -> int:
+    """How many explanations of these models, or of all current ones, are wanted and not done."""
+    chosen = ModelRow.current if model_digests is None else ModelRow.digest.in_(model_digests)
+    query = select(func.count(ExplanationRow.id)).join(ExplanationRow.model)
     with home.database.read() as session:
-        counted = session.scalar(
-            select(func.count(ExplanationRow.id))
-            .join(ExplanationRow.model)
-            .where(ExplanationRow.state == State.WANTED, ModelRow.current)
-        )
-    return counted or 0
+        return session.scalar(query.where(ExplanationRow.state == State.WANTED, chosen)) or 0
 
 
 def keep(home: Home, explanation_id: int, explanation: Explanation) -> None:

@@ -1,0 +1,72 @@
+"""`camlucida store`: what is kept, and how much room it takes."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+
+from camlucida.cli import messages
+from camlucida.errors import StoreError
+from camlucida.settings import settings
+from camlucida.store import sizes
+from camlucida.store.home import Home
+
+app = typer.Typer(add_completion=False)
+
+KINDS = {
+    "originals": "files as they came",
+    "pixels": "decoded for the screen, compressed",
+    "evidence": "predictions, maps, trust, provenance",
+    "database": "studies, findings, what is wanted and done",
+    "unused": "left by a stop; harmless",
+}
+
+
+@app.callback()
+def store() -> None:
+    """Say what is kept and how much room it takes."""
+
+
+@app.command()
+def size(
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
+    ] = None,
+) -> None:
+    """Bytes by kind, and for each study: evidence is counted apart from pixels."""
+    folder = home or settings().home
+    if not (folder / "camlucida.sqlite").is_file():
+        raise StoreError(
+            f"There is no store in {folder}; `camlucida import` makes one; --home names another."
+        )
+    with closing(Home.open(folder)) as opened:
+        kinds, studies = sizes.of_home(opened), sizes.of_studies(opened)
+    rows = [(kind, KINDS[kind], decimal(size)) for kind, size in kinds._asdict().items()]
+    messages.table(
+        "By kind", ["kind", "what it is", "size"], [*rows, ("all", "", decimal(sum(kinds)))], right=1
+    )
+    messages.table(
+        "By study",
+        ["date", "description", "images", "originals", "pixels", "explanations", "evidence"],
+        [_row(study) for study in studies],
+        right=5,
+    )
+    messages.say(
+        f"Evidence of a study: {decimal(max((study.evidence for study in studies), default=0))} at most, "
+        f"{decimal(sum(study.evidence for study in studies) // max(1, len(studies)))} on average."
+    )
+
+
+def _row(study: sizes.StudySize) -> tuple[object, ...]:
+    return (
+        study.study_date,
+        study.description,
+        study.images,
+        decimal(study.originals),
+        decimal(study.pixels),
+        study.explanations,
+        decimal(study.evidence),
+    )

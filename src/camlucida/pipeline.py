@@ -1,0 +1,187 @@
+"""The story on one screen: read, keep, want, explain, keep.
+
+    files ──read──> images ──keep──> store ──want──> explanations wanted
+                                       ^                    │
+                                       └──keep── explain <──┘
+
+Each step leaves the store in a state from which the next start goes on, whatever stops the process. The
+engine is loaded when something has to be computed, not before.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from camlucida.errors import CamlucidaError, InputError
+from camlucida.models.card import ModelCard, read_card
+from camlucida.models.registry import Registered, Registry, shipped_models
+from camlucida.store import explanations, studies
+from camlucida.store.blobs import digest_of_file
+from camlucida.store.database import ExplanationRow, ImageRow, State
+from camlucida.store.explanations import CurrentModel
+from camlucida.store.home import Home
+
+if TYPE_CHECKING:
+    from camlucida.images.read import ImageFiles
+    from camlucida.models.classifier import Classifier
+    from camlucida.records import Image
+
+METHOD = "grad-cam"
+
+_log = structlog.get_logger()
+
+
+class Intake(NamedTuple):
+    """What came of one file or series: images that are new and known, or why it was not taken."""
+
+    name: str
+    new: int = 0
+    known: int = 0
+    error: str = ""
+
+
+class Outcome(NamedTuple):
+    """What came of one wanted explanation."""
+
+    model: str
+    state: State
+    reason: str = ""
+
+
+def find(paths: Sequence[Path]) -> "list[ImageFiles]":
+    """What images lie there: files, series, folders to the bottom."""
+    from camlucida.images.read import find_images  # noqa: PLC0415 - a server start has nothing to read
+
+    return find_images(paths)
+
+
+def take_in(home: Home, found: "Sequence[ImageFiles]") -> Iterator[Intake]:
+    """Read and keep, one file or series after the other; what cannot be read is told and passed over."""
+    for files in found:
+        try:
+            yield _take_in(home, files)
+        except Exception as error:  # noqa: BLE001 - one bad file must not end the others
+            yield Intake(files.name, error=_sentence(error))
+
+
+def register_shipped(home: Home) -> Iterator[Registered]:
+    """Register the models that come with camlucida, those that are not registered yet.
+
+    Raises
+    ------
+    ModelError
+        Another model of the same name and version is registered.
+    """
+    registry = Registry(home.folder)
+    for folder in shipped_models().values():
+        card = read_card(folder)
+        known = registry.find(f"{card.name}@{card.version}")
+        if known is None or not _same_files(folder, known):
+            yield registry.add(folder)
+
+
+def current_models(home: Home) -> list[Registered]:
+    """The newest version of each registered model that is not retired; the store is told of them."""
+    registry = Registry(home.folder)
+    names = dict.fromkeys(registered.name for registered in registry.list())
+    current = [model for name in names if (model := registry.find(name)) is not None]
+    explanations.set_current_models(
+        home, [CurrentModel(model.digest, model.name, model.version) for model in current]
+    )
+    return current
+
+
+def want(home: Home, models: Sequence[Registered], method: str = METHOD) -> None:
+    """Want an explanation of every image by every model that is made for its modality and its kind."""
+    for model in models:
+        card = read_card(model.folder)
+        with home.database.write() as session:
+            for image in explanations.unseen(session, model.digest, method):
+                if _is_for(card, image):
+                    explanations.want(session, image.id, model.digest, method)
+
+
+def explain_wanted(home: Home, models: Sequence[Registered]) -> Iterator[Outcome]:
+    """Compute and keep what is wanted of these models, oldest first."""
+    for model in models:
+        with home.database.read() as session:
+            waiting = explanations.waiting(session, model.digest)
+        if waiting:
+            yield from _explain_all(home, model, waiting)
+
+
+def _take_in(home: Home, files: "ImageFiles") -> Intake:
+    from camlucida.images.read import read  # noqa: PLC0415
+
+    if all(path.is_file() for path in files.paths):
+        known = studies.count_of_files(home, studies.files_digest(files.paths))
+        if known:  # the same bytes: no need to decode them
+            return Intake(files.name, known=known)
+    taken = studies.keep(home, read(files), files.paths)
+    return Intake(files.name, taken.new, taken.known)
+
+
+def _same_files(folder: Path, known: Registered) -> bool:
+    names = [name for name in known.files if (folder / name).is_file()]
+    return len(names) == len(known.files) and all(
+        digest_of_file(folder / name) == known.files[name] for name in names
+    )
+
+
+def _is_for(card: ModelCard, image: ImageRow) -> bool:
+    """Whether the image is of the kind that the model takes at all: a CT model is not asked about films."""
+    modality = not card.modality or not image.modality or image.modality in card.modality
+    return modality and len(image.header["space"]) == card.preparation.space
+
+
+def _explain_all(home: Home, model: Registered, waiting: Sequence[int]) -> Iterator[Outcome]:
+    from camlucida.models.load import load_registered  # noqa: PLC0415 - torch
+
+    try:
+        classifier = load_registered(model)
+    except CamlucidaError as error:
+        for identifier in waiting:
+            explanations.fail(home, identifier, str(error))
+            yield Outcome(model.name, State.FAILED, str(error))
+        return
+    for identifier in waiting:
+        yield _explain(home, classifier, identifier)
+
+
+def _explain(home: Home, classifier: "Classifier", identifier: int) -> Outcome:
+    from camlucida.saliency.explain import explain  # noqa: PLC0415 - torch
+
+    name = classifier.card.name
+    try:
+        image, method = _load(home, identifier)
+        explanations.keep(home, identifier, explain(classifier, image, method=method).explanation)
+    except InputError as error:  # of this image: trying again would not help
+        explanations.refuse(home, identifier, str(error))
+        return Outcome(name, State.REFUSED, str(error))
+    except Exception as error:  # noqa: BLE001 - one image must not end the others; the row says what happened
+        reason = _sentence(error)
+        explanations.fail(home, identifier, reason)
+        return Outcome(name, State.FAILED, reason)
+    return Outcome(name, State.DONE)
+
+
+def _load(home: Home, identifier: int) -> "tuple[Image, str]":
+    with home.database.read() as session:
+        row = session.get_one(ExplanationRow, identifier)
+        return studies.load(home, row.image), row.method
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell: an error of ours as it is; of any other only the kind, as its text may quote a header."""
+    if isinstance(error, CamlucidaError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or type(error).__name__}."
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for it."
+    _log.debug("unexpected", exc_info=error)
+    return (
+        f"camlucida met a fault of its own ({type(error).__name__}); please report it without patient data."
+    )
