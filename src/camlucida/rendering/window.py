@@ -23,7 +23,7 @@ def display(values: NDArray[Any], image: Image, window: Window | VoiLut | None =
     """
     if image.colour:
         return _eight_bits(values, image.bits_stored)
-    shown_by = window or _first(image)
+    shown_by = window or default_display(image)
     return mapped(values, lambda stored: _grey(stored, image, shown_by))
 
 
@@ -52,7 +52,8 @@ def is_padding(values: NDArray[Any], padding: tuple[float, float] | None) -> NDA
     return (values >= padding[0]) & (values <= padding[1])
 
 
-def _first(image: Image) -> Window | VoiLut:
+def default_display(image: Image) -> Window | VoiLut:
+    """How the image is shown unless told: its first window, else its first VOI LUT, else `default_window`."""
     if image.voi_luts and not image.windows:
         return image.voi_luts[0]
     return default_window(image)
