@@ -102,9 +102,9 @@ def _import(module_name: str, path: str) -> Any:
             f"architecture “{path}”: the Python module “{error.name}” is not installed; install the package "
             "that has it into camlucida's environment."
         ) from error
-    except ImportError as error:
+    except Exception as error:  # a foreign package may fail in any way while it is imported
         raise InvalidModelCard(
-            f"architecture “{path}”: “{module_name}” cannot be imported: {error}."
+            f"architecture “{path}”: “{module_name}” cannot be imported: {type(error).__name__}: {error}."
         ) from error
 
 
