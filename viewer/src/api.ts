@@ -1,0 +1,83 @@
+/** The station's HTTP API. Keys are opaque; nothing here knows a patient. */
+
+import { connection } from "./connection";
+import type { Explanation, ImageHeader, Study, StudyRow } from "./types";
+
+/** The session has ended: only a new link from the station opens the page again. */
+export class SignedOut extends Error {}
+
+/** The station does not answer. */
+export class ConnectionLost extends Error {}
+
+/** The station answers, but not with what was asked for. */
+export class Refused extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+async function request(path: string, signal?: AbortSignal): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw lost(path);
+  }
+  if (response.status === 401) {
+    connection.report("signed-out");
+    throw new SignedOut(path);
+  }
+  connection.report("up");
+  if (!response.ok) throw new Refused(await reason(response), response.status);
+  return response;
+}
+
+function lost(path: string): ConnectionLost {
+  connection.report("lost");
+  return new ConnectionLost(path);
+}
+
+async function reason(response: Response): Promise<string> {
+  const body: unknown = await response.json().catch(() => null);
+  const detail = typeof body === "object" && body !== null && "detail" in body ? body.detail : null;
+  return typeof detail === "string" ? detail : `${response.status} ${response.statusText}`;
+}
+
+async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await request(path, signal)).json()) as T;
+}
+
+async function bytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
+  try {
+    return await (await request(path, signal)).arrayBuffer();
+  } catch (error) {
+    // The connection may break while the body is on its way.
+    if (error instanceof TypeError) throw lost(path);
+    throw error;
+  }
+}
+
+const at = (kind: string, key: string): string => `/api/${kind}/${encodeURIComponent(key)}`;
+
+export const about = (): Promise<{ version: string; notice: string }> => json("/api/about");
+
+export const studies = async (): Promise<StudyRow[]> =>
+  (await json<{ studies: StudyRow[] }>("/api/studies")).studies;
+
+export const study = (key: string, signal?: AbortSignal): Promise<Study> => json(at("studies", key), signal);
+
+export const imageHeader = (key: string, signal?: AbortSignal): Promise<ImageHeader> =>
+  json(at("images", key), signal);
+
+export const pixels = (key: string, slice: number | null, signal?: AbortSignal): Promise<ArrayBuffer> =>
+  bytes(`${at("images", key)}/pixels${slice === null ? "" : `?slice=${slice}`}`, signal);
+
+export const explanation = (key: string, signal?: AbortSignal): Promise<Explanation> =>
+  json(at("explanations", key), signal);
+
+export const values = async (key: string, signal?: AbortSignal): Promise<Float32Array> =>
+  new Float32Array(await bytes(`${at("explanations", key)}/values`, signal));

@@ -1,0 +1,180 @@
+/** <cl-details>: display settings, the map, trust, provenance and notes; folded until asked for. */
+
+import { COLOUR_MAPS, type ColourMap, colourMapLabel } from "../colour";
+import { element, fill } from "../element";
+import { moment, number, percent, shortDigest, sizes } from "../format";
+import { cellSize } from "../probe";
+import type { Reading } from "../reading";
+import { methodName, texts } from "../texts";
+import type { Explanation } from "../types";
+import { asWindow } from "../window";
+
+type Line = [name: string, value: string, title?: string];
+
+export class Details extends HTMLElement {
+  readonly #abort = new AbortController();
+  readonly #colours = element(
+    "select",
+    { attributes: { id: "colour-map" }, on: { change: () => this.#choose() } },
+    ...COLOUR_MAPS.map((name) => element("option", { attributes: { value: name } }, colourMapLabel(name))),
+  );
+  readonly #center = this.#windowField("window-center");
+  readonly #width = this.#windowField("window-width");
+  readonly #words = element("div", { class: "details-words" });
+  #shown: unknown[] = [];
+
+  constructor(readonly reading: Reading) {
+    super();
+    this.id = "details";
+    this.setAttribute("role", "complementary");
+    this.setAttribute("aria-label", texts.details.title);
+    const { details } = texts;
+    this.append(
+      element("h2", {}, details.display),
+      field(details.colourMap, this.#colours),
+      field(details.center, this.#center),
+      field(details.width, this.#width),
+      this.#words,
+    );
+  }
+
+  connectedCallback(): void {
+    const { signal } = this.#abort;
+    for (const type of ["data", "view"])
+      this.reading.addEventListener(type, () => this.#update(), { signal });
+    this.#update();
+  }
+
+  disconnectedCallback(): void {
+    this.#abort.abort();
+  }
+
+  #windowField(id: string): HTMLInputElement {
+    return element("input", {
+      attributes: { id, type: "number", step: "any" },
+      on: { change: () => this.#takeWindow() },
+    });
+  }
+
+  #choose(): void {
+    this.reading.change({ colourMap: this.#colours.value as ColourMap });
+  }
+
+  #takeWindow(): void {
+    const { voi } = this.reading;
+    const [center, width] = [this.#center.valueAsNumber, this.#width.valueAsNumber];
+    if (!voi || !Number.isFinite(center) || !(width > 0)) {
+      this.#writeWindow();
+      return;
+    }
+    const window = asWindow(voi);
+    const least = window.function === "LINEAR" ? 1 : width;
+    this.reading.change({ window: { ...window, center, width: Math.max(least, width), explanation: "" } });
+  }
+
+  #update(): void {
+    const { reading } = this;
+    this.hidden = !reading.view.details;
+    if (this.hidden) return;
+    this.#colours.value = reading.view.colourMap;
+    this.#writeWindow();
+    const shown = [reading.explanation, reading.image, reading.view.finding];
+    if (this.#shown.length > 0 && shown.every((value, i) => value === this.#shown[i])) return;
+    this.#shown = shown;
+    fill(this.#words, ...words(reading));
+  }
+
+  #writeWindow(): void {
+    const { voi, image } = this.reading;
+    for (const input of [this.#center, this.#width]) input.disabled = !voi || image?.header.colour === true;
+    if (!voi) return;
+    const { center, width } = asWindow(voi);
+    this.#center.value = String(Number(center.toPrecision(6)));
+    this.#width.value = String(Number(width.toPrecision(6)));
+  }
+}
+
+function field(name: string, input: HTMLElement): HTMLElement {
+  return element("div", { class: "field" }, element("label", { attributes: { for: input.id } }, name), input);
+}
+
+function words(reading: Reading): HTMLElement[] {
+  const { details } = texts;
+  const record = reading.explanation?.record;
+  const notes = reading.image?.header.notes ?? [];
+  return [
+    ...(record ? explained(reading, record) : []),
+    ...(notes.length > 0 ? [element("h2", {}, details.notes), sentences(notes)] : []),
+  ];
+}
+
+function explained(reading: Reading, record: Explanation): HTMLElement[] {
+  const { details } = texts;
+  const { cautions } = record.trust;
+  return [
+    element("h2", {}, details.map),
+    list(mapLines(reading, record)),
+    element("h2", {}, details.trust),
+    sentences(trustSentences(record)),
+    list(trustLines(record, reading.view.finding)),
+    ...(cautions.length > 0 ? [element("h2", {}, details.cautions), sentences(cautions)] : []),
+    element("h2", {}, details.provenance),
+    list(provenanceLines(record)),
+  ];
+}
+
+function mapLines(reading: Reading, record: Explanation): Line[] {
+  const { details, viewport } = texts;
+  const { geometry, target_layer } = record.saliency_map;
+  const { method, method_variant } = record.provenance;
+  const size = cellSize(reading);
+  const shown = size ? (size.mm ? viewport.cellMm : viewport.cellPixels)(sizes(size.values)) : "";
+  return [
+    [details.method, methodName(method)],
+    ...(method_variant ? [[details.variant, method_variant] as Line] : []),
+    [details.targetLayer, target_layer],
+    [details.nativeGrid, sizes(geometry.native_shape)],
+    [details.cellSize, shown],
+  ];
+}
+
+function trustSentences({ trust }: Explanation): string[] {
+  const { details } = texts;
+  const deviation = trust.head_deviation;
+  return [details.head[trust.head], ...(deviation === null ? [] : [details.deviation(number(deviation, 2))])];
+}
+
+function trustLines({ trust }: Explanation, finding: number | null): Line[] {
+  const { details } = texts;
+  const { focality = null, border_share = null } = (finding === null ? null : trust.findings[finding]) ?? {};
+  const lines: Line[] = [];
+  if (focality !== null) lines.push([details.focality, details.focalityValue(percent(focality))]);
+  if (border_share !== null) lines.push([details.border, percent(border_share)]);
+  return lines;
+}
+
+function provenanceLines({ provenance }: Explanation): Line[] {
+  const { details } = texts;
+  const { model_name, model_version, model_digest, pixel_digest } = provenance;
+  return [
+    [details.model, `${model_name} ${model_version}`],
+    [details.digest, shortDigest(model_digest), model_digest],
+    [details.imageDigest, shortDigest(pixel_digest), pixel_digest],
+    [details.software, `camlucida ${provenance.library_version}, torch ${provenance.torch_version}`],
+    [details.precision, `${provenance.precision}, ${provenance.device}`],
+    [details.created, moment(provenance.created)],
+  ];
+}
+
+function list(lines: Line[]): HTMLElement {
+  const pairs = lines.flatMap(([name, value, title]) => [
+    element("dt", {}, name),
+    element("dd", { attributes: { title: title ?? null } }, value),
+  ]);
+  return element("dl", {}, ...pairs);
+}
+
+const sentences = (all: readonly string[]): HTMLElement =>
+  element("ul", { class: "sentences" }, ...all.map((one) => element("li", {}, one)));
+
+customElements.define("cl-details", Details);

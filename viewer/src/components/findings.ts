@@ -1,0 +1,131 @@
+/** <cl-findings>: all findings of the model, strongest first, also those below their operating point. */
+
+import { element, fill } from "../element";
+import { percent, signed } from "../format";
+import type { Reading } from "../reading";
+import { texts } from "../texts";
+import type { Explanation } from "../types";
+import { probabilityBar } from "./probability";
+
+interface Row {
+  name: string;
+  probability: number;
+  operatingPoint: number | null;
+  /** Where its map stands, or -1 without one. */
+  map: number;
+}
+
+/** The model's findings, most probable first. */
+export function rows(record: Explanation): Row[] {
+  const { findings, probabilities } = record.prediction;
+  return findings
+    .map(({ name, operating_point }, i) => ({
+      name,
+      probability: probabilities[i] ?? 0,
+      operatingPoint: operating_point,
+      map: record.saliency_map.findings.indexOf(name),
+    }))
+    .sort((a, b) => b.probability - a.probability);
+}
+
+export const reported = (row: Row): boolean | null =>
+  row.operatingPoint === null ? null : row.probability >= row.operatingPoint;
+
+export class Findings extends HTMLElement {
+  readonly #abort = new AbortController();
+  #buttons: { button: HTMLButtonElement; map: number }[] = [];
+  #of: Explanation | null = null;
+
+  constructor(readonly reading: Reading) {
+    super();
+  }
+
+  connectedCallback(): void {
+    const { signal } = this.#abort;
+    this.reading.addEventListener("data", () => this.#build(), { signal });
+    this.reading.addEventListener("view", () => this.#mark(), { signal });
+    this.#build();
+  }
+
+  disconnectedCallback(): void {
+    this.#abort.abort();
+  }
+
+  #build(): void {
+    const record = this.reading.explanation?.record ?? null;
+    if (record === this.#of && record) return;
+    this.#of = record;
+    this.#buttons = [];
+    if (record) fill(this, this.#head(record), this.#list(record));
+    else fill(this, this.reading.explanationRow?.state === "explained" && skeleton());
+    this.#mark();
+  }
+
+  #head(record: Explanation): HTMLElement {
+    const all = rows(record);
+    const over = all.filter((row) => reported(row) === true).length;
+    return element(
+      "div",
+      { class: "section-head" },
+      element("h2", { attributes: { id: "findings-title" } }, texts.study.findings),
+      element(
+        "span",
+        { class: "weak", attributes: { title: texts.study.reportedTitle } },
+        texts.study.reported(over, all.length),
+      ),
+    );
+  }
+
+  #list(record: Explanation): HTMLElement {
+    const items = rows(record).map((row) => element("li", {}, this.#button(row, record)));
+    return element("ol", { attributes: { "aria-labelledby": "findings-title" } }, ...items);
+  }
+
+  #button(row: Row, record: Explanation): HTMLButtonElement {
+    const button = element(
+      "button",
+      {
+        class: `finding${reported(row) === false ? " below" : ""}`,
+        attributes: { type: "button", title: texts.finding.choose(row.name) },
+        on: { click: () => this.reading.chooseFinding(row.map) },
+      },
+      element("span", { class: "finding-name" }, row.name),
+      element("span", { class: "finding-probability numbers" }, percent(row.probability)),
+      probabilityBar(row.probability, row.operatingPoint),
+      element("span", { class: "finding-evidence numbers" }, evidence(row, record)),
+      element("span", { class: "finding-state" }, state(row)),
+    );
+    button.disabled = row.map < 0;
+    this.#buttons.push({ button, map: row.map });
+    return button;
+  }
+
+  #mark(): void {
+    for (const { button, map } of this.#buttons)
+      button.setAttribute("aria-pressed", String(map >= 0 && map === this.reading.view.finding));
+  }
+}
+
+function evidence(row: Row, record: Explanation): string {
+  const { evidence_for, evidence_against, supported, unit } = record.saliency_map;
+  if (row.map < 0) return texts.finding.noMap;
+  if (!supported[row.map]) return texts.finding.noSupport;
+  if (unit === "relative") return texts.legend.relative;
+  return `${signed(evidence_for[row.map] ?? 0)}  ${signed(evidence_against[row.map] ?? 0)}`;
+}
+
+function state(row: Row): string {
+  if (row.operatingPoint === null) return texts.finding.noOperatingPoint;
+  return reported(row) ? "" : texts.finding.belowOperatingPoint;
+}
+
+function skeleton(): HTMLElement {
+  const bars = Array.from({ length: 5 }, () => element("div", { class: "skeleton-row" }));
+  return element(
+    "div",
+    { attributes: { "aria-busy": "true", "aria-label": texts.messages.loading } },
+    ...bars,
+  );
+}
+
+customElements.define("cl-findings", Findings);

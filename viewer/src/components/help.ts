@@ -1,0 +1,43 @@
+/** The overlay of keys: a dialog made from the table of keys, so that it cannot say anything else. */
+
+import { element } from "../element";
+import { KEYS, MOUSE } from "../keys";
+import { texts } from "../texts";
+
+export function openHelp(): void {
+  if (document.querySelector("dialog.help")) return;
+  const { help } = texts;
+  const dialog = element("dialog", { class: "help", attributes: { "aria-labelledby": "help-title" } });
+  const close = element(
+    "button",
+    { attributes: { type: "button" }, on: { click: () => dialog.close() } },
+    help.close,
+  );
+  dialog.append(
+    element(
+      "div",
+      { class: "section-head" },
+      element("h1", { attributes: { id: "help-title" } }, help.title),
+      close,
+    ),
+    element("div", { class: "help-columns" }, keyList(), mouseList()),
+    element("p", { class: "weak" }, texts.notice),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function keyList(): HTMLElement {
+  const lines = KEYS.flatMap(({ shown, meaning }) => [
+    element("dt", {}, ...shown.split("  ").flatMap((key) => [element("kbd", {}, key), " "])),
+    element("dd", {}, meaning),
+  ]);
+  return element("section", {}, element("h2", {}, texts.help.keyboard), element("dl", {}, ...lines));
+}
+
+function mouseList(): HTMLElement {
+  const lines = MOUSE.map((meaning) => element("li", {}, meaning));
+  return element("section", {}, element("h2", {}, texts.help.mouse), element("ul", {}, ...lines));
+}

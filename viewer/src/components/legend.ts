@@ -1,0 +1,83 @@
+/** <cl-legend>: what the colours mean, in logits, beside the image as long as the map is on. */
+
+import { blend, diverging } from "../colour";
+import { element, write } from "../element";
+import { number } from "../format";
+import type { Reading } from "../reading";
+import { texts } from "../texts";
+
+const STEPS = 128;
+/** The grey that the ramp is drawn over, so that its transparency is seen. */
+const BELOW = [24, 26, 29];
+
+export class Legend extends HTMLElement {
+  readonly #abort = new AbortController();
+  readonly #bar = element("canvas", { attributes: { width: 1, height: STEPS, role: "img" } });
+  readonly #ticks = [0, 1, 2].map(() => element("span", { class: "tick numbers" }));
+  readonly #unit = element("span", {});
+  readonly #note = element("span", { class: "weak" });
+  #drawn = "";
+
+  constructor(readonly reading: Reading) {
+    super();
+    const ramp = element(
+      "div",
+      { class: "ramp" },
+      this.#bar,
+      element("div", { class: "ticks" }, ...this.#ticks),
+    );
+    const words = element("div", { class: "legend-words" }, this.#unit, this.#note);
+    this.append(words, ramp);
+  }
+
+  connectedCallback(): void {
+    const { signal } = this.#abort;
+    for (const type of ["data", "view"]) this.reading.addEventListener(type, () => this.#draw(), { signal });
+    this.#draw();
+  }
+
+  disconnectedCallback(): void {
+    this.#abort.abort();
+  }
+
+  #draw(): void {
+    const { reading } = this;
+    const { finding, opacity, colourMap } = reading.view;
+    this.classList.toggle("off", !reading.mapShown);
+    if (finding === null || !reading.explanation) return;
+    const relative = reading.explanation.record.saliency_map.unit === "relative";
+    const scale = reading.scale(finding);
+    const wanted = JSON.stringify([scale, opacity, colourMap, relative]);
+    if (wanted === this.#drawn) return;
+    this.#drawn = wanted;
+    const low = diverging(colourMap) ? -scale : 0;
+    this.#paint(low, scale);
+    this.#write(low, scale, relative);
+  }
+
+  #write(low: number, high: number, relative: boolean): void {
+    const { legend } = texts;
+    const unit = relative ? legend.relative : legend.logits;
+    // Beyond the scale the colour stays: the upper end means "this and more".
+    const ends = [`≥ ${number(high)}`, number((low + high) / 2), low < 0 ? `≤ ${number(low)}` : number(low)];
+    this.#ticks.forEach((tick, i) => {
+      write(tick, ends[i] ?? "");
+    });
+    write(this.#unit, legend.title(unit));
+    write(this.#note, relative ? legend.own : legend.fixed);
+    this.#bar.setAttribute("aria-label", legend.label(number(low), number(high), unit));
+  }
+
+  #paint(low: number, high: number): void {
+    const { opacity, colourMap } = this.reading.view;
+    const picture = new ImageData(1, STEPS);
+    for (let step = 0; step < STEPS; step++) {
+      const value = high - ((high - low) * step) / (STEPS - 1);
+      const { rgb } = blend(BELOW, value, high, opacity / 100, colourMap);
+      picture.data.set([...rgb, 255], 4 * step);
+    }
+    this.#bar.getContext("2d")?.putImageData(picture, 0, 0);
+  }
+}
+
+customElements.define("cl-legend", Legend);

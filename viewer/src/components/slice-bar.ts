@@ -1,0 +1,103 @@
+/** <cl-slice-bar>: the slices of a volume, with a profile that shows where along them the evidence is. */
+
+import { element, write } from "../element";
+import { evidenceProfile, peak } from "../profile";
+import type { Reading } from "../reading";
+import { texts } from "../texts";
+
+const HEIGHT = 28;
+
+export class SliceBar extends HTMLElement {
+  readonly #abort = new AbortController();
+  readonly #slider = element("input", {
+    attributes: { type: "range", min: 0, step: 1, "aria-label": texts.slices.label },
+    on: { input: () => this.reading.toSlice(Number(this.#slider.value)) },
+  });
+  readonly #profile = element("canvas", {
+    class: "profile",
+    attributes: {
+      height: HEIGHT,
+      role: "img",
+      "aria-label": texts.slices.evidence,
+      title: texts.slices.evidence,
+    },
+  });
+  readonly #number = element("output", { class: "numbers" });
+  readonly #peak = element(
+    "button",
+    {
+      attributes: { type: "button", title: texts.tools.withKey(texts.slices.peakTitle, "E") },
+      on: { click: () => toPeak(this.reading) },
+    },
+    texts.slices.peak,
+  );
+  #drawn: unknown = null;
+
+  constructor(readonly reading: Reading) {
+    super();
+    const track = element("div", { class: "track" }, this.#profile, this.#slider);
+    this.append(this.#number, track, this.#peak);
+  }
+
+  connectedCallback(): void {
+    const { signal } = this.#abort;
+    for (const type of ["data", "view"])
+      this.reading.addEventListener(type, () => this.#update(), { signal });
+    this.#update();
+  }
+
+  disconnectedCallback(): void {
+    this.#abort.abort();
+  }
+
+  #update(): void {
+    const { slices, slice } = this.reading;
+    this.hidden = slices < 2;
+    if (this.hidden) return;
+    this.style.setProperty("--slices", String(slices));
+    this.#slider.max = String(slices - 1);
+    this.#slider.value = String(slice);
+    this.#slider.setAttribute("aria-valuetext", texts.slices.value(slice + 1, slices));
+    write(this.#number, `${slice + 1} / ${slices}`);
+    const profile = profileOf(this.reading);
+    this.#peak.disabled = !profile || peak(profile) === null;
+    this.#paint(profile);
+  }
+
+  #paint(profile: Float64Array | null): void {
+    if (profile === this.#drawn) return;
+    this.#drawn = profile;
+    const slices = this.reading.slices;
+    this.#profile.width = slices;
+    const context = this.#profile.getContext("2d");
+    if (!context || !profile) return;
+    const most = profile.reduce((a, b) => Math.max(a, b), 0) || 1;
+    context.fillStyle = getComputedStyle(this).getPropertyValue("--evidence");
+    profile.forEach((value, slice) => {
+      const height = (HEIGHT * value) / most;
+      context.fillRect(slice, HEIGHT - height, 1, height);
+    });
+  }
+}
+
+const profiles = new WeakMap<Float32Array, Float64Array>();
+
+/** The profile of the chosen finding, while its map is on; computed once for each map. */
+function profileOf(reading: Reading): Float64Array | null {
+  const { finding } = reading.view;
+  const map = reading.mapShown && finding !== null ? reading.map(finding) : null;
+  const geometry = reading.explanation?.record.saliency_map.geometry;
+  if (!map || !geometry || geometry.native_shape.length !== 3) return null;
+  const profile = profiles.get(map) ?? evidenceProfile(map, geometry);
+  profiles.set(map, profile);
+  return profile;
+}
+
+/** Goes to the slice with most evidence for the chosen finding. */
+export function toPeak(reading: Reading): void {
+  const profile = profileOf(reading);
+  const slice = profile && peak(profile);
+  if (slice !== null) reading.toSlice(slice);
+}
+
+customElements.define("cl-slice-bar", SliceBar);

@@ -1,0 +1,297 @@
+/** <cl-viewport>: one image, alone or with the map over it: two canvases and what is written in the corners. */
+
+import { element, write } from "../element";
+import { number, percent, sizes, withSign } from "../format";
+import { HeatLayer, type HeatLook } from "../heat-layer";
+import { ImageLayer } from "../image-layer";
+import { type Placement, place, toImage } from "../placement";
+import { cellSize, type Probe, probe } from "../probe";
+import type { Reading } from "../reading";
+import { texts } from "../texts";
+import type { Voi } from "../window";
+import { drags } from "./gestures";
+
+export class Viewport extends HTMLElement {
+  readonly #imageCanvas = element("canvas", { class: "image", attributes: { "aria-hidden": "true" } });
+  readonly #heatCanvas = element("canvas", { class: "heat", attributes: { "aria-hidden": "true" } });
+  readonly #title = element("div", { class: "corner top-left" });
+  readonly #window = element("div", { class: "corner bottom-left numbers" });
+  readonly #probe = element("div", { class: "corner bottom-right numbers" });
+  readonly #words = element("div", { class: "words", attributes: { role: "status" } });
+  readonly #abort = new AbortController();
+  #imageLayer: ImageLayer | null = null;
+  #heatLayer: HeatLayer | null = null;
+  #drawn = { image: "", heat: "" };
+  #frame = 0;
+  #cursor: [number, number] | null = null;
+  #size: [number, number] = [0, 0];
+
+  constructor(
+    readonly reading: Reading,
+    /** Whether this viewport shows the map at all. */
+    readonly withMap: boolean,
+    /** The viewports side by side, this one too. */
+    readonly peers: () => Viewport[],
+  ) {
+    super();
+    this.append(this.#imageCanvas, this.#heatCanvas, this.#title, this.#window, this.#probe, this.#words);
+    this.tabIndex = 0;
+    this.setAttribute("role", "group");
+  }
+
+  connectedCallback(): void {
+    const { signal } = this.#abort;
+    this.reading.addEventListener("view", () => this.refresh(), { signal });
+    this.reading.addEventListener("data", () => this.refresh(), { signal });
+    for (const canvas of [this.#imageCanvas, this.#heatCanvas]) this.#survive(canvas);
+    drags(this, signal);
+    this.addEventListener("pointermove", (event) => this.#point(event), { signal });
+    this.addEventListener("pointerleave", () => this.#point(null), { signal });
+    const observer = new ResizeObserver(([entry]) => entry && this.#resize(entry));
+    observer.observe(this);
+    signal.addEventListener("abort", () => observer.disconnect());
+    this.refresh();
+  }
+
+  disconnectedCallback(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#abort.abort();
+    // Browsers keep only a few contexts: give these back at once.
+    for (const canvas of [this.#imageCanvas, this.#heatCanvas])
+      canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
+  /** Device pixels per CSS pixel. */
+  get density(): number {
+    return window.devicePixelRatio || 1;
+  }
+
+  get placement(): Placement | null {
+    const { image, view } = this.reading;
+    const [width, height] = this.#size;
+    return image && width > 0 && height > 0 ? place(image.plane, view, this.#size, this.#room) : null;
+  }
+
+  /** The smallest of the linked viewports, so that all show the image at the same zoom. */
+  get #room(): [number, number] {
+    const sizes = this.peers()
+      .map((peer) => peer.#size)
+      .filter(([width]) => width > 0);
+    return [Math.min(...sizes.map(([width]) => width)), Math.min(...sizes.map(([, height]) => height))];
+  }
+
+  /** Draws what has changed, at the next frame. */
+  refresh(): void {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  /** The pixels of both canvases as they are now, RGBA, top row first; the heat is premultiplied. */
+  readPixels(): {
+    width: number;
+    height: number;
+    placement: Placement;
+    image: Uint8Array;
+    heat: Uint8Array;
+  } | null {
+    const { placement, reading } = this;
+    if (!placement || !this.#imageLayer) return null;
+    const heat = this.#heatLayer?.read(placement, reading.slice, this.#look()) ?? new Uint8Array();
+    const image = this.#imageLayer.read(placement);
+    return { width: placement.width, height: placement.height, placement, image, heat };
+  }
+
+  // ---- drawing ----
+
+  #draw(): void {
+    const { placement } = this;
+    if (placement) {
+      this.#drawImage(placement);
+      this.#drawHeat(placement);
+    }
+    this.#write();
+  }
+
+  #drawImage(placement: Placement): void {
+    const { reading } = this;
+    const plane = reading.image?.pixels.ready(reading.slice);
+    if (!plane) return;
+    const table = plane.colour ? null : reading.table(plane.low, plane.high);
+    const wanted = JSON.stringify([reading.image?.row.key, reading.slice, placement, voiKey(reading.voi)]);
+    if (wanted === this.#drawn.image) return;
+    this.#imageLayer ??= new ImageLayer(this.#imageCanvas);
+    this.#imageLayer.load(plane);
+    if (table) this.#imageLayer.tone(table);
+    this.#imageLayer.draw(placement);
+    this.#drawn.image = wanted;
+  }
+
+  #drawHeat(placement: Placement): void {
+    const { reading, withMap } = this;
+    const { finding, opacity } = reading.view;
+    const shown = withMap && reading.mapShown;
+    this.#heatCanvas.hidden = !shown;
+    this.#heatCanvas.style.opacity = String(opacity / 100);
+    const map = shown && finding !== null ? reading.map(finding) : null;
+    // Never the heat of one slice over the image of another.
+    if (!reading.image?.pixels.ready(reading.slice)) return;
+    const geometry = reading.explanation?.record.saliency_map.geometry;
+    if (!map || !geometry) return;
+    const look = this.#look();
+    const wanted = JSON.stringify([reading.explanation?.row.key, finding, reading.slice, placement, look]);
+    if (wanted === this.#drawn.heat) return;
+    this.#heatLayer ??= new HeatLayer(this.#heatCanvas);
+    this.#heatLayer.load(map, geometry);
+    this.#heatLayer.draw(placement, reading.slice, look);
+    this.#drawn.heat = wanted;
+  }
+
+  #look(): HeatLook {
+    const { cells, colourMap, finding } = this.reading.view;
+    return { cells, colourMap, scale: this.reading.scale(finding ?? 0) };
+  }
+
+  #resize(entry: ResizeObserverEntry): void {
+    const [exact] = entry.devicePixelContentBoxSize ?? [];
+    const { width, height } = entry.contentRect;
+    this.#size = [
+      exact?.inlineSize ?? Math.round(width * this.density),
+      exact?.blockSize ?? Math.round(height * this.density),
+    ];
+    for (const canvas of [this.#imageCanvas, this.#heatCanvas]) [canvas.width, canvas.height] = this.#size;
+    this.#drawn = { image: "", heat: "" };
+    // In the same frame: a resized canvas is blank. The others may have to fit anew.
+    for (const peer of this.peers()) peer.#draw();
+  }
+
+  /** Draws again when the graphics card was taken away and came back. */
+  #survive(canvas: HTMLCanvasElement): void {
+    const { signal } = this.#abort;
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal });
+    canvas.addEventListener(
+      "webglcontextrestored",
+      () => {
+        if (canvas === this.#imageCanvas) this.#imageLayer = null;
+        else this.#heatLayer = null;
+        this.#drawn = { image: "", heat: "" };
+        this.refresh();
+      },
+      { signal },
+    );
+  }
+
+  // ---- words ----
+
+  #write(): void {
+    const title = this.#titleText();
+    write(this.#title, title);
+    this.setAttribute("aria-label", texts.viewport.label(title));
+    write(this.#window, this.#windowText());
+    write(this.#words, this.withMap ? evidenceWords(this.reading) : "");
+    this.#writeProbe();
+  }
+
+  #titleText(): string {
+    const { reading, withMap } = this;
+    const { viewport } = texts;
+    if (!withMap) return viewport.alone;
+    const name = chosenFinding(reading);
+    if (!reading.view.map || name === null) return `${viewport.alone} · ${viewport.mapOff}`;
+    return reading.held ? `${viewport.alone} · ${viewport.mapHidden}` : `${viewport.withMap} · ${name}`;
+  }
+
+  #windowText(): string {
+    const { reading, placement } = this;
+    if (!placement) return "";
+    const zoom = texts.viewport.zoom(percent(placement.scaleX));
+    const slice = reading.slices > 1 ? this.#sliceText() : "";
+    const shown = reading.image?.header.colour ? "" : voiText(reading);
+    return [slice, shown, zoom].filter(Boolean).join("\n");
+  }
+
+  #sliceText(): string {
+    const { slice, slices, image } = this.reading;
+    const text = texts.viewport.slice(slice + 1, slices);
+    return image?.pixels.ready(slice) ? text : `${text} · ${texts.messages.loading}`;
+  }
+
+  #point(event: PointerEvent | null): void {
+    const box = this.getBoundingClientRect();
+    this.#cursor = event && [
+      (event.clientX - box.left) * this.density,
+      (event.clientY - box.top) * this.density,
+    ];
+    this.#writeProbe();
+  }
+
+  #writeProbe(): void {
+    const { placement, reading } = this;
+    const found = placement && this.#cursor && probe(reading, toImage(placement, ...this.#cursor));
+    write(this.#probe, found ? probeText(found, reading, this.withMap) : "");
+  }
+}
+
+/** Name of the chosen finding, or null. */
+function chosenFinding(reading: Reading): string | null {
+  const { finding } = reading.view;
+  return finding === null ? null : (reading.explanation?.record.saliency_map.findings[finding] ?? null);
+}
+
+/** Evidence below this share of full colour is hardly seen, so it is said. */
+const FAINT = 0.1;
+
+function evidenceWords(reading: Reading): string {
+  const { finding } = reading.view;
+  const name = chosenFinding(reading);
+  if (!reading.mapShown || finding === null || name === null) return "";
+  const largest = (reading.map(finding) ?? new Float32Array()).reduce((a, b) => Math.max(a, b), 0);
+  const scale = reading.scale(finding);
+  if (largest <= 0) return texts.viewport.noSupport(name);
+  return largest < FAINT * scale ? texts.viewport.faint(name, number(largest, 2), number(scale)) : "";
+}
+
+function voiKey(voi: Voi | null): unknown {
+  return voi && "window" in voi
+    ? [voi.window.center, voi.window.width, voi.window.function]
+    : voi?.lut.explanation;
+}
+
+function voiText(reading: Reading): string {
+  const { voi } = reading;
+  if (!voi) return "";
+  if ("lut" in voi) return voi.lut.explanation || texts.tools.voiLut(1);
+  const { center, width, function: kind } = voi.window;
+  const text = texts.viewport.window(number(center, 5), number(width, 5));
+  const suffix = { LINEAR: "", LINEAR_EXACT: texts.viewport.exact, SIGMOID: texts.viewport.sigmoid }[kind];
+  return suffix ? `${text}  ${suffix}` : text;
+}
+
+function probeText(found: Probe, reading: Reading, withMap: boolean): string {
+  const { viewport, units } = texts;
+  const stored = viewport.stored(found.stored.map((value) => number(value, 6)).join(" "));
+  const unit = reading.image?.header.unit ?? "";
+  const modality =
+    found.modality === null ? "" : ` · ${viewport.modality(number(found.modality, 6), unit).trim()}`;
+  const lines = [viewport.place(found.row, found.column), stored + modality];
+  if (withMap) lines.push(...evidenceLines(found, reading, units.logits));
+  return lines.join("\n");
+}
+
+function evidenceLines(found: Probe, reading: Reading, logits: string): string[] {
+  const { viewport } = texts;
+  if (found.outsideField) return [viewport.outsideField];
+  const relative = reading.explanation?.record.saliency_map.unit === "relative";
+  const size = cellSize(reading);
+  const lines: string[] = [];
+  if (found.evidence !== null)
+    lines.push(viewport.evidence(withSign(found.evidence), relative ? texts.legend.relative : logits));
+  if (size)
+    lines.push(
+      viewport.cell(size.mm ? viewport.cellMm(sizes(size.values)) : viewport.cellPixels(sizes(size.values))),
+    );
+  return lines;
+}
+
+customElements.define("cl-viewport", Viewport);

@@ -1,0 +1,133 @@
+/**
+ * The heatmap on its own canvas over the image: the native grid in a small texture, sampled through
+ * `geometry.native_to_pixel` (half-pixel centres, edges held, nothing outside the field the network saw).
+ *
+ * The canvas holds colour × alpha at full opacity; the opacity itself is the canvas's CSS opacity, so the
+ * compositor blends as `alpha = opacity * clip(value / scale, 0, 1)` and moving the slider draws nothing.
+ */
+
+import { type ColourMap, colourTable, diverging } from "./colour";
+import { invert } from "./geometry";
+import { context, Pass, texture } from "./gl";
+import { readTopDown } from "./image-layer";
+import type { Placement } from "./placement";
+import type { Geometry } from "./types";
+
+const HEAT = `#version 300 es
+precision highp float;
+precision highp sampler2D;
+precision highp sampler3D;
+uniform sampler3D values;
+uniform sampler2D colours;
+uniform vec2 origin, scale;
+uniform float canvasHeight, slice, full, cells, signedColours;
+uniform mat4 pixelToNative; // (slice, row, column)
+out vec4 heat;
+const float EDGE = 1e-4; // the field's edge, in float32
+float value(ivec3 cell, ivec3 last) { // (slice, row, column)
+  cell = clamp(cell, ivec3(0), last);
+  return texelFetch(values, cell.zyx, 0).r;
+}
+float row(ivec3 at, float part, ivec3 last) {
+  return mix(value(at, last), value(at + ivec3(0, 0, 1), last), part);
+}
+float plane(ivec3 at, vec2 part, ivec3 last) {
+  return mix(row(at, part.y, last), row(at + ivec3(0, 1, 0), part.y, last), part.x);
+}
+float smoothly(vec3 native, ivec3 last) {
+  native = clamp(native, vec3(0.0), vec3(last));
+  ivec3 at = ivec3(floor(native));
+  vec3 part = native - vec3(at);
+  return mix(plane(at, part.yz, last), plane(at + ivec3(1, 0, 0), part.yz, last), part.x);
+}
+void main() {
+  heat = vec4(0.0);
+  vec2 pixel = (vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y) - origin) / scale - 0.5;
+  vec3 native = (pixelToNative * vec4(slice, pixel.y, pixel.x, 1.0)).xyz;
+  ivec3 last = textureSize(values, 0).zyx - 1;
+  if (any(lessThan(native, vec3(-0.5 - EDGE))) || any(greaterThan(native, vec3(last) + 0.5 + EDGE))) return;
+  float evidence = cells > 0.5 ? value(ivec3(floor(native + 0.5)), last) : smoothly(native, last);
+  float strength = clamp(evidence / full, -signedColours, 1.0);
+  float entry = signedColours > 0.5 ? (strength + 1.0) / 2.0 : strength;
+  vec3 colour = texelFetch(colours, ivec2(int(floor(entry * 255.0 + 0.5)), 0), 0).rgb;
+  heat = vec4(colour, 1.0) * abs(strength);
+}`;
+
+const VALUES = 0;
+const COLOURS = 1;
+
+export interface HeatLook {
+  /** Evidence at full colour. */
+  scale: number;
+  /** Native cells as computed, instead of interpolated. */
+  cells: boolean;
+  colourMap: ColourMap;
+}
+
+export class HeatLayer {
+  readonly #gl: WebGL2RenderingContext;
+  readonly #pass: Pass;
+  #values: WebGLTexture | null = null;
+  #map: Float32Array | null = null;
+  #colourMap: ColourMap | null = null;
+  #matrix: number[] = [];
+
+  constructor(readonly canvas: HTMLCanvasElement) {
+    this.#gl = context(canvas, true);
+    this.#pass = new Pass(this.#gl, HEAT);
+    texture(this.#gl, COLOURS, this.#gl.TEXTURE_2D);
+  }
+
+  /** Takes one finding's map (C order on the native grid) onto the graphics card. */
+  load(map: Float32Array, geometry: Geometry): void {
+    if (map === this.#map) return;
+    const gl = this.#gl;
+    const [slices = 1, rows = 1, columns = 1] = [1, ...geometry.native_shape].slice(-3);
+    gl.deleteTexture(this.#values);
+    this.#values = texture(gl, VALUES, gl.TEXTURE_3D);
+    gl.texImage3D(gl.TEXTURE_3D, 0, gl.R32F, columns, rows, slices, 0, gl.RED, gl.FLOAT, map);
+    this.#matrix = asMat4(invert(geometry.native_to_pixel));
+    this.#map = map;
+  }
+
+  draw(placement: Placement, slice: number, look: HeatLook): void {
+    if (!this.#map) return;
+    this.#take(look.colourMap);
+    this.#pass.draw(
+      {
+        origin: [placement.originX, placement.originY],
+        scale: [placement.scaleX, placement.scaleY],
+        canvasHeight: placement.height,
+        slice,
+        full: look.scale,
+        cells: look.cells ? 1 : 0,
+        signedColours: diverging(look.colourMap) ? 1 : 0,
+        pixelToNative: this.#matrix,
+      },
+      { values: VALUES, colours: COLOURS },
+    );
+  }
+
+  /** The pixels on the canvas as they are drawn now, premultiplied RGBA, top row first. */
+  read(placement: Placement, slice: number, look: HeatLook): Uint8Array {
+    this.draw(placement, slice, look);
+    return readTopDown(this.#gl, placement.width, placement.height);
+  }
+
+  #take(colourMap: ColourMap): void {
+    if (colourMap === this.#colourMap) return;
+    const gl = this.#gl;
+    gl.activeTexture(gl.TEXTURE0 + COLOURS);
+    const table = colourTable(colourMap);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB8, table.length / 3, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, table);
+    this.#colourMap = colourMap;
+  }
+}
+
+/** A 2D (3×3) or 3D (4×4) matrix as WebGL wants it: (slice, row, column, 1), column by column. */
+function asMat4(matrix: number[][]): number[] {
+  const missing = 4 - matrix.length;
+  const entry = (row: number, column: number): number =>
+    row < missing || column < missing ? 0 : (matrix[row - missing]?.[column - missing] ?? 0);
+  return [0, 1, 2, 3].flatMap((column) => [0, 1, 2, 3].map((row) => entry(row, column)));
+}

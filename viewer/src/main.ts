@@ -1,0 +1,5 @@
+import "./styles/base.css";
+import "./styles/worklist.css";
+import "./styles/study.css";
+import "./styles/viewport.css";
+import "./components/app";

@@ -1,0 +1,330 @@
+/**
+ * One study being read: what was fetched, and how it is looked at. Components watch it and draw.
+ *
+ * "data" is dispatched when something arrived or failed, "view" when something is looked at differently.
+ */
+
+import * as api from "./api";
+import { invert, type Matrix } from "./geometry";
+import { NoWebGL } from "./gl";
+import { Pixels } from "./pixels";
+import { type Plane, planeOf } from "./placement";
+import type { Explanation, ExplanationRow, ImageHeader, ImageRow, Study } from "./types";
+import type { View } from "./view";
+import { asWindow, type DisplayTable, displayTable, dragged, firstVoi, presets, type Voi } from "./window";
+
+/** How long the page waits before it looks again for an explanation that is not there yet. */
+const LOOK_AGAIN_MS = 3000;
+const PREFETCHED_SLICES = 12;
+
+export interface ShownImage {
+  row: ImageRow;
+  header: ImageHeader;
+  pixels: Pixels;
+  plane: Plane;
+}
+
+export interface ShownExplanation {
+  row: ExplanationRow;
+  record: Explanation;
+  values: Float32Array;
+  /** From the pixel grid to the native grid. */
+  pixelToNative: Matrix;
+}
+
+export class Reading extends EventTarget {
+  image: ShownImage | null = null;
+  explanation: ShownExplanation | null = null;
+  imageError: unknown = null;
+  explanationError: unknown = null;
+  /** Space is held: the map is hidden for as long. */
+  held = false;
+
+  readonly #abort = new AbortController();
+  readonly #maps = new Map<number, Float32Array>();
+  #look: ReturnType<typeof setTimeout> | undefined;
+  #table: { voi: Voi; low: number; high: number; table: DisplayTable } | null = null;
+
+  constructor(
+    public study: Study,
+    public view: View,
+  ) {
+    super();
+  }
+
+  /** Fetches what the view asks for. */
+  async open(): Promise<void> {
+    this.#lookAgainWhileWaiting();
+    await Promise.all([this.#openImage(), this.#openExplanation()]);
+  }
+
+  close(): void {
+    this.#abort.abort();
+    this.image?.pixels.close();
+    clearTimeout(this.#look);
+  }
+
+  /** Looks at something differently. */
+  change(patch: Partial<View>): void {
+    this.view = { ...this.view, ...patch };
+    this.dispatchEvent(new Event("view"));
+  }
+
+  hold(held: boolean): void {
+    if (held === this.held) return;
+    this.held = held;
+    this.dispatchEvent(new Event("view"));
+  }
+
+  // ---- what is chosen ----
+
+  get imageRow(): ImageRow | undefined {
+    const { images } = this.study;
+    return images.find((row) => row.key === this.view.image) ?? images[0];
+  }
+
+  /** The chosen explanation: the one asked for, else the first that is there, else the first. */
+  get explanationRow(): ExplanationRow | undefined {
+    const rows = this.imageRow?.explanations ?? [];
+    const chosen = rows.find((row) => row.key === this.view.explanation);
+    return chosen ?? rows.find((row) => row.state === "explained") ?? rows[0];
+  }
+
+  async chooseImage(key: string): Promise<void> {
+    if (key === this.imageRow?.key) return;
+    const { model, method } = this.explanationRow ?? {};
+    this.image?.pixels.close();
+    this.image = null;
+    const fresh = { image: key, explanation: null, window: null, slice: null, zoom: null, centre: null };
+    this.view = { ...this.view, ...fresh };
+    const same = this.imageRow?.explanations.find((row) => row.model === model && row.method === method);
+    await this.#afresh(same?.key ?? null, this.#findingName);
+    this.dispatchEvent(new Event("data"));
+  }
+
+  async chooseExplanation(key: string): Promise<void> {
+    if (key !== this.explanationRow?.key) await this.#afresh(key, this.#findingName);
+  }
+
+  /** Chooses a finding and puts its map on. */
+  chooseFinding(finding: number): void {
+    this.change({ finding, map: true });
+  }
+
+  /** The map on or off; without a finding, the most probable one is taken. */
+  toggleMap(): void {
+    if (this.view.map || !this.explanation) this.change({ map: false });
+    else this.change({ map: true, finding: this.view.finding ?? this.findingsByProbability[0] ?? null });
+  }
+
+  /** Names of the findings that the explanation has maps of. */
+  get #findings(): string[] {
+    return this.explanation?.record.saliency_map.findings ?? [];
+  }
+
+  get #findingName(): string | null {
+    return this.view.finding === null ? null : (this.#findings[this.view.finding] ?? null);
+  }
+
+  /** Fetches image and explanation for a changed choice; the finding stays, by its name. */
+  async #afresh(explanation: string | null, finding: string | null): Promise<void> {
+    this.explanation = null;
+    this.#maps.clear();
+    this.change({ explanation });
+    this.dispatchEvent(new Event("data"));
+    await Promise.all([this.image ? null : this.#openImage(), this.#openExplanation()]);
+    const index = this.#findings.indexOf(finding ?? "");
+    this.change(index >= 0 ? { finding: index } : { finding: null, map: false });
+  }
+
+  /** Indices into the map's findings, most probable first. */
+  get findingsByProbability(): number[] {
+    const record = this.explanation?.record;
+    if (!record) return [];
+    const { findings } = record.saliency_map;
+    return findings
+      .map((name, index) => ({ index, probability: this.#probability(record, name) }))
+      .sort((a, b) => b.probability - a.probability)
+      .map(({ index }) => index);
+  }
+
+  #probability(record: Explanation, name: string): number {
+    const at = record.prediction.findings.findIndex((finding) => finding.name === name);
+    return record.prediction.probabilities[at] ?? 0;
+  }
+
+  // ---- what is fetched ----
+
+  async #openImage(): Promise<void> {
+    const row = this.imageRow;
+    if (!row) return;
+    this.imageError = null;
+    try {
+      const header = await api.imageHeader(row.key, this.#abort.signal);
+      if (row.key !== this.imageRow?.key) return;
+      const pixels = new Pixels(header);
+      this.image = { row, header, pixels, plane: planeOf(header.space, header.spacing) };
+      await pixels.slice(this.slice);
+    } catch (error) {
+      if (row.key === this.imageRow?.key) this.imageError = this.#passing(error);
+    }
+    this.dispatchEvent(new Event("data"));
+    this.prefetch();
+  }
+
+  async #openExplanation(): Promise<void> {
+    const row = this.explanationRow;
+    this.explanationError = null;
+    if (row?.state !== "explained") return;
+    try {
+      const { signal } = this.#abort;
+      const [record, values] = await Promise.all([
+        api.explanation(row.key, signal),
+        api.values(row.key, signal),
+      ]);
+      if (row.key !== this.explanationRow?.key) return;
+      this.explanation = { row, record, values: checked(record, values), pixelToNative: inverse(record) };
+    } catch (error) {
+      if (row.key === this.explanationRow?.key) this.explanationError = this.#passing(error);
+    }
+    this.dispatchEvent(new Event("data"));
+  }
+
+  /** An error to show; none where the study was left meanwhile. */
+  #passing(error: unknown): unknown {
+    return this.#abort.signal.aborted ? null : error;
+  }
+
+  /** Fetches again what failed. */
+  async retry(): Promise<void> {
+    if (this.imageError instanceof NoWebGL) return;
+    await Promise.all([
+      this.imageError ? this.#openImage() : null,
+      this.explanationError ? this.#openExplanation() : null,
+    ]);
+  }
+
+  #lookAgainWhileWaiting(): void {
+    clearTimeout(this.#look);
+    if (!this.study.images.some((image) => image.explanations.some((row) => row.state === "waiting"))) return;
+    this.#look = setTimeout(async () => {
+      const before = this.explanationRow;
+      // A lost connection is told by the banner; the next look comes either way.
+      this.study = await api.study(this.study.key, this.#abort.signal).catch(() => this.study);
+      if (this.#abort.signal.aborted) return;
+      if (before?.state !== this.explanationRow?.state || before?.key !== this.explanationRow?.key)
+        await this.#openExplanation();
+      this.dispatchEvent(new Event("data"));
+      this.#lookAgainWhileWaiting();
+    }, LOOK_AGAIN_MS);
+  }
+
+  // ---- slices ----
+
+  get slices(): number {
+    return this.image?.pixels.slices ?? 1;
+  }
+
+  get slice(): number {
+    const { slices } = this;
+    return Math.min(slices - 1, this.view.slice ?? Math.floor(slices / 2));
+  }
+
+  async toSlice(slice: number): Promise<void> {
+    const to = Math.min(this.slices - 1, Math.max(0, slice));
+    if (to === this.slice) return;
+    this.change({ slice: to });
+    try {
+      await this.image?.pixels.slice(to);
+    } catch (error) {
+      this.imageError = this.#passing(error);
+    }
+    this.dispatchEvent(new Event("data"));
+    this.prefetch();
+  }
+
+  prefetch(): void {
+    // What fails here is fetched again, and told, when it is asked for.
+    this.image?.pixels.prefetch(this.slice, PREFETCHED_SLICES).catch(() => undefined);
+  }
+
+  // ---- window ----
+
+  get presets(): Voi[] {
+    return this.image ? presets(this.image.header, this.image.row.modality) : [];
+  }
+
+  get voi(): Voi | null {
+    if (!this.image) return null;
+    const { window } = this.view;
+    if (window === null) return firstVoi(this.image.header);
+    if (typeof window !== "number") return { window };
+    return this.presets[window] ?? firstVoi(this.image.header);
+  }
+
+  /** The table from stored value to grey for a range of values; kept while nothing changes. */
+  table(low: number, high: number): DisplayTable | null {
+    const { voi, image } = this;
+    if (!voi || !image) return null;
+    const kept = this.#table;
+    if (kept && same(kept.voi, voi) && kept.low === low && kept.high === high) return kept.table;
+    const table = displayTable(image.header, voi, low, high);
+    this.#table = { voi, low, high, table };
+    return table;
+  }
+
+  dragWindow(dx: number, dy: number): void {
+    if (this.voi && !this.image?.header.colour) this.change({ window: dragged(asWindow(this.voi), dx, dy) });
+  }
+
+  nextPreset(): void {
+    const { window } = this.view;
+    const next = window === null ? 1 : typeof window === "number" ? window + 1 : 0;
+    this.change({ window: next % Math.max(1, this.presets.length) });
+  }
+
+  // ---- the map ----
+
+  /** One finding's values on the native grid; the same array each time. */
+  map(finding: number): Float32Array | null {
+    if (!this.explanation) return null;
+    const { native_shape } = this.explanation.record.saliency_map.geometry;
+    const size = native_shape.reduce((product, axis) => product * axis, 1);
+    let map = this.#maps.get(finding);
+    if (!map) {
+      map = this.explanation.values.subarray(finding * size, (finding + 1) * size);
+      this.#maps.set(finding, map);
+    }
+    return map;
+  }
+
+  /** Evidence at full colour: the model's fixed scale, or the map's own maximum where values have no unit. */
+  scale(finding: number): number {
+    const record = this.explanation?.record;
+    if (record?.saliency_map.unit !== "relative") return record?.scale ?? 1;
+    const most = (this.map(finding) ?? new Float32Array()).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    return most || 1;
+  }
+
+  /** Whether a map is to be drawn now. */
+  get mapShown(): boolean {
+    return this.view.map && !this.held && this.view.finding !== null && this.explanation !== null;
+  }
+}
+
+/** The same choice: the presets are made anew each time, so windows are compared by what they say. */
+function same(a: Voi, b: Voi): boolean {
+  if ("lut" in a || "lut" in b) return "lut" in a && "lut" in b && a.lut === b.lut;
+  const [one, other] = [a.window, b.window];
+  return one.center === other.center && one.width === other.width && one.function === other.function;
+}
+
+function checked(record: Explanation, values: Float32Array): Float32Array {
+  const { findings, geometry } = record.saliency_map;
+  const expected = geometry.native_shape.reduce((product, axis) => product * axis, findings.length);
+  if (values.length !== expected)
+    throw new Error(`The station sent ${values.length} evidence values where the map has ${expected}.`);
+  return values;
+}
+
+const inverse = (record: Explanation): Matrix => invert(record.saliency_map.geometry.native_to_pixel);

@@ -1,0 +1,148 @@
+/** What the station's API speaks in: the records of camlucida as JSON. */
+
+export type State = "explained" | "waiting" | "refused";
+
+export interface FindingSummary {
+  name: string;
+  probability: number;
+  operating_point: number | null;
+  reported: boolean | null;
+  model: string;
+}
+
+export interface StudyRow {
+  key: string;
+  patient_name: string;
+  patient_id: string;
+  study_date: string;
+  description: string;
+  modality: string;
+  phantom: boolean;
+  images: number;
+  findings: FindingSummary[];
+  state: State;
+}
+
+export interface ExplanationRow {
+  key: string;
+  model: string;
+  model_version: string;
+  method: string;
+  state: State;
+  reason: string | null;
+}
+
+export interface ImageRow {
+  key: string;
+  series_description: string;
+  view_position: string;
+  modality: string;
+  space: number[];
+  frame_number: number | null;
+  notes: string[];
+  explanations: ExplanationRow[];
+}
+
+export interface Study extends Omit<StudyRow, "images"> {
+  images: ImageRow[];
+}
+
+export type VoiLutFunction = "LINEAR" | "LINEAR_EXACT" | "SIGMOID";
+
+/** Window center and window width in modality values (HU for CT). */
+export interface Window {
+  center: number;
+  width: number;
+  function: VoiLutFunction;
+  explanation: string;
+}
+
+/** `table[i]` is the display value of modality value `first_mapped + i`. */
+export interface VoiLut {
+  first_mapped: number;
+  bits: number;
+  explanation: string;
+  table: number[];
+}
+
+export type PixelType = "uint8" | "int16" | "uint16" | "float32";
+
+export interface ImageHeader {
+  key: string;
+  space: number[];
+  dtype: PixelType;
+  colour: boolean;
+  photometric: "MONOCHROME1" | "MONOCHROME2" | "RGB";
+  slope: number;
+  intercept: number;
+  unit: string;
+  bits_stored: number;
+  windows: Window[];
+  voi_luts: VoiLut[];
+  default_window: Window;
+  padding: [number, number] | null;
+  spacing: number[] | null;
+  notes: string[];
+}
+
+export interface Finding {
+  name: string;
+  concept: { value: string; scheme: string; meaning: string } | null;
+  operating_point: number | null;
+}
+
+export interface Geometry {
+  native_shape: number[];
+  pixel_shape: number[];
+  native_to_pixel: number[][];
+  spacing: number[] | null;
+  pixel_to_patient: number[][] | null;
+}
+
+export interface FindingTrust {
+  residual_share: number;
+  focality: number | null;
+  border_share: number | null;
+  statement: string;
+}
+
+export interface Explanation {
+  prediction: { findings: Finding[]; logits: number[]; probabilities: number[] };
+  saliency_map: {
+    findings: string[];
+    logits: number[];
+    bias: number[];
+    residual: number[];
+    evidence_for: number[];
+    evidence_against: number[];
+    supported: boolean[];
+    method: string;
+    target_layer: string;
+    unit: "logit" | "relative";
+    geometry: Geometry;
+  };
+  trust: {
+    head: "linear" | "nonlinear" | "unproven";
+    head_deviation: number | null;
+    findings: FindingTrust[];
+    cautions: string[];
+  };
+  provenance: {
+    pixel_digest: string;
+    preprocessing_digest: string;
+    model_digest: string;
+    model_name: string;
+    model_version: string;
+    method: string;
+    method_variant: string;
+    target_layer: string;
+    library_version: string;
+    torch_version: string;
+    precision: string;
+    device: string;
+    created: string;
+    seconds: number;
+  };
+  /** Logits per cell at full colour. */
+  scale: number;
+}

@@ -1,0 +1,131 @@
+/** What is looked at and how: the part of the page's state that a link can hold. No patient data. */
+
+import { COLOUR_MAPS, type ColourMap, DEFAULT_COLOUR_MAP } from "./colour";
+import { MAX_ZOOM, MIN_ZOOM } from "./placement";
+import type { VoiLutFunction, Window } from "./types";
+
+export interface View {
+  /** Opaque keys; null takes the first there is. */
+  image: string | null;
+  explanation: string | null;
+  /** Which finding of the explanation's map. */
+  finding: number | null;
+  map: boolean;
+  side: boolean;
+  cells: boolean;
+  details: boolean;
+  /** Opacity at full colour, in percent. */
+  opacity: number;
+  colourMap: ColourMap;
+  /** Null is what the file asks for; a number is one of the presets. */
+  window: Window | number | null;
+  /** Null is the middle slice. */
+  slice: number | null;
+  zoom: number | null;
+  centre: readonly [number, number] | null;
+}
+
+export const DEFAULT_VIEW: View = {
+  image: null,
+  explanation: null,
+  finding: null,
+  map: false,
+  side: false,
+  cells: false,
+  details: false,
+  opacity: 60,
+  colourMap: DEFAULT_COLOUR_MAP,
+  window: null,
+  slice: null,
+  zoom: null,
+  centre: null,
+};
+
+export type Place = { page: "worklist" } | { page: "study"; study: string; view: View };
+
+const FUNCTIONS: readonly VoiLutFunction[] = ["LINEAR", "LINEAR_EXACT", "SIGMOID"];
+const KEY = /^[0-9a-z-]{1,128}$/i;
+
+/** The part of the address after "#". */
+export function toAddress(place: Place): string {
+  if (place.page === "worklist") return "#/";
+  const query = new URLSearchParams(Object.entries(toQuery(place.view)));
+  const text = query.toString();
+  return `#/study/${encodeURIComponent(place.study)}${text && `?${text}`}`;
+}
+
+function toQuery(view: View): Record<string, string> {
+  const query: Record<string, string> = {};
+  if (view.image) query.image = view.image;
+  if (view.explanation) query.explanation = view.explanation;
+  if (view.finding !== null) query.finding = String(view.finding);
+  for (const name of ["map", "side", "cells", "details"] as const) if (view[name]) query[name] = "1";
+  if (view.opacity !== DEFAULT_VIEW.opacity) query.opacity = String(view.opacity);
+  if (view.colourMap !== DEFAULT_VIEW.colourMap) query.colours = view.colourMap;
+  if (view.window !== null) query.window = windowText(view.window);
+  if (view.slice !== null) query.slice = String(view.slice);
+  if (view.zoom !== null) query.zoom = String(round(view.zoom));
+  if (view.centre) query.centre = view.centre.map(round).join(",");
+  return query;
+}
+
+const round = (value: number): number => Math.round(value * 1000) / 1000;
+
+const windowText = (window: Window | number): string =>
+  typeof window === "number"
+    ? String(window)
+    : [round(window.center), round(window.width), window.function].join(",");
+
+/** Reads an address; what is not understood is left at its default. */
+export function fromAddress(address: string): Place {
+  const [path = "", query = ""] = address.replace(/^#\/?/, "").split("?");
+  const [page, study = ""] = path.split("/");
+  if (page !== "study" || !KEY.test(study)) return { page: "worklist" };
+  return { page: "study", study, view: fromQuery(new URLSearchParams(query)) };
+}
+
+function fromQuery(query: URLSearchParams): View {
+  const colours = query.get("colours") as ColourMap;
+  const on = (name: string): boolean => query.get(name) === "1";
+  return {
+    image: key(query.get("image")),
+    explanation: key(query.get("explanation")),
+    finding: index(query.get("finding")),
+    map: on("map"),
+    side: on("side"),
+    cells: on("cells"),
+    details: on("details"),
+    opacity: bounded(query.get("opacity"), 0, 100) ?? DEFAULT_VIEW.opacity,
+    colourMap: COLOUR_MAPS.includes(colours) ? colours : DEFAULT_VIEW.colourMap,
+    window: windowFrom(query.get("window")),
+    slice: index(query.get("slice")),
+    zoom: bounded(query.get("zoom"), MIN_ZOOM, MAX_ZOOM),
+    centre: pair(query.get("centre")),
+  };
+}
+
+const key = (text: string | null): string | null => (text !== null && KEY.test(text) ? text : null);
+
+const index = (text: string | null): number | null =>
+  text !== null && /^\d{1,6}$/.test(text) ? Number(text) : null;
+
+function bounded(text: string | null, low: number, high: number): number | null {
+  const value = text === null || text === "" ? Number.NaN : Number(text);
+  return value >= low && value <= high ? value : null;
+}
+
+function pair(text: string | null): [number, number] | null {
+  const [row, column] = (text ?? "").split(",").map(Number);
+  return text && Number.isFinite(row) && Number.isFinite(column) ? [row as number, column as number] : null;
+}
+
+function windowFrom(text: string | null): Window | number | null {
+  const preset = index(text);
+  if (preset !== null) return preset;
+  const [center, width, name] = (text ?? "").split(",");
+  const kind = FUNCTIONS.find((one) => one === name);
+  const numbers = pair(`${center},${width}`);
+  return kind && numbers && numbers[1] > 0
+    ? { center: numbers[0], width: numbers[1], function: kind, explanation: "" }
+    : null;
+}
