@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from camlucida.cli import messages
+from camlucida.errors import CamlucidaError
 from camlucida.models.card import ModelCard, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.settings import settings
@@ -72,20 +73,25 @@ def check(
     ] = None,
 ) -> None:
     """Compare files with their digests, and prove the head again."""
-    registry = _registry()
-    keys = keys or [registered.key for registered in registry.list()]
+    keys = keys or [registered.key for registered in _registry().list()]
     if not keys:
         messages.note("No model is registered; `camlucida models add FOLDER` adds one.")
-    for key in keys:
+    passed = [_check(key) for key in keys]  # all of them, also after one that fails
+    if not all(passed):
+        raise typer.Exit(1)
+
+
+def _check(key: str) -> bool:
+    try:
         with messages.errors().status(f"Trying {key} out …"):
-            result = registry.check(key)
-        messages.say(f"{result.registered.key} is unchanged: its files have their digests.")
-        _say_facts(
-            {
-                "head": head_statement(result.head),
-                "logits": f"as registered, to within {result.difference:.1g}",
-            }
-        )
+            result = _registry().check(key)
+    except CamlucidaError as error:
+        messages.complain(error)
+        return False
+    messages.say(f"{result.registered.key} is unchanged: its files have their digests.")
+    logits = f"as registered, to within {result.difference:.1g}"
+    _say_facts({"head": head_statement(result.head), "logits": logits})
+    return True
 
 
 @app.command(epilog="Example: camlucida models retire phantom-radiograph@1.0.0")

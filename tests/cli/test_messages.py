@@ -1,0 +1,49 @@
+import structlog
+
+from camlucida.cli import messages
+from camlucida.errors import UnknownModel
+
+
+def test_an_error_is_one_line_on_stderr(capsys):
+    messages.complain(UnknownModel("No [red]model[/red]\n  here."))
+    captured = capsys.readouterr()
+    assert captured.err == "Error: No [red]model[/red] here.\n"
+    assert captured.out == ""
+
+
+def test_an_error_without_text_says_its_kind(capsys):
+    messages.complain(KeyboardInterrupt())
+    assert capsys.readouterr().err == "Error: KeyboardInterrupt\n"
+
+
+def test_results_go_to_stdout_and_are_not_wrapped(capsys):
+    messages.say("word " * 60)
+    assert capsys.readouterr().out == "word " * 60 + "\n"
+
+
+def test_a_table_aligns_numbers_to_the_right(capsys):
+    messages.table("", ("finding", "logit"), [("Mass [1]", "2.5"), ("Nodule", "-10.25")], right=1)
+    shown = capsys.readouterr().out
+    assert "│ Mass [1] │    2.5 │" in shown
+    assert "│ Nodule   │ -10.25 │" in shown
+
+
+def test_the_progress_bar_is_on_stderr_and_gone_when_done(capsys):
+    with messages.progress() as bar:
+        for _ in bar.track(range(3), description="Explaining"):
+            pass
+    assert capsys.readouterr().out == ""
+
+
+def test_logs_are_warnings_unless_more_is_asked_for(capsys):
+    messages.log_to_stderr(verbose=False)
+    structlog.get_logger().info("explained", image="a1")
+    structlog.get_logger().warning("slow", seconds=3)
+    captured = capsys.readouterr()
+    assert "explained" not in captured.err
+    assert "slow" in captured.err
+    assert captured.out == ""
+    messages.log_to_stderr(verbose=True)
+    structlog.get_logger().info("explained", image="a1")
+    assert "explained" in capsys.readouterr().err
+    structlog.reset_defaults()
