@@ -8,6 +8,7 @@ Each step leaves the store in a state from which the next start goes on, whateve
 engine is loaded when something has to be computed, not before.
 """
 
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -181,7 +182,8 @@ def _sentence(error: Exception) -> str:
         return f"{error.strerror or type(error).__name__}."
     if isinstance(error, MemoryError):
         return "There is not enough memory for it."
-    _log.debug("unexpected", exc_info=error)
+    # Frames only: the error's text and the values in the frames may be a patient's.
+    _log.debug("unexpected", error=type(error).__name__, frames=traceback.format_tb(error.__traceback__))
     return (
         f"camlucida met a fault of its own ({type(error).__name__}); please report it without patient data."
     )

@@ -41,9 +41,8 @@ def serve(
             return
         waiting = explanations.count_waiting(opened)
         if waiting:
-            messages.note(
-                f"{messages.count(waiting, 'explanation')} waiting; `camlucida import --home {opened.folder}` computes them."
-            )
+            words = messages.count(waiting, "explanation")
+            messages.note(f"{words} waiting; `camlucida import --home {opened.folder}` computes them.")
         show(opened, host, port, browser=browser)
 
 

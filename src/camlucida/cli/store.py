@@ -50,9 +50,9 @@ def size(
     )
     messages.table(
         "By study",
-        ["date", "description", "images", "originals", "pixels", "explanations", "evidence"],
+        ["date", "description", "images", "originals", "pixels", "evidence"],
         [_row(study) for study in studies],
-        right=5,
+        right=4,
     )
     messages.say(
         f"Evidence of a study: {decimal(max((study.evidence for study in studies), default=0))} at most, "
@@ -67,6 +67,5 @@ def _row(study: sizes.StudySize) -> tuple[object, ...]:
         study.images,
         decimal(study.originals),
         decimal(study.pixels),
-        study.explanations,
         decimal(study.evidence),
     )

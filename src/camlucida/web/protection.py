@@ -91,9 +91,7 @@ def _place(error: BaseException) -> str:
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
-_FAULT = JSONResponse(
-    {"detail": "The station met an error of its own; its log names the kind and the place."}, 500
-)
+_FAULT = JSONResponse({"detail": "The station met an error of its own; its log names the kind."}, 500)
 
 _REFUSAL = PlainTextResponse(
     "This station answers under localhost only; open the link that it printed when it started. Behind a "
