@@ -1,0 +1,129 @@
+"""Commands as a user runs them: real processes, ended by their number."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from camlucida.examples.phantom.dicom import write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
+from camlucida.models.registry import Registry
+from example_models import write_model
+
+COMMAND = [sys.executable, "-m", "camlucida.cli"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+
+
+class Running:
+    """A command that goes on until it is told to end."""
+
+    def __init__(self, *words: object) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            [*COMMAND, *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        self.lines.extend(iter(self.process.stdout.readline, ""))
+
+    def link(self, seconds: float = 240) -> str:
+        """The sign-in link, once it has been printed."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.process.poll() is None:
+            found = re.search(r"Open (http://\S+)", self.said())
+            if found:
+                return found.group(1)
+            time.sleep(0.05)
+        pytest.fail(f"no link within {seconds} s:\n{self.said()}")
+
+    def said(self) -> str:
+        return "".join(self.lines)
+
+    def signed_in(self) -> httpx2.Client:
+        """A browser that has followed the link."""
+        link = self.link()
+        client = httpx2.Client(base_url=link.partition("/sign-in")[0], follow_redirects=True, timeout=30)
+        assert client.get(link).status_code in {200, 503}  # 503: a checkout without a built viewer
+        return client
+
+    def end(self, with_signal: int = signal.SIGINT) -> int:
+        self.process.send_signal(with_signal)
+        code = self.process.wait(30)
+        self._reader.join(10)
+        return code
+
+    def close(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def start():
+    """Starts a command that goes on; ends it after the test."""
+    running = []
+
+    def start_one(*words: object) -> Running:
+        running.append(Running(*words))
+        return running[-1]
+
+    yield start_one
+    for one in running:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Runs a command to its end."""
+
+    def run_one(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own command
+            [*COMMAND, *map(str, words)],
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            timeout=300,
+            check=False,
+        )
+
+    return run_one
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory) -> Path:
+    """Three small phantom films in a folder."""
+    folder = tmp_path_factory.mktemp("films")
+    for seed in (1, 2, 3):
+        write_radiograph(radiograph(seed, rows=96), folder / f"film-{seed}.dcm")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory) -> Path:
+    """A folder with a small model of films."""
+    return write_model(tmp_path_factory.mktemp("model") / "two-findings")
+
+
+@pytest.fixture
+def home(tmp_path, small_model) -> Path:
+    """A home in which one small model is registered."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    Registry(folder).add(small_model)
+    return folder

@@ -1,0 +1,124 @@
+import signal
+import sqlite3
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from camlucida.examples.phantom.dicom import write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
+from camlucida.store import explanations
+from camlucida.store.home import Home
+
+
+def ask(home, question):
+    with closing(sqlite3.connect(home / "camlucida.sqlite", timeout=30)) as database:
+        return database.execute(question).fetchall()
+
+
+def test_studies_are_taken_in_and_explained(run, home, films):
+    done = run("import", films, "--home", home)
+    assert done.returncode == 0, done.stderr
+    assert "3 new images, 0 known already, 0 refused." in done.stdout
+    assert "3 explanations computed, 0 not." in done.stdout
+    assert ask(home, "SELECT count(*) FROM predictions") == [(6,)]
+
+
+def test_the_same_files_again_are_known(run, home, films):
+    run("import", films, "--home", home)
+    again = run("import", films, films / "film-1.dcm", "--home", home)
+    assert again.returncode == 0
+    assert "0 new images, 3 known already, 0 refused." in again.stdout
+    assert "computed" not in again.stdout
+    assert ask(home, "SELECT count(*) FROM images") == [(3,)]
+
+
+def test_a_broken_file_is_one_line_and_the_others_are_done(run, home, films, tmp_path):
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes((films / "film-1.dcm").read_bytes()[:3000])
+    done = run("import", broken, films, tmp_path / "absent.png", "--home", home)
+    assert done.returncode == 1
+    assert "3 new images, 0 known already, 2 refused." in done.stdout
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert len(errors) == 2
+    assert "broken.dcm" in errors[0]
+    assert "absent.png" in errors[1]
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_model_the_studies_are_kept_and_the_user_is_told(run, films, tmp_path):
+    done = run("import", films, "--home", tmp_path / "empty")
+    assert done.returncode == 0
+    assert "No model is registered" in done.stderr
+    assert ask(tmp_path / "empty", "SELECT count(*) FROM images") == [(3,)]
+
+
+def test_an_unknown_model_is_a_sentence(run, home, films):
+    done = run("import", films, "--model", "nobody", "--home", home)
+    assert done.returncode == 1
+    assert "nobody" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_kill_9_while_explaining_loses_nothing_and_doubles_nothing(run, start, home, tmp_path):
+    """Stopped in the middle as hard as it goes; the next start does the rest, and only the rest."""
+    films = tmp_path / "films"
+    films.mkdir()
+    for seed in range(40):
+        write_radiograph(radiograph(seed, rows=48), films / f"{seed}.dcm")
+    running = start("import", films, "--home", home)
+    done = "SELECT count(*) FROM explanations WHERE state = 'done'"
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert running.process.poll() is None, running.said()
+        if (home / "camlucida.sqlite").is_file() and _count(home, done) >= 3:
+            break
+        time.sleep(0.002)
+    assert running.end(signal.SIGKILL) == -signal.SIGKILL
+    before = dict(ask(home, "SELECT key, digest FROM explanations WHERE state = 'done'"))
+    assert 3 <= len(before) < 40, "the process was not stopped in the middle"
+
+    again = run("import", "--home", home)
+    assert again.returncode == 0, again.stderr
+    assert f"{40 - len(before)} explanation" in again.stdout
+    after = dict(ask(home, "SELECT key, digest FROM explanations WHERE state = 'done'"))
+    assert len(after) == 40
+    assert {key: after[key] for key in before} == before
+    assert ask(home, "SELECT count(*) FROM predictions") == [(80,)]
+    opened = Home.open(home)
+    for digest in after.values():
+        assert np.isfinite(explanations.load(opened, digest).saliency_map.values).all()
+    opened.close()
+
+
+def _count(home, question):
+    try:
+        return ask(home, question)[0][0]
+    except sqlite3.OperationalError:  # the tables are not there yet
+        return 0
+
+
+def test_ctrl_c_ends_an_import_without_a_traceback(start, home, tmp_path):
+    films = tmp_path / "films"
+    films.mkdir()
+    for seed in range(20):
+        write_radiograph(radiograph(seed, rows=48), films / f"{seed}.dcm")
+    running = start("import", films, "--home", home)
+    until = time.monotonic() + 120
+    while time.monotonic() < until and _count(home, "SELECT count(*) FROM images") < 2:
+        assert running.process.poll() is None, running.said()
+        time.sleep(0.005)
+    code = running.end()
+    assert code in {130, 0}  # 0: it was done before the signal came
+    assert "Traceback" not in running.said()
+    if code == 130:
+        assert "goes on from here" in running.said()
+
+
+def test_help_names_what_it_takes(run):
+    done = run("import", "--help")
+    assert done.returncode == 0
+    for word in ("DICOM", "--model", "--home"):
+        assert word in done.stdout

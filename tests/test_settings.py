@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from camlucida.settings import Settings
+
+PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "settings.md").read_text("utf-8")
+ROWS = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `CAMLUCIDA_")}
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_on_the_page_with_its_default_and_its_meaning(name):
+    field = Settings.model_fields[name]
+    row = ROWS[f"CAMLUCIDA_{name.upper()}"]
+    assert str(field.description).rstrip(".") in row
+    if name != "home":
+        shown = "empty" if field.default == "" else f"`{field.default}`"
+        assert f"| {shown} |" in row
+
+
+def test_the_page_names_no_setting_that_is_not_there():
+    assert {name.removeprefix("CAMLUCIDA_").lower() for name in ROWS} == set(Settings.model_fields)
+
+
+def test_a_setting_is_read_from_the_environment(monkeypatch):
+    monkeypatch.setenv("CAMLUCIDA_PORT", "9000")
+    assert Settings().port == 9000
