@@ -3,6 +3,7 @@
 from torch import jit, nn
 
 from camlucida.errors import UnsupportedNetwork
+from camlucida.models.cut import modules
 
 
 def explainable(network: nn.Module) -> nn.Module:
@@ -26,9 +27,9 @@ def explainable(network: nn.Module) -> nn.Module:
 
 
 def _refuse_quantised(network: nn.Module) -> None:
-    for path, module in network.named_modules():
+    for module in modules(network):
         if "quantized" in type(module).__module__:
             raise UnsupportedNetwork(
-                f"The layer “{path}” is quantised, and integers have no gradients; explain the "
-                "float32 network that it was made from."
+                f"The network has quantised layers ({type(module).__name__}); integers have no gradients: "
+                "explain the float32 network that it was made from."
             )

@@ -22,6 +22,7 @@ from camlucida.models.cut import (
     as_it_was,
     function_name,
     is_activation,
+    mean_over_space,
     note_probabilities,
     read_output,
     run,
@@ -56,7 +57,9 @@ def find_cut(
         trace = _probe(network, example[:1], logits)
         candidates = [step for step in trace.steps if _spatial(step.tensor, example)]
         chosen = _named(candidates, network, layer) if layer else _last_that_matters(candidates, trace)
-    return replace(chosen.cut, stackable=_stackable(network, example[:1], chosen.cut, logits))
+    cut = replace(chosen.cut, findings=trace.logits.shape[1])
+    stackable = _stackable(network, example[:1], cut, logits)
+    return replace(cut, stackable=stackable, pooled=stackable and _pooled(network, example[:1], cut, logits))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +76,11 @@ class _Step:
 class _Trace:
     steps: list[_Step]
     logits: Tensor
+
+    def after(self, step: _Step) -> list[_Step]:
+        """All that came by after this tensor last did."""
+        places = [place for place, other in enumerate(self.steps) if other.tensor is step.tensor]
+        return self.steps[places[-1] + 1 :]
 
 
 class _Probe(TorchFunctionMode):
@@ -167,8 +175,7 @@ def _named(candidates: list[_Step], network: nn.Module, layer: str) -> _Step:
 
 
 def _refuse_attention(step: _Step, trace: _Trace) -> None:
-    after = trace.steps[trace.steps.index(step) :]
-    if _ATTENTION & {later.function for later in after}:
+    if _ATTENTION & {later.function for later in trace.after(step)}:
         raise NoTargetLayer(
             f"After its last spatial layer (“{step.cut.name}”) the network is a transformer, whose "
             "tokens are not mapped by this version; name a target_layer to explain up to there all the same."
@@ -183,6 +190,26 @@ def _stackable(network: nn.Module, example: Tensor, cut: Cut, logits: Logits | N
     except (RuntimeError, ValueError, IndexError):  # shapes do not fit: this is the answer, not a failure
         return False
     return both.shape[0] == 2 and torch.allclose(both, alone.expand_as(both), rtol=1e-4, atol=1e-5)
+
+
+def _pooled(network: nn.Module, example: Tensor, cut: Cut, logits: Logits | None) -> bool:
+    """Whether the head gives the same for random activations as for their means over space alone."""
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(tensor: Tensor) -> Tensor:
+        random = torch.randn((2, *tensor.shape[1:]), generator=generator, dtype=torch.float32)
+        return (random + torch.rand((2, *tensor.shape[1:]), generator=generator)).to(tensor)
+
+    def means(tensor: Tensor) -> Tensor:
+        return mean_over_space(noise(tensor))
+
+    whole = run(network, example, cut, noise, logits).logits
+    generator.manual_seed(0)
+    try:
+        pooled = run(network, example, cut, means, logits).logits
+    except (RuntimeError, ValueError, IndexError):  # the head wants its grid: this is the answer
+        return False
+    return pooled.shape == whole.shape and torch.allclose(pooled, whole, rtol=1e-4, atol=1e-5)
 
 
 def _spatial(tensor: Tensor, example: Tensor) -> bool:

@@ -110,13 +110,12 @@ def _variant(method: Method, variant: str | None) -> str:
 
 
 def _record(subject: Subject, finding: FindingChoice) -> Recording:
+    findings = _indices(finding, subject.findings(subject.cut.findings))
     try:
-        recording = Recording(subject.network, subject.inputs, subject.cut, None, subject.logits)
+        return Recording(subject.network, subject.inputs, subject.cut, findings, subject.logits)
     except NoTargetLayer:
         subject.forget_cut()
         raise
-    recording.findings = _indices(finding, subject.findings(recording.logits.shape[1]))
-    return recording
 
 
 def _indices(finding: FindingChoice, findings: Sequence[Finding]) -> tuple[int, ...]:

@@ -71,8 +71,8 @@ def of_classifier(model: Classifier, image: object, layer: str | None, *, scalar
         )
     if model.card.task is Task.REGRESSION and not scalar:
         raise UnsupportedNetwork(
-            f"The model “{model.card.name}” is a regression: its output is no finding's logit, and evidence for or "
-            "against it means something else. Pass scalar=True to explain the number all the same."
+            f"The model “{model.card.name}” is a regression: its output is no finding's logit, and "
+            "evidence for it means something else. Pass scalar=True to explain the number all the same."
         )
     prepared = model.prepare(image)
     network = explainable(model.module)

@@ -22,7 +22,13 @@ def report(
     saliency_map: SaliencyMap, method: Method, proof: HeadProof | None, cautions: Sequence[str] = ()
 ) -> TrustReport:
     """The trust report of a map; `proof` is that of the same network and target layer."""
-    findings = tuple(_finding(saliency_map, index) for index in range(len(saliency_map.findings)))
+    support = np.clip(saliency_map.values, 0, None).astype(np.float64)
+    findings = tuple(
+        FindingTrust(share, focal, border, _statement(saliency_map, index, share))
+        for index, (share, focal, border) in enumerate(
+            zip(_residual_shares(saliency_map), focality(support), border_share(support), strict=True)
+        )
+    )
     own = (method.caution,) if method.caution else ()
     return TrustReport(
         head=HeadKind.UNPROVEN if proof is None else proof.kind,
@@ -38,37 +44,35 @@ def residual_share(residual: float, evidence_for: float, evidence_against: float
     return abs(residual) / whole if whole else 0.0
 
 
-def focality(values: NDArray[np.float32]) -> float | None:
-    """Share of the grid's cells that holds half of the supporting evidence; None without any."""
-    support = np.sort(np.clip(values, 0, None).ravel().astype(np.float64))[::-1]
-    total = support.sum()
-    if not total:
-        return None
-    return float(np.searchsorted(np.cumsum(support), total / 2) + 1) / support.size
+def focality(support: NDArray[np.float64]) -> list[float | None]:
+    """Share of the grid's cells that holds half of the support (finding, *space) ≥ 0; None without any."""
+    falling = -np.sort(-support.reshape(len(support), -1), axis=1)
+    total = falling.sum(axis=1, keepdims=True)
+    cells = (np.cumsum(falling, axis=1) < total / 2).sum(axis=1) + 1
+    return _where_supported(total, cells / falling.shape[1])
 
 
-def border_share(values: NDArray[np.float32]) -> float | None:
-    """Share of the supporting evidence in the outermost ring of cells; None without any."""
-    support = np.clip(values, 0, None).astype(np.float64)
-    total = support.sum()
-    if not total:
-        return None
+def border_share(support: NDArray[np.float64]) -> list[float | None]:
+    """Share of the support (finding, *space) ≥ 0 in the outermost ring of cells; None without any."""
     # An axis of one or two cells is border all over, and says nothing about where the evidence is.
-    inner = tuple(slice(1, -1) if size > 2 else slice(None) for size in support.shape)
-    return float(1 - support[inner].sum() / total)
+    inner = tuple(slice(1, -1) if size > 2 else slice(None) for size in support.shape[1:])
+    total = support.reshape(len(support), -1).sum(axis=1)
+    within = support[:, *inner].reshape(len(support), -1).sum(axis=1)
+    return _where_supported(total, 1 - within / np.where(total > 0, total, 1))
 
 
-def _finding(saliency_map: SaliencyMap, index: int) -> FindingTrust:
-    values = saliency_map.values[index]
-    share = residual_share(
-        saliency_map.residual[index], saliency_map.evidence_for(index), saliency_map.evidence_against(index)
-    )
-    return FindingTrust(
-        residual_share=share,
-        focality=focality(values),
-        border_share=border_share(values),
-        statement=_statement(saliency_map, index, share),
-    )
+def _where_supported(total: NDArray[np.float64], figures: NDArray[np.float64]) -> list[float | None]:
+    supported = total.ravel() > 0
+    return [float(figure) if has else None for figure, has in zip(figures, supported, strict=True)]
+
+
+def _residual_shares(saliency_map: SaliencyMap) -> list[float]:
+    positive = np.clip(saliency_map.values, 0, None).reshape(len(saliency_map.values), -1).sum(axis=1)
+    negative = np.clip(saliency_map.values, None, 0).reshape(len(saliency_map.values), -1).sum(axis=1)
+    return [
+        residual_share(residual, float(plus), float(minus))
+        for residual, plus, minus in zip(saliency_map.residual, positive, negative, strict=True)
+    ]
 
 
 def _statement(saliency_map: SaliencyMap, index: int, share: float) -> str:

@@ -10,9 +10,7 @@ from camlucida.saliency.recording import Recording
 def grad_cam(recording: Recording, *, variant: str = "", progress: Progress | None = None) -> Tensor:
     """Sum over k of a_k A^k with a_k = mean of dy/dA^k (eq. 1 and 2), kept signed: ReLU is for the eye."""
     del variant, progress
-    axes = tuple(axis + 1 for axis in recording.axes)
-    weights = recording.gradients.mean(dim=axes)
-    return einsum("bfk,bk...->bf...", weights, recording.activations.detach())
+    return einsum("bfk,bk...->bf...", recording.mean_gradients, recording.activations)
 
 
 METHOD = Method(

@@ -17,7 +17,7 @@ def grad_cam_plus_plus(
     overflows, and no epsilon is added, because it would outweigh g². Where g ≤ 0, ReLU(g) makes alpha moot.
     """
     del variant, progress
-    activations, gradients = recording.activations.detach(), recording.gradients
+    activations, gradients = recording.activations, recording.gradients
     total = activations.sum(dim=recording.axes, keepdim=True)[:, None]
     denominator = 2 + total * gradients
     counts = (gradients > 0) & (denominator != 0)

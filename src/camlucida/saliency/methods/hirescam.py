@@ -10,7 +10,7 @@ from camlucida.saliency.recording import Recording
 def hirescam(recording: Recording, *, variant: str = "", progress: Progress | None = None) -> Tensor:
     """Sum over k of dy/dA^k · A^k (eq. 3): with a linear head it adds up to the logit less the bias."""
     del variant, progress
-    return (recording.gradients * recording.activations.detach()[:, None]).sum(dim=2)
+    return (recording.gradients * recording.activations[:, None]).sum(dim=2)
 
 
 METHOD = Method(

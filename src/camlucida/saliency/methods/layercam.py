@@ -10,7 +10,7 @@ from camlucida.saliency.recording import Recording
 def layercam(recording: Recording, *, variant: str = "", progress: Progress | None = None) -> Tensor:
     """Sum over k of ReLU(dy/dA^k) · A^k (eq. 5 and 6)."""
     del variant, progress
-    return (recording.gradients.relu() * recording.activations.detach()[:, None]).sum(dim=2)
+    return (recording.gradients.relu() * recording.activations[:, None]).sum(dim=2)
 
 
 METHOD = Method(

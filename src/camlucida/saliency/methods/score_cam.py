@@ -28,7 +28,7 @@ def score_cam(recording: Recording, *, variant: str = "increase", progress: Prog
     scores = torch.stack(weights)  # (batch, channel, finding)
     if variant == "softmax":
         scores = scores.softmax(dim=1)
-    return einsum("bkf,bk...->bf...", scores, recording.activations.detach())
+    return einsum("bkf,bk...->bf...", scores, recording.activations)
 
 
 def _channel_scores(recording: Recording, sample: int, progress: Progress | None) -> Tensor:
@@ -37,7 +37,7 @@ def _channel_scores(recording: Recording, sample: int, progress: Progress | None
     baseline = recording.rescore(torch.zeros_like(image))
     done, channels = 0, recording.activations.shape[1]
     scores = []
-    for masks, alive in _masks(recording.activations[sample].detach(), image):
+    for masks, alive in _masks(recording.activations[sample], image):
         score = recording.rescore(image * masks) - baseline
         scores.append(torch.where(alive[:, None], score, 0))
         done += len(masks)

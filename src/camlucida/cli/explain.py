@@ -1,0 +1,181 @@
+"""`camlucida explain`: images on disk in; a table, maps with provenance, and overlays out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+
+from camlucida.cli import messages
+from camlucida.errors import CamlucidaError
+
+if TYPE_CHECKING:
+    from camlucida.images.read import ImageFiles
+    from camlucida.models.classifier import Classifier
+    from camlucida.records import Image, SaliencyMap
+    from camlucida.saliency.visual_explanation import VisualExplanation
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(epilog="Example: camlucida explain chest.dcm --model phantom-radiograph --out maps")
+def explain(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE|FOLDER…", help="DICOM, NIfTI, PNG or JPEG; folders are searched."),
+    ],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A registered or shipped model, or a model's folder.")
+    ],
+    method: Annotated[
+        str, typer.Option(help="How the maps are computed; see `camlucida methods`.")
+    ] = "grad-cam",
+    variant: Annotated[
+        str | None, typer.Option(help="Variant of the method, where its paper leaves a choice.")
+    ] = None,
+    finding: Annotated[
+        list[str] | None, typer.Option(help="Only this finding; may be given several times. Default: all.")
+    ] = None,
+    target_layer: Annotated[
+        str | None, typer.Option(help="Layer that carries the maps. Default: found by itself.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for maps, provenance and overlay PNGs.")
+    ] = None,
+) -> None:
+    """Explain every finding of images on disk: a table, the maps, and overlays.
+
+    Prints probability, operating point, and the evidence for and against each finding in logits. With
+    --out, each image gets a folder: map.safetensors, explanation.json, and an overlay PNG per finding.
+    A file that cannot be read or does not suit the model is named, and the others are done.
+    """
+    from camlucida.images.read import find_images  # noqa: PLC0415 - `--help` must not load torch
+    from camlucida.models.load import load_model  # noqa: PLC0415
+
+    files = find_images(paths)
+    run = _Run(load_model(model), method, variant, finding or None, target_layer, out)
+    with messages.progress() as progress:
+        task = progress.add_task("Explaining", total=len(files))
+        for one in files:
+            run.explain_files(one, progress)
+            progress.advance(task)
+    run.conclude()
+
+
+class _Run:
+    """One call of the command: what was asked for, and what came of it."""
+
+    def __init__(
+        self,
+        model: "Classifier",
+        method: str,
+        variant: str | None,
+        findings: list[str] | None,
+        target_layer: str | None,
+        out: Path | None,
+    ) -> None:
+        self.model, self.method, self.variant = model, method, variant
+        self.findings, self.target_layer, self.out = findings, target_layer, out
+        self.done, self.failed = 0, 0
+        self.names: set[str] = set()
+
+    def explain_files(self, files: "ImageFiles", progress: Progress) -> None:
+        """Explain all images of one file or series; a fault is said, counted, and stops nothing."""
+        from camlucida.images.read import read  # noqa: PLC0415
+
+        try:
+            for image in read(files):
+                self._explain_image(files.name, image, progress)
+                self.done += 1
+        except (CamlucidaError, OSError, MemoryError) as error:
+            self.failed += 1
+            messages.complain(f"{files.name}: {error or type(error).__name__}")
+
+    def conclude(self) -> None:
+        """Say where the results are; end with exit code 1 if anything could not be done."""
+        if self.out is not None and self.done:
+            messages.say(
+                f"Kept in {self.out}: maps, provenance and overlays of {_count(self.done, 'image')}."
+            )
+        messages.note(messages.NOTICE)
+        if self.failed:
+            messages.complain(
+                f"{self.failed} of {_count(self.done + self.failed, 'input')} could not be explained."
+            )
+            raise typer.Exit(1)
+
+    def _explain_image(self, name: str, image: "Image", progress: Progress) -> None:
+        from camlucida.saliency.explain import explain as explain_image  # noqa: PLC0415
+
+        task = progress.add_task(self.method, total=None, visible=False)
+
+        def step(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, visible=True)
+
+        try:
+            result = explain_image(
+                self.model,
+                image,
+                method=self.method,
+                variant=self.variant,
+                finding=self.findings,
+                target_layer=self.target_layer,
+                progress=step,
+            )
+        finally:
+            progress.remove_task(task)
+        self._show(name, result)
+        if self.out is not None:
+            result.save(self.out, name=self._unused(result.name))
+
+    def _show(self, name: str, result: "VisualExplanation") -> None:
+        provenance = result.explanation.provenance
+        frame = result.image.source.frame_number
+        messages.table(
+            f"{name}{f' (frame {frame})' if frame else ''}: {provenance.model_name} "
+            f"{provenance.model_version}, {result.method} at {result.target_layer}",
+            ("Finding", "", "Probability", "Operating point", "Logit", "For", "Against", "Residual"),
+            _rows(result),
+            right=6,
+        )
+        for remark in (*result.image.notes, *result.explanation.trust.cautions):
+            messages.note(f"  Note: {remark}")
+
+    def _unused(self, name: str) -> str:
+        """The name, numbered where two inputs of one call have the same."""
+        candidate, number = name, 1
+        while candidate in self.names:
+            number += 1
+            candidate = f"{name}-{number}"
+        self.names.add(candidate)
+        return candidate
+
+
+def _rows(result: "VisualExplanation") -> Iterator[tuple[str, ...]]:
+    """One row per finding, strongest first."""
+    saliency_map, prediction = result.explanation.saliency_map, result.explanation.prediction
+    in_logits = saliency_map.unit == "logit"
+    for index in sorted(range(len(saliency_map.findings)), key=lambda index: -saliency_map.logits[index]):
+        whole = prediction.index(saliency_map.findings[index])
+        operating_point = prediction.findings[whole].operating_point
+        yield (
+            saliency_map.findings[index],
+            _state(saliency_map, index, prediction.reported(whole)),
+            f"{prediction.probabilities[whole]:.3f}",
+            "–" if operating_point is None else f"{operating_point:.3f}",
+            f"{saliency_map.logits[index]:+.2f}",
+            f"{saliency_map.evidence_for(index):+.2f}" if in_logits else "–",
+            f"{saliency_map.evidence_against(index):+.2f}" if in_logits else "–",
+            f"{saliency_map.residual[index]:+.1e}" if in_logits else "–",
+        )
+
+
+def _state(saliency_map: "SaliencyMap", index: int, reported: bool | None) -> str:
+    if not saliency_map.supported(index):
+        return "no supporting evidence"
+    return {True: "reported", False: "below operating point", None: ""}[reported]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
