@@ -16,6 +16,9 @@ export function context(canvas: HTMLCanvasElement, alpha: boolean): WebGL2Render
   return gl;
 }
 
+/** Numbers for a shader, by name: scalars, vectors, 4×4 matrices by column. */
+export type Uniforms = Record<string, number | readonly number[]>;
+
 /** A program that runs the fragment shader on every pixel of the canvas. */
 export class Pass {
   readonly #program: WebGLProgram;
@@ -36,8 +39,8 @@ export class Pass {
       throw new Error(gl.getProgramInfoLog(this.#program) ?? "The shader does not link.");
   }
 
-  /** Draws with these numbers (scalars, vectors, 4×4 matrices by column). */
-  draw(uniforms: Record<string, number | readonly number[]>, samplers: Record<string, number>): void {
+  /** Draws over the whole canvas, or the whole framebuffer of the same size. */
+  draw(uniforms: Uniforms, samplers: Record<string, number>): void {
     const { gl } = this;
     gl.useProgram(this.#program);
     for (const [name, value] of Object.entries(uniforms)) this.#set(name, value);

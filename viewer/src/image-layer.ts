@@ -1,6 +1,11 @@
-/** The image on its canvas: 32-bit stored values in a texture, one table from stored value to grey. */
+/**
+ * The image on its canvas: 32-bit stored values in a texture, one table from stored value to grey.
+ *
+ * Two passes: the first samples the stored values into places in the table, at the canvas's resolution; the
+ * second looks them up. Dragging the window repeats only the second.
+ */
 
-import { context, Pass, texture } from "./gl";
+import { context, Pass, texture, type Uniforms } from "./gl";
 import type { PlanePixels } from "./pixels";
 import type { Placement } from "./placement";
 import { levelFor, pyramid } from "./pyramid";
@@ -9,9 +14,9 @@ import type { DisplayTable } from "./window";
 const PLACE = `#version 300 es
 precision highp float;
 precision highp sampler2D;
+precision highp usampler2D;
 uniform vec2 origin, scale, size;
 uniform float canvasHeight, level;
-out vec4 shown;
 const vec3 BACKGROUND = vec3(0.0);
 // Place on the pixel grid (column, row), corner of the first pixel at 0.
 vec2 place() { return (vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y) - origin) / scale; }
@@ -19,13 +24,14 @@ bool outside(vec2 at) { return any(lessThan(at, vec2(0.0))) || any(greaterThanEq
 `;
 
 // The value is interpolated before it is looked up, so at 1:1 every pixel has its own grey, exactly.
-const GREY = `${PLACE}
-uniform sampler2D values, table;
+const SAMPLE = `${PLACE}
+uniform sampler2D values;
 uniform float first, stride, entries;
+out uint entry;
 float stored(ivec2 at, ivec2 last, int lod) { return texelFetch(values, clamp(at, ivec2(0), last), lod).r; }
 void main() {
   vec2 at = place();
-  if (outside(at)) { shown = vec4(BACKGROUND, 1.0); return; }
+  if (outside(at)) { entry = 0u; return; }
   int lod = int(level);
   ivec2 last = textureSize(values, lod) - 1;
   vec2 texel = at / exp2(level) - 0.5;
@@ -33,13 +39,22 @@ void main() {
   vec2 part = texel - vec2(corner);
   float upper = mix(stored(corner, last, lod), stored(corner + ivec2(1, 0), last, lod), part.x);
   float lower = mix(stored(corner + ivec2(0, 1), last, lod), stored(corner + ivec2(1, 1), last, lod), part.x);
-  float index = clamp(floor((mix(upper, lower, part.y) - first) / stride + 0.5), 0.0, entries - 1.0);
-  ivec2 entry = ivec2(int(index) & 255, int(index) >> 8);
-  shown = vec4(vec3(texelFetch(table, entry, 0).r), 1.0);
+  entry = uint(clamp(floor((mix(upper, lower, part.y) - first) / stride + 0.5), 0.0, entries - 1.0));
+}`;
+
+const LOOK_UP = `${PLACE}
+uniform usampler2D sampled;
+uniform sampler2D table;
+out vec4 shown;
+void main() {
+  int entry = int(texelFetch(sampled, ivec2(gl_FragCoord.xy), 0).r);
+  vec3 grey = vec3(texelFetch(table, ivec2(entry & 255, entry >> 8), 0).r);
+  shown = vec4(outside(place()) ? BACKGROUND : grey, 1.0);
 }`;
 
 const COLOUR = `${PLACE}
 uniform sampler2D values;
+out vec4 shown;
 void main() {
   vec2 at = place();
   shown = vec4(outside(at) ? BACKGROUND : textureLod(values, at / size, level).rgb, 1.0);
@@ -47,22 +62,29 @@ void main() {
 
 const VALUES = 0;
 const TABLE = 1;
+const SAMPLED = 2;
 const TABLE_WIDTH = 256;
 
 export class ImageLayer {
   readonly #gl: WebGL2RenderingContext;
-  readonly #grey: Pass;
+  readonly #sample: Pass;
+  readonly #lookUp: Pass;
   readonly #colour: Pass;
+  readonly #buffer: WebGLFramebuffer;
   #plane: PlanePixels | null = null;
   #levels = 1;
   #values: WebGLTexture | null = null;
   #table: DisplayTable | null = null;
+  #sampled: { texture: WebGLTexture | null; of: string } = { texture: null, of: "" };
 
   constructor(readonly canvas: HTMLCanvasElement) {
-    this.#gl = context(canvas, false);
-    this.#grey = new Pass(this.#gl, GREY);
-    this.#colour = new Pass(this.#gl, COLOUR);
-    texture(this.#gl, TABLE, this.#gl.TEXTURE_2D);
+    const gl = context(canvas, false);
+    this.#gl = gl;
+    this.#sample = new Pass(gl, SAMPLE);
+    this.#lookUp = new Pass(gl, LOOK_UP);
+    this.#colour = new Pass(gl, COLOUR);
+    this.#buffer = gl.createFramebuffer();
+    texture(gl, TABLE, gl.TEXTURE_2D);
   }
 
   /** Takes a slice onto the graphics card. */
@@ -78,6 +100,7 @@ export class ImageLayer {
     this.#values = texture(gl, VALUES, gl.TEXTURE_2D);
     this.#levels = plane.colour ? uploadColour(gl, plane) : uploadGrey(gl, plane);
     this.#plane = plane;
+    this.#sampled.of = "";
   }
 
   /** Takes the table from stored value to grey. */
@@ -94,7 +117,7 @@ export class ImageLayer {
 
   draw(placement: Placement): void {
     const plane = this.#plane;
-    if (!plane || (!plane.colour && !this.#table)) return;
+    if (!plane) return;
     const zoom = Math.min(placement.scaleX, placement.scaleY);
     const common = {
       origin: [placement.originX, placement.originY],
@@ -103,12 +126,27 @@ export class ImageLayer {
       canvasHeight: placement.height,
       level: levelFor(zoom, this.#levels),
     };
-    if (plane.colour || !this.#table) this.#colour.draw(common, { values: VALUES });
-    else {
-      const { first, step, grey } = this.#table;
-      const tone = { first, stride: step, entries: grey.length };
-      this.#grey.draw({ ...common, ...tone }, { values: VALUES, table: TABLE });
+    if (plane.colour) this.#colour.draw(common, { values: VALUES });
+    else if (this.#table) {
+      this.#sampleInto(common, placement, this.#table);
+      this.#lookUp.draw(common, { sampled: SAMPLED, table: TABLE });
     }
+  }
+
+  /** The first pass, unless nothing has changed but the greys in the table. */
+  #sampleInto(common: Uniforms, placement: Placement, { first, step, grey }: DisplayTable): void {
+    const tone = { first, stride: step, entries: grey.length };
+    const of = JSON.stringify([placement, tone]);
+    if (of === this.#sampled.of) return;
+    const gl = this.#gl;
+    gl.deleteTexture(this.#sampled.texture);
+    this.#sampled = { texture: texture(gl, SAMPLED, gl.TEXTURE_2D), of };
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R16UI, placement.width, placement.height);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#buffer);
+    const { texture: target } = this.#sampled;
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target, 0);
+    this.#sample.draw({ ...common, ...tone }, { values: VALUES });
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   }
 
   /** The pixels on the canvas as they are drawn now, RGBA, top row first. */

@@ -92,8 +92,12 @@ export class Findings extends HTMLElement {
       element("span", { class: "finding-name" }, row.name),
       element("span", { class: "finding-probability numbers" }, percent(row.probability)),
       probabilityBar(row.probability, row.operatingPoint),
-      element("span", { class: "finding-evidence numbers" }, evidence(row, record)),
-      element("span", { class: "finding-state" }, state(row)),
+      element(
+        "span",
+        { class: "finding-foot" },
+        element("span", { class: "numbers" }, evidence(row, record)),
+        element("span", {}, state(row)),
+      ),
     );
     button.disabled = row.map < 0;
     this.#buttons.push({ button, map: row.map });

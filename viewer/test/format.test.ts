@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { date, moment, number, percent, personName, signed, withSign } from "../src/format";
+
+const plain = (text: string): string => text.replaceAll("\u2009", " "); // thin spaces
+
+describe("numbers", () => {
+  it.each([[0, "0"], [1234.5, "1235"], [0.25, "0.25"], [-0.5, "−0.5"], [0.0133, "0.0133"], [2e-6, "2e−6"],
+    [100, "100"], [Number.NaN, "–"]])("%d is %s", (value, text) => {
+    expect(number(value)).toBe(text);
+  }); // biome-ignore format: a table
+
+  it.each([
+    [0, "0"],
+    [1.234, "+1.23"],
+    [-4.456, "−4.46"],
+    [0.001, "< +0.01"],
+    [-0.001, "> −0.01"],
+  ])("a logit of %d is %s", (value, text) => {
+    expect(plain(signed(value))).toBe(text);
+  });
+
+  it("of a cell have a sign", () => {
+    expect([withSign(0.127), withSign(-0.5), withSign(0)]).toEqual(["+0.13", "−0.5", "0"]);
+  });
+
+  it.each([
+    [0, "0 %"],
+    [0.001, "< 1 %"],
+    [0.94, "94 %"],
+    [0.9999, "> 99 %"],
+    [1, "100 %"],
+    [2.09, "209 %"],
+  ])("a probability of %d is %s", (value, text) => {
+    expect(plain(percent(value))).toBe(text);
+  });
+});
+
+describe("words of DICOM", () => {
+  it("are read as people write them", () => {
+    expect(personName("Doe^Jane^M^Dr=x=y")).toBe("Doe, Jane M");
+    expect(personName("Phantom")).toBe("Phantom");
+    expect(personName("")).toBe("");
+    expect(date("20260105")).toBe("2026-01-05");
+    expect(date("")).toBe("");
+    expect(moment("2026-01-05T10:12:33.1+00:00")).toBe("2026-01-05 10:12 UTC");
+  });
+});

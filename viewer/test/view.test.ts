@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { DEFAULT_VIEW, fromAddress, type Place, toAddress, type View } from "../src/view";
+
+const study = (view: Partial<View>): Place => ({
+  page: "study",
+  study: "a1b2",
+  view: { ...DEFAULT_VIEW, ...view },
+});
+
+const PLACES: Place[] = [
+  { page: "worklist" },
+  study({}),
+  study({ image: "ff00", explanation: "0a", finding: 0, map: true }),
+  study({ side: true, cells: true, details: true, opacity: 0, colourMap: "viridis", slice: 12 }),
+  study({ window: 2, zoom: 1.5, centre: [-3.5, 1204.25] }),
+  study({ window: { center: -600, width: 1500, function: "SIGMOID", explanation: "" } }),
+];
+
+describe("a link", () => {
+  it.each(PLACES.map((place) => [toAddress(place), place] as const))("%s comes back", (address, place) => {
+    expect(fromAddress(address)).toEqual(place);
+  });
+
+  it("of a study as it opens holds its key alone", () => {
+    expect(toAddress(study({}))).toBe("#/study/a1b2");
+  });
+
+  it.each(["", "#", "#/", "#/study/", "#/study/a%20b", "#/other/a1"])(
+    "%j leads to the worklist",
+    (address) => {
+      expect(fromAddress(address)).toEqual({ page: "worklist" });
+    },
+  );
+
+  it.each([
+    "finding=-1", "finding=x", "opacity=101", "opacity=", "zoom=0", "zoom=1e9", "centre=1", "centre=a,b",
+    "window=1,0,LINEAR", "window=1,2,CUBIC", "colours=rainbow", "image=../x", "map=yes", "slice=1.5",
+  ])("with %s keeps the default there", (query) => {
+    expect(fromAddress(`#/study/a1b2?${query}`)).toEqual(study({}));
+  }); // biome-ignore format: a table
+});
