@@ -78,6 +78,10 @@ def test_a_volume_comes_whole_or_slice_by_slice(station, browser, make_image, pu
         assert pixels(browser, key, encoding).content == image.values.tobytes()
         for number, values in enumerate(image.values):
             assert pixels(browser, key, encoding, slice=number).content == values.tobytes()
+    with browser.stream("GET", f"/api/images/{key}/pixels", headers={"accept-encoding": "zstd"}) as answer:
+        raw = b"".join(answer.iter_raw())
+    reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+    assert reader.read() == image.values.tobytes()
 
 
 @pytest.mark.parametrize(("number", "status"), [(4, 404), (-1, 404), ("x", 422), (10**30, 404)])

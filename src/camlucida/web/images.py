@@ -39,10 +39,10 @@ def pixels(request: Request, key: str, slice: int | None = None) -> Response:  #
         return Response(status_code=304, headers=headers)
     planes = [request.app.state.home.blobs.get(digest) for digest in digests]
     dtype = row.header["dtype"]
-    if len(planes) == 1 and kept.shown_type(dtype) == dtype and takes_zstd(request):
-        # What lies on the disk is what the browser unpacks.
+    if kept.shown_type(dtype) == dtype and takes_zstd(request):
+        # What lies on the disk is what the browser unpacks; frames may follow each other (RFC 8878, 3).
         headers["Content-Encoding"] = "zstd"
-        return Response(planes[0], headers=headers, media_type="application/octet-stream")
+        return Response(b"".join(planes), headers=headers, media_type="application/octet-stream")
     return Response(_unpacked(planes, dtype), headers=headers, media_type="application/octet-stream")
 
 
