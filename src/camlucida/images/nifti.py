@@ -4,7 +4,8 @@ import gzip
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -14,7 +15,9 @@ import nibabel.arrayproxy
 import nibabel.orientations
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
+from nibabel.imageglobals import logger as nibabel_logger
+from nibabel.spatialimages import HeaderDataError, HeaderTypeError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from camlucida.errors import FileTooLarge, InputError, UnreadableFile
@@ -37,7 +40,10 @@ DAMAGED = (
     zlib.error,
     struct.error,
     HeaderDataError,
+    HeaderTypeError,
     ImageFileError,
+    WrapStructError,
+    orientations.OrientationError,
 )
 LARGEST_OFFSET = 16 * 2**20  # bytes of header extensions before the data
 MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
@@ -63,24 +69,29 @@ def read_nifti(path: Path, frame: int | None = None) -> Image:
     InputError
         The file is 4D and `frame` does not say which volume.
     """
-    try:
+    with _reading():
         _check_header(path)
         return _read(path, frame)
-    except InputError:
-        raise
-    except DAMAGED as damage:
-        raise UnreadableFile("The NIfTI file is damaged or truncated; export it again.") from damage
 
 
 def frames(path: Path) -> int:
     """How many volumes the file holds: 1 unless it is 4D."""
+    with _reading():
+        return math.prod(_check_header(path)[3:])
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Errors in our words; nibabel repairs headers aloud, on the terminal, which is kept quiet here."""
+    before, nibabel_logger.disabled = nibabel_logger.disabled, True
     try:
-        shape = _check_header(path)
+        yield
     except InputError:
         raise
     except DAMAGED as damage:
         raise UnreadableFile("The NIfTI file is damaged or truncated; export it again.") from damage
-    return math.prod(shape[3:])
+    finally:
+        nibabel_logger.disabled = before
 
 
 def _check_header(path: Path) -> tuple[int, ...]:
@@ -162,7 +173,8 @@ def _stored(file: Any, frame: int | None) -> tuple[NDArray[Any], float, float]:
     slope, intercept = float(proxy.slope), float(proxy.inter)
     if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
         return _screen_type(values), slope, intercept
-    return (values.astype(np.float64) * slope + intercept).astype(np.float32), 1.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is told by its note
+        return (values.astype(np.float64) * slope + intercept).astype(np.float32), 1.0, 0.0
 
 
 def _screen_type(values: NDArray[Any]) -> NDArray[Any]:
@@ -194,9 +206,17 @@ def _placed(values: NDArray[Any], file: Any) -> _Placed:
         return _Placed(values.T, _spacing([zoom * unit for zoom in zooms[::-1]]), None, (NO_PLACE_NOTE,))
     affine = np.asarray(file.affine, np.float64).copy()
     affine[:3] *= unit
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+    if not _is_usable(affine):
         return _Placed(values.T, None, None, (SINGULAR_NOTE,))
     return _axial(values, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+
+
+def _is_usable(affine: NDArray[np.float64]) -> bool:
+    """Whether it turns and stretches by sizes that occur: a nanometre to a kilometre, no flat axes."""
+    if not np.isfinite(affine).all() or np.abs(affine).max() > 1e6:
+        return False
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    return bool(sizes.min() > 1e-6 and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sizes.prod())
 
 
 def _axial(values: NDArray[Any], ijk_to_lps: NDArray[np.float64]) -> _Placed:
