@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from camlucida.errors import UnsuitableImage, UnsupportedNetwork
-from camlucida.models.card import Task
+from camlucida.errors import UnsuitableImage
 from camlucida.models.classifier import Classifier
 from camlucida.models.cut import Cut, Logits
 from camlucida.models.head import HeadProof
@@ -69,16 +68,11 @@ def of_classifier(model: Classifier, image: object, layer: str | None, *, scalar
             f"The model “{model.card.name}” takes an image from camlucida.read_image, not a "
             f"{type(image).__name__}; for a prepared tensor hand over its network, model.module."
         )
-    if model.card.task is Task.REGRESSION and not scalar:
-        raise UnsupportedNetwork(
-            f"The model “{model.card.name}” is a regression: its output is no finding's logit, and "
-            "evidence for it means something else. Pass scalar=True to explain the number all the same."
-        )
+    model.check(image, scalar=scalar)
     prepared = model.prepare(image)
     network = explainable(model.module)
     inputs = torch.from_numpy(prepared.values)[None].to(_device(network))
-    own = model.cut if layer is None else None
-    cut = own or _cut(network, inputs, layer or model.card.target_layer, model.logits)
+    cut = _cut(network, inputs, layer or model.card.target_layer, model.logits)
     proof = model.head if model.head is not None and model.head.target_layer == cut.name else None
     return Subject(network, inputs, image, cut, model.logits, prepared.input_to_pixel, model, proof)
 

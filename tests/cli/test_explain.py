@@ -1,0 +1,117 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+from safetensors.numpy import load_file
+
+from camlucida.examples.phantom.dicom import write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
+from example_models import write_model
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A model, a DICOM film, a PNG, and what cannot be explained."""
+    folder = tmp_path_factory.mktemp("inputs")
+    model = write_model(folder / "model")
+    images = folder / "images"
+    images.mkdir()
+    write_radiograph(radiograph(1, rows=256), images / "film.dcm")
+    PIL.Image.fromarray(np.arange(64 * 48, dtype=np.uint8).reshape(64, 48)).save(images / "picture.png")
+    whole = (images / "film.dcm").read_bytes()
+    (images / "broken.dcm").write_bytes(whole[: len(whole) // 2])
+    return model, images
+
+
+def explain(*words):
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "camlucida.cli", "explain", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "160", "OMP_NUM_THREADS": "1", "HOME": "/nonexistent"},
+    )
+
+
+def test_a_broken_file_is_one_line_and_the_others_are_done(inputs, tmp_path):
+    model, images = inputs
+    done = explain(images, "--model", model, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert sorted(folder.name for folder in (tmp_path / "out").iterdir()) == ["film", "picture"]
+    complaints = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert len(complaints) == 2
+    assert "broken.dcm" in complaints[0]
+    assert complaints[1] == "Error: 1 of 3 inputs could not be explained."
+    assert "Traceback" not in done.stderr
+
+
+def test_prints_every_finding_with_evidence_and_residual(inputs):
+    model, images = inputs
+    done = explain(images / "film.dcm", "--model", model)
+    assert done.returncode == 0, done.stderr
+    for word in ("Pneumothorax", "Pleural effusion", "Probability", "For", "Against", "Residual", "grad-cam"):
+        assert word in done.stdout
+    assert "not a medical device" in done.stderr
+
+
+def test_keeps_map_provenance_and_overlay(inputs, tmp_path):
+    model, images = inputs
+    done = explain(images / "film.dcm", "-m", model, "--finding", "pneumothorax", "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "film"
+    assert {file.name for file in folder.iterdir()} == {
+        "map.safetensors",
+        "explanation.json",
+        "Pneumothorax.png",
+    }
+    kept = json.loads((folder / "explanation.json").read_text())
+    values = load_file(folder / "map.safetensors")["values"]
+    parts = kept["saliency_map"]
+    assert values.sum() + parts["bias"][0] + parts["residual"][0] == pytest.approx(
+        parts["logits"][0], abs=1e-5
+    )
+    assert kept["provenance"]["model_name"] == "two-findings"
+    assert "PHANTOM" not in (folder / "explanation.json").read_text()
+
+
+def test_a_method_whose_values_are_no_logits_prints_none(inputs):
+    model, images = inputs
+    done = explain(images / "film.dcm", "--model", model, "--method", "Score-CAM")
+    assert done.returncode == 0, done.stderr
+    row = next(line for line in done.stdout.splitlines() if "Pneumothorax" in line)
+    assert row.count("–") >= 3
+
+
+def test_two_inputs_of_one_name_are_both_kept(inputs, tmp_path):
+    model, images = inputs
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "film.dcm").write_bytes((images / "film.dcm").read_bytes())
+    done = explain(images / "film.dcm", other / "film.dcm", "-m", model, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(folder.name for folder in (tmp_path / "out").iterdir()) == ["film", "film-2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--finding", "Fracture"], "no finding “Fracture”; it has: Pneumothorax, Pleural effusion"),
+        (["--method", "lime"], "no method “lime”"),
+        (["--target-layer", "layer9"], "no layer “layer9”"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_the_choice(inputs, words, message):
+    model, images = inputs
+    done = explain(images / "film.dcm", "--model", model, *words)
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+
+
+def test_an_unknown_model_is_said_before_anything_is_read(inputs):
+    done = explain(inputs[1], "--model", "nobody")
+    assert done.returncode == 1
+    assert "nobody" in done.stderr
+    assert done.stdout == ""
