@@ -106,10 +106,10 @@ def _toned(images: Tensor, how: Augmentation) -> Tensor:
 def _erase(image: Tensor) -> None:
     box = [slice(None)]
     for size in image.shape[1:]:
-        width = random.randint(size // 16, size // 4)
-        start = random.randint(0, size - width)
+        width = random.randint(size // 16, size // 4)  # noqa: S311 - no secret is drawn here
+        start = random.randint(0, size - width)  # noqa: S311
         box.append(slice(start, start + width))
-    image[tuple(box)] = random.random()
+    image[tuple(box)] = random.random()  # noqa: S311
 
 
 def fit(
@@ -122,12 +122,13 @@ def fit(
 ) -> SmallResNet:
     """Train `network` on prepared `images (n, channel, *space)` and `labels (n, finding)`.
 
-    `normalisation` is mean and standard deviation of the model's card; images are augmented in 0..1, before it.
+    `normalisation` is mean and standard deviation of the model's card; images are augmented in
+    0..1, before it.
     Gives the average of the weights over the last steps, in evaluation mode.
     """
     mean, deviation = normalisation
     layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
-    network = network.to(memory_format=layout).train()
+    network.to(memory_format=layout).train()  # type: ignore[call-overload]  # torch's stub forgets it
     average = copy.deepcopy(network).requires_grad_(requires_grad=False)
     steps = recipe.epochs * (len(images) // recipe.batch)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
@@ -136,17 +137,18 @@ def fit(
         task = bar.add_task("training", total=steps)
         for _ in range(recipe.epochs):
             order = torch.randperm(len(images))[: len(images) // recipe.batch * recipe.batch]
-            for some in order.split(recipe.batch):
+            for some in torch.split(order, recipe.batch):
                 batch = augmented(images[some].float() * deviation + mean, augmentation)
                 batch = ((batch - mean) / deviation).to(memory_format=layout)
                 loss = _loss(network, batch, labels[some], recipe)
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimizer.step()
                 schedule.step()
                 _follow(average, network, recipe.average)
                 bar.update(task, advance=1, description=f"loss {loss.item():.3f}")
-    return average.to(memory_format=torch.contiguous_format).eval()
+    average.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as above
+    return average.eval()
 
 
 def _loss(network: SmallResNet, batch: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
@@ -173,7 +175,7 @@ def _follow(average: nn.Module, network: nn.Module, share: float) -> None:
 def logits_of(network: nn.Module, images: Tensor) -> NDArray[np.float64]:
     """Logits `(n, finding)` in float32 arithmetic."""
     network.eval()
-    return torch.cat([network(some.float()) for some in images.split(64)]).double().numpy()
+    return torch.cat([network(some.float()) for some in torch.split(images, 64)]).double().numpy()
 
 
 def calibrate(network: SmallResNet, logits: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
@@ -191,17 +193,17 @@ def calibrate(network: SmallResNet, logits: NDArray[np.float64], labels: NDArray
         # The small penalty keeps the slope finite where the findings are separated without an error.
         penalty = 1e-3 * ((slope - 1) ** 2).sum()
         loss = functional.binary_cross_entropy_with_logits(z * slope + offset, y) + penalty
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]  # torch's own
     with torch.no_grad():
         network.head.weight.mul_(slope.float()[:, None])
         network.head.bias.mul_(slope.float()).add_(offset.float())
 
 
 def youden_point(probabilities: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
-    """The probability with the largest sensitivity + specificity - 1 (Youden 1950), midway to the next lower."""
+    """The probability with the largest sensitivity + specificity - 1 (Youden, Cancer 1950)."""
     order = np.unique(probabilities)
     scores = [
         (probabilities[labels == 1] >= t).mean() + (probabilities[labels == 0] < t).mean() for t in order

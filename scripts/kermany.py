@@ -1,7 +1,7 @@
-"""The paediatric chest radiographs of Kermany, Zhang and Goldbaum (2018, Mendeley Data, rscbjbr9sj v2, CC BY 4.0).
+"""Paediatric chest radiographs of Kermany, Zhang and Goldbaum (2018, Mendeley Data rscbjbr9sj v2, CC BY 4.0).
 
-Read from the folder that holds `kermany224/train.zip` and `kermany224/test.zip`: JPEG files of 224 × 224 pixels,
-with the diagnosis as their folder and the patient's number in their name.
+Read from the folder that holds `kermany224/train.zip` and `kermany224/test.zip`: JPEG files of 224 × 224
+pixels, with the diagnosis as their folder and the patient's number in their name.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Train paediatric-pneumonia, the shipped network for real radiographs: `python scripts/train_paediatric_pneumonia.py`.
+"""Train paediatric-pneumonia, the shipped network for real radiographs.
 
 Six minutes on two busy cores, half of that on idle ones.
 """
@@ -6,9 +6,18 @@ Six minutes on two busy cores, half of that on idle ones.
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
-from fitting import Augmentation, Recipe, calibrate, fit, fix_seeds, logits_of, shipped, write_folder, youden_point
+from fitting import (
+    Augmentation,
+    Recipe,
+    calibrate,
+    fit,
+    fix_seeds,
+    logits_of,
+    shipped,
+    write_folder,
+    youden_point,
+)
 from kermany import Films, read_films, validation_part
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
@@ -29,14 +38,14 @@ title = "Pneumonia in children of 1 to 5 years"
 architecture = "camlucida.models.architectures:SmallResNet"
 weights = "weights.safetensors"
 output = "sigmoid"
-intended_use = "Trying camlucida on real radiographs: frontal chest radiographs of children of 1 to 5 years. \\
+intended_use = "Trying camlucida on real radiographs: frontal chest films of children of 1 to 5 years. \\
 Research and teaching only, not for diagnosis."
 licence = "Apache-2.0 (weights); the training images are CC BY 4.0"
-attribution = "Trained on: Kermany D, Zhang K, Goldbaum M. Labeled Optical Coherence Tomography (OCT) and Chest \\
-X-Ray Images for Classification. Mendeley Data, v2, 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0, Guangzhou Women \\
-and Children's Medical Center; scaled to 224 x 224 pixels."
-limits = "Children of 1 to 5 years only, one hospital, one source of labels. At chance on adults. Normal films \\
-and films with pneumonia may differ in more than the disease: look at the maps."
+attribution = "Trained on: Kermany D, Zhang K, Goldbaum M. Labeled Optical Coherence Tomography (OCT) and \\
+Chest X-Ray Images for Classification. Mendeley Data, v2, 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0, \\
+Guangzhou Women and Children's Medical Center; scaled to 224 x 224 pixels."
+limits = "Children of 1 to 5 years only, one hospital, one source of labels. At chance on adults. Normal \\
+films and films with pneumonia may differ in more than the disease: look at the maps."
 
 [architecture_arguments]
 {arguments}
@@ -79,14 +88,17 @@ def _finish(network: SmallResNet, validation: Films, out: Path) -> None:
     calibrate(network, logits_of(network, validation.values), labels)
     probabilities = expit(logits_of(network, validation.values))
     point = youden_point(probabilities[:, 0], labels[:, 0])
-    print(f"validation: {len(labels)} films, AUC {roc_auc_score(labels, probabilities):.4f}, from {point:.3f} on")
+    area = roc_auc_score(labels, probabilities)
+    print(f"validation: {len(labels)} films, AUC {area:.4f}, reported from {point:.3f} on")
     lines = "\n".join(f"{name} = {value}" for name, value in ARGUMENTS.items())
     write_folder(network, CARD.format(arguments=lines, operating_point=f"{point:.3f}"), out)
     print(f"written to {out}; scripts/measure_models.py says what it is worth")
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds kermany224/")
     parser.add_argument("--out", type=Path, default=shipped("paediatric-pneumonia"), help="model folder")
     parser.add_argument("--epochs", type=int, default=9, help="passes over the training films")

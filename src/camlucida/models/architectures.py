@@ -4,13 +4,17 @@ A model.toml names one of them as `architecture = "camlucida.models.architecture
 arguments, plain integers, in `[architecture_arguments]`.
 """
 
+from itertools import pairwise
 from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 _CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_NORMALISATION: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_NORMALISATION: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
 
 
 def _convolution(space: int, inputs: int, outputs: int, size: int, stride: int) -> nn.Sequential:
@@ -66,7 +70,13 @@ class SmallResNet(nn.Module):
     """
 
     def __init__(
-        self, space: int = 2, channels: int = 1, findings: int = 1, width: int = 16, stages: int = 3, blocks: int = 2
+        self,
+        space: int = 2,
+        channels: int = 1,
+        findings: int = 1,
+        width: int = 16,
+        stages: int = 3,
+        blocks: int = 2,
     ) -> None:
         super().__init__()
         if space not in _CONVOLUTION:
@@ -74,7 +84,7 @@ class SmallResNet(nn.Module):
         widths = [width * 2**stage for stage in range(stages)]
         self.stem = nn.Sequential(_convolution(space, channels, width, 3, 2), nn.ReLU())
         layers: list[nn.Module] = [ResidualBlock(space, width, width, 1)]
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             layers.append(ResidualBlock(space, inputs, outputs, 2))
             layers += [ResidualBlock(space, outputs, outputs, 1) for _ in range(blocks - 1)]
         self.stages = nn.Sequential(*layers)

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Lung:
-    """One lung: a leaning superellipse that the diaphragm's dome cuts. `side` is -1 (patient's right) or 1."""
+    """One lung: a leaning superellipse that the diaphragm's dome cuts; `side` is -1 (right) or 1 (left)."""
 
     side: int
     centre: tuple[float, float]
@@ -90,7 +90,12 @@ def _lung(rng: np.random.Generator, side: int, size: float, width: float) -> Lun
     top = (96 if side < 0 else 108) * size + rng.normal(0, 7)  # the liver lifts the right dome
     dome = (side * (66 + rng.normal(0, 4)) * width, top, 74 * width, float(rng.uniform(30, 46)))
     return Lung(
-        side, (x, 22 * size), (radius, 186 * size), float(rng.normal(0.075, 0.015)), float(rng.uniform(2.3, 2.7)), dome
+        side,
+        (x, 22 * size),
+        (radius, 186 * size),
+        float(rng.normal(0.075, 0.015)),
+        float(rng.uniform(2.3, 2.7)),
+        dome,
     )
 
 

@@ -48,7 +48,8 @@ def dome_height(lung: Lung, x: Plane) -> Plane:
     """Where the diaphragm is at `x`, mm: a dome that falls steeply to the costophrenic angle."""
     middle, top, width, depth = lung.dome
     offset = np.abs(x - np.float32(middle)) / np.float32(width)
-    return np.float32(top) + np.float32(depth) * (offset**2.2).astype(np.float32)
+    height: Plane = np.float32(top) + np.float32(depth) * (offset**2.2).astype(np.float32)
+    return height
 
 
 def pneumothorax(grid: Grid, field: LungField, _anatomy: Anatomy, rng: np.random.Generator) -> Lesion:
@@ -76,7 +77,9 @@ def effusion(grid: Grid, field: LungField, _anatomy: Anatomy, rng: np.random.Gen
     wall = abs(lung.centre[0]) + lung.radii[0]
     share = np.clip((np.abs(grid.x) - 20) / np.float32(wall - 20), 0, 1.1)
     bottom = lung.dome[1] + lung.dome[3] * 0.75
-    surface = bottom - height * (0.6 + 0.5 * share**2.5) + 3 * clouds(grid, int(rng.integers(1 << 30)), 60, 30)
+    surface = (
+        bottom - height * (0.6 + 0.5 * share**2.5) + 3 * clouds(grid, int(rng.integers(1 << 30)), 60, 30)
+    )
     wet = (surface - grid.y).astype(np.float32)
     deep = grid.y - np.float32(bottom + 25)
     cavity = np.maximum(field.outline, deep)
@@ -90,7 +93,9 @@ def consolidation(grid: Grid, field: LungField, _anatomy: Anatomy, rng: np.rando
     lung = field.lung
     centre = lung.side * rng.uniform(42, 92), rng.uniform(-85, lung.dome[1] - 25)
     radii = rng.uniform(26, 42), rng.uniform(24, 40)
-    shape = ellipse(grid, centre, radii, rng.uniform(-1, 1)) + 5 * clouds(grid, int(rng.integers(1 << 30)), 26, 6)
+    shape = ellipse(grid, centre, radii, rng.uniform(-1, 1)) + 5 * clouds(
+        grid, int(rng.integers(1 << 30)), 26, 6
+    )
     cloud = soft(shape + 1, 8.0) * soft(field.distance, 2.5)
     texture = 1 + np.float32(0.09) * clouds(grid, int(rng.integers(1 << 30)), 12, 3)
     bronchi = _bronchi(grid, lung, centre, rng)
@@ -124,7 +129,7 @@ def nodule(grid: Grid, field: LungField, _anatomy: Anatomy, rng: np.random.Gener
     shape = ellipse(grid, (x, y), (radius, radius * flat), rng.uniform(0, 3))
     shape = shape + np.float32(0.07 * radius) * clouds(grid, int(rng.integers(1 << 30)), 12, 4)
     depth = np.sqrt(np.clip(-shape / np.float32(radius), 0, 1))
-    strength = rng.uniform(0.24, 0.33) * (0.8 + radius / 60)
+    strength = rng.uniform(0.20, 0.29) * (0.8 + radius / 60)
     return Lesion(shape < 0, np.float32(strength) * np.minimum(depth * 1.25, 1) * soft(shape, 1.2))
 
 

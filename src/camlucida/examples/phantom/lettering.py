@@ -33,7 +33,9 @@ def frame(grid: Grid, left: float, top: float, right: float, bottom: float, widt
 
 
 def _dot(density: Plane, grid: Grid, left: float, top: float, size: float) -> None:
-    window = grid.window(left - grid.spacing, top - grid.spacing, left + size + grid.spacing, top + size + grid.spacing)
+    window = grid.window(
+        left - grid.spacing, top - grid.spacing, left + size + grid.spacing, top + size + grid.spacing
+    )
     part = window.of(density)
     part += _box(window.grid, left, top, left + size, top + size)
 
@@ -48,4 +50,5 @@ def _box(grid: Grid, left: float, top: float, right: float, bottom: float) -> Pl
 def _covered(places: Plane, low: float, high: float, spacing: float) -> Plane:
     start = np.maximum(places - spacing / 2, low)
     end = np.minimum(places + spacing / 2, high)
-    return np.clip((end - start) / spacing, 0, 1).astype(np.float32)
+    share: Plane = np.clip((end - start) / spacing, 0, 1).astype(np.float32)
+    return share

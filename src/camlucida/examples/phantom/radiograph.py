@@ -74,7 +74,9 @@ def radiograph(
     grid = Grid.of(HEIGHT, WIDTH, rows)
     body = _placed(grid, pose)
     lungs = {lung.side: lung_field(body, lung) for lung in anatomy.lungs}
-    lesions = _lesions(body, lungs, anatomy, [name for name in FINDINGS if name in findings], visit, sides or {})
+    lesions = _lesions(
+        body, lungs, anatomy, [name for name in FINDINGS if name in findings], visit, sides or {}
+    )
     density = _density(body, anatomy, lungs, list(lesions.values()))
     values = _exposed(density, grid, pose, [seed, 3, visit], marker=marker)
     masks = {name: lesion.mask for name, lesion in lesions.items()}
@@ -88,7 +90,10 @@ def _placed(grid: Grid, pose: np.random.Generator) -> Grid:
     zoom = np.float32(pose.normal(1.0, 0.02))
     x, y = pose.normal(0, 5), pose.normal(0, 6)
     return replace(
-        grid, x=(grid.x - np.float32(x)) * zoom, y=(grid.y - np.float32(y)) * zoom, spacing=grid.spacing * float(zoom)
+        grid,
+        x=(grid.x - np.float32(x)) * zoom,
+        y=(grid.y - np.float32(y)) * zoom,
+        spacing=grid.spacing * float(zoom),
     )
 
 
@@ -110,7 +115,9 @@ def _lesions(
     return lesions
 
 
-def _density(grid: Grid, anatomy: Anatomy, lungs: Mapping[int, LungField], lesions: Collection[Lesion]) -> Plane:
+def _density(
+    grid: Grid, anatomy: Anatomy, lungs: Mapping[int, LungField], lesions: Collection[Lesion]
+) -> Plane:
     """How white each place of the film is, about 0 to 1, before exposure and noise."""
     torso = _torso(grid, anatomy)
     central = _central(grid, anatomy)
@@ -156,7 +163,11 @@ def _central(grid: Grid, anatomy: Anatomy) -> Plane:
     """Heart, great vessels and mediastinum: 1 where they take the lungs' place."""
     size = anatomy.size
     heart = soft(_heart(grid, anatomy.heart), 2.2)
-    band = np.float32(27 * size) + 7 * np.exp(-(((grid.y + 150) / 40) ** 2)) + 5 * np.exp(-(((grid.y - 60) / 60) ** 2))
+    band = (
+        np.float32(27 * size)
+        + 7 * np.exp(-(((grid.y + 150) / 40) ** 2))
+        + 5 * np.exp(-(((grid.y - 60) / 60) ** 2))
+    )
     middle = soft(np.abs(grid.x - 1) - band, 3.0)
     knob = soft(ellipse(grid, (20 * size, -70 * size), (17 * size, 20 * size)), 2.2)
     descending = soft(np.abs(grid.x - 22 * size) - 11 * size, 2.0) * soft(-72 * size - grid.y, 6.0) * 0.8
@@ -174,7 +185,8 @@ def _lung_air(field: LungField) -> Plane:
     depth = 1 - np.exp(np.minimum(field.outline, 0) / np.float32(16))
     above = soft(field.floor, 1.6) * (0.8 + 0.2 * (1 - np.exp(np.minimum(field.floor, 0) / np.float32(20))))
     behind = np.float32(0.13) * soft(field.floor - 34, 12.0)  # the lung goes on behind the dome
-    return (0.52 + 0.48 * depth) * soft(field.outline, 1.8) * np.maximum(above, behind)
+    air: Plane = (0.52 + 0.48 * depth) * soft(field.outline, 1.8) * np.maximum(above, behind)
+    return air
 
 
 def _vessels(grid: Grid, field: LungField, anatomy: Anatomy) -> Plane:
@@ -188,7 +200,10 @@ def _vessels(grid: Grid, field: LungField, anatomy: Anatomy) -> Plane:
     texture = clouds(grid, int(rng.integers(1 << 30)), 14, 1.8)
     hazy = clouds(grid, int(rng.integers(1 << 30)), 60, 25)
     root = soft(ellipse(grid, (hilum[0], hilum[1] + 6), (13, 27), field.lung.side * 0.25), 9.0)
-    return np.minimum(plane, 0.3) + 0.013 * texture + 0.012 * hazy + 0.14 * root * (1 + 0.25 * texture)
+    marks: Plane = (
+        np.minimum(plane, 0.3) + 0.017 * texture + 0.012 * hazy + 0.14 * root * (1 + 0.25 * texture)
+    )
+    return marks
 
 
 def _branch(
@@ -209,7 +224,9 @@ def _branch(
     distance, along = capsule(window.grid, (start[0], start[1]), (end[0], end[1]))
     thick = radius * (1 - 0.3 * along)
     part = window.of(plane)
-    np.maximum(part, (0.036 * thick * soft(distance - thick, 0.35 + 0.3 * radius)).astype(np.float32), out=part)
+    np.maximum(
+        part, (0.036 * thick * soft(distance - thick, 0.35 + 0.3 * radius)).astype(np.float32), out=part
+    )
     for turn in (rng.uniform(0.12, 0.5), -rng.uniform(0.12, 0.5)):
         cos, sin = np.cos(turn), np.sin(turn)
         onwards = np.array([way[0] * cos - way[1] * sin, way[0] * sin + way[1] * cos])
@@ -234,7 +251,7 @@ def _reach(anatomy: Anatomy, side: int, y: float) -> float:
     """How far outwards the rib cage goes at height `y`, mm."""
     lung = anatomy.lungs[0 if side < 0 else 1]
     share = min(abs((y - lung.centre[1]) / (lung.radii[1] + 6)), 0.995)
-    half = (lung.radii[0] + 4) * (1 - share**lung.power) ** (1 / lung.power)
+    half: float = (lung.radii[0] + 4) * (1 - share**lung.power) ** (1 / lung.power)
     return abs(lung.centre[0]) + (y - lung.centre[1]) * lung.lean + half
 
 
@@ -256,10 +273,12 @@ def _posterior_rib(plane: Plane, grid: Grid, anatomy: Anatomy, bones: _Bones, si
     share = (x - 14) / np.float32(reach - 14)
     rise, fall = 9 * anatomy.size, end - start
     line = start - rise * np.sin(np.pi * np.clip(share * 1.15, 0, 1)) + fall * share**2.6
-    slope = (2.6 * fall * np.maximum(share, 0.01) ** 1.6 - rise * np.pi * np.cos(np.pi * share)) / np.float32(reach - 14)
+    slope = (2.6 * fall * np.maximum(share, 0.01) ** 1.6 - rise * np.pi * np.cos(np.pi * share)) / np.float32(
+        reach - 14
+    )
     wall = 1 + 0.7 * np.clip(share - 0.75, 0, 0.25) * 4  # seen edge-on at the chest wall
-    shade = (0.08 * wall * soft((share - 0.97) * 100, 4.0)).astype(np.float32)
-    _band(window.of(plane), window.grid, line, slope, 5.4 * anatomy.size, shade)
+    shade = 0.08 * wall * soft((share - 0.97) * 100, 4.0) * soft(19 - x, 4.0)
+    _band(window.of(plane), window.grid, line, slope, 5.4 * anatomy.size, shade.astype(np.float32))
 
 
 def _anterior_rib(plane: Plane, grid: Grid, anatomy: Anatomy, bones: _Bones, side: int, number: int) -> None:
@@ -313,7 +332,8 @@ def _spine(grid: Grid, anatomy: Anatomy) -> Plane:
     disc = np.exp(-(((within - np.float32(pitch / 2)) / 1.8) ** 2))
     pedicle = np.exp(-(((np.abs(grid.x) - 10.5) / 3.2) ** 2 + ((within - 3) / 4.0) ** 2))
     spinous = np.exp(-((grid.x / 2.2) ** 2 + ((within - 2) / 5.0) ** 2))
-    return (column * (0.06 - 0.035 * disc) + 0.03 * pedicle + 0.03 * spinous).astype(np.float32)
+    spine: Plane = (column * (0.06 - 0.035 * disc) + 0.03 * pedicle + 0.03 * spinous).astype(np.float32)
+    return spine
 
 
 def _soft_parts(grid: Grid, anatomy: Anatomy, air: Plane) -> Plane:
@@ -326,8 +346,10 @@ def _soft_parts(grid: Grid, anatomy: Anatomy, air: Plane) -> Plane:
         windpipe = np.maximum(windpipe, soft(distance - 5.5 * size, 1.6) * 0.8)
     plane -= 0.15 * windpipe
     rng = np.random.default_rng([anatomy.seed, 7])
-    dome = dome_height(anatomy.lungs[1], np.float32([[anatomy.lungs[1].dome[0]]])).item()
-    bubble = ellipse(grid, (anatomy.lungs[1].dome[0] - 8, dome + 27), (rng.uniform(16, 34), rng.uniform(9, 17)), 0.1)
+    dome = dome_height(anatomy.lungs[1], np.array([[anatomy.lungs[1].dome[0]]], np.float32)).item()
+    bubble = ellipse(
+        grid, (anatomy.lungs[1].dome[0] - 8, dome + 27), (rng.uniform(16, 34), rng.uniform(9, 17)), 0.1
+    )
     plane -= np.float32(0.2) * soft(bubble, 2.5)
     below = 1 - np.minimum(air * 3, 1)
     plane += 0.07 * soft(70 - grid.y, 30.0) * below
@@ -363,4 +385,6 @@ def _exposed(
 
 def _toe(film: Plane) -> Plane:
     """The soft shoulders of a film's characteristic curve, about the identity between them."""
-    return np.where(film > 0.85, 0.85 + 0.15 * np.tanh((film - 0.85) / 0.15), np.maximum(film, 0)).astype(np.float32)
+    return np.where(film > 0.85, 0.85 + 0.15 * np.tanh((film - 0.85) / 0.15), np.maximum(film, 0)).astype(
+        np.float32
+    )

@@ -1,16 +1,16 @@
 """Soft shapes in millimetres, so that a phantom is the same at every resolution.
 
-A `Grid` holds the places of a film's pixels; a shape answers with a signed distance in mm (negative inside) or
-with a density from 0 to 1. Everything is float32 of shape `(row, column)`.
+A `Grid` holds the places of a film's pixels; a shape answers with a signed distance in mm (negative inside)
+or with a density from 0 to 1. Everything is float32 of shape `(row, column)`.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+Plane = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 
@@ -66,7 +66,8 @@ def _between(places: Plane, low: float, high: float) -> slice:
 
 def soft(distance: Plane, width: float) -> Plane:
     """1 well inside, 0 well outside, over about `width` mm on either side of the edge."""
-    return np.reciprocal(1 + np.exp(np.clip(distance * np.float32(2.5 / width), -40, 40)))
+    density: Plane = np.reciprocal(1 + np.exp(np.clip(distance * np.float32(2.5 / width), -40, 40)))
+    return density
 
 
 def ellipse(
@@ -74,20 +75,25 @@ def ellipse(
 ) -> Plane:
     """About the signed distance to a (super)ellipse: centre and radii (x, y) in mm, turn in radians."""
     u, v = turned(grid, centre, turn)
-    level = np.abs(u / np.float32(radii[0])) ** np.float32(power)
-    level = level + np.abs(v / np.float32(radii[1])) ** np.float32(power)
-    return (level ** np.float32(1 / power) - 1) * np.float32(min(radii))
+    u, v = u / np.float32(radii[0]), v / np.float32(radii[1])
+    if power == 2:
+        radius = np.hypot(u, v)
+    else:
+        radius = (np.abs(u) ** np.float32(power) + np.abs(v) ** np.float32(power)) ** np.float32(1 / power)
+    return (radius - 1) * np.float32(min(radii))
 
 
 def turned(grid: Grid, centre: tuple[float, float], turn: float) -> tuple[Plane, Plane]:
     """Coordinates in mm in a frame at `centre`, turned clockwise on the film by `turn` radians."""
     x, y = grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
+    if turn == 0:
+        return x, y
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     return x * cos + y * sin, y * cos - x * sin
 
 
 def capsule(grid: Grid, start: tuple[float, float], end: tuple[float, float]) -> tuple[Plane, Plane]:
-    """Distance in mm to the segment from `start` to `end`, and how far along it the nearest point is (0..1)."""
+    """Distance in mm to the segment from `start` to `end`, and how far along the nearest point is (0..1)."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     x, y = grid.x - np.float32(start[0]), grid.y - np.float32(start[1])
     along = np.clip((x * np.float32(dx) + y * np.float32(dy)) / np.float32(dx * dx + dy * dy + 1e-6), 0, 1)

@@ -1,12 +1,13 @@
 """Phantom CT of the chest: a volume in HU with anisotropic voxels, lung nodules and pleural effusions.
 
 Axes are (slice, row, column): slices go from the feet to the head, rows from front to back, columns from the
-patient's right to the left, as an axial series of a supine patient is stored. Places are in mm from the middle.
+patient's right to the left, as an axial series of a supine patient is stored. Places are in mm from the
+middle.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from camlucida.examples.phantom.shapes import soft
 CT_FINDINGS = ("Nodule", "Effusion")
 FIELD = (288.0, 360.0, 360.0)  # mm along slice, row, column
 
-Solid = NDArray[np.float32]
+Solid = NDArray[np.floating[Any]]
 Place = NDArray[np.float64]
 
 
@@ -93,7 +94,9 @@ def ct_volume(
     """
     unknown = sorted(set(findings) - set(CT_FINDINGS))
     if unknown:
-        raise InputError(f"A phantom CT has no finding “{unknown[0]}”; it can have: {', '.join(CT_FINDINGS)}.")
+        raise InputError(
+            f"A phantom CT has no finding “{unknown[0]}”; it can have: {', '.join(CT_FINDINGS)}."
+        )
     space = Space.of(slices, rows)
     chest = _chest(np.random.default_rng([seed, 11]))
     lungs = {side: _lung(space, chest, side) for side in (-1, 1)}
@@ -117,28 +120,40 @@ def _chest(rng: np.random.Generator) -> _Chest:
     )
 
 
-def _ball(space: Space, centre: tuple[float, float, float], radii: tuple[float, float, float], power: float = 2) -> Solid:
+def _ball(
+    space: Space, centre: tuple[float, float, float], radii: tuple[float, float, float], power: float = 2
+) -> Solid:
     """About the distance in mm to a (super)ellipsoid, negative inside; centre and radii are (z, y, x)."""
-    level = np.abs((space.z - centre[0]) / radii[0]) ** power + np.abs((space.y - centre[1]) / radii[1]) ** power
+    level = (
+        np.abs((space.z - centre[0]) / radii[0]) ** power + np.abs((space.y - centre[1]) / radii[1]) ** power
+    )
     level = level + np.abs((space.x - centre[2]) / radii[2]) ** power
-    return ((level ** (1 / power) - 1) * min(radii)).astype(np.float32)
+    distance: Solid = ((level ** (1 / power) - 1) * min(radii)).astype(np.float32)
+    return distance
 
 
 def _tube(space: Space, centre: tuple[float, float], radii: tuple[float, float], power: float = 2) -> Solid:
     """About the distance in mm to a tube along z; centre and radii are (y, x)."""
-    level = np.abs((space.y - centre[0]) / radii[0]) ** power + np.abs((space.x - centre[1]) / radii[1]) ** power
-    return ((level ** (1 / power) - 1) * min(radii)).astype(np.float32)
+    level = (
+        np.abs((space.y - centre[0]) / radii[0]) ** power + np.abs((space.x - centre[1]) / radii[1]) ** power
+    )
+    distance: Solid = ((level ** (1 / power) - 1) * min(radii)).astype(np.float32)
+    return distance
 
 
 def _lung(space: Space, chest: _Chest, side: int) -> Solid:
     """Distance to a lung: a superellipsoid without the mediastinum, above the dome of its diaphragm."""
     size = chest.size
-    hull = _ball(space, (-22 * size, 0, side * 66 * size), (148 * size, 86 * size * chest.deep, 60 * size), 2.4)
-    middle = 20 + 14 * np.exp(-(((space.z + 50) / 60) ** 2)) * (1 if side < 0 else 1.6) * (space.y < 30)
+    hull = _ball(
+        space, (-22 * size, 0, side * 66 * size), (148 * size, 86 * size * chest.deep, 60 * size), 2.4
+    )
+    bulge = np.exp(-(((space.z + 52) / 55) ** 2) - np.clip((space.y + 28) / 48, -1.3, 9) ** 2)
+    middle = 19 + (12 if side < 0 else 46) * bulge + 4 * np.exp(-(((space.y - 5) / 40) ** 2))
     inner = (middle - side * space.x).astype(np.float32)
     top = chest.dome[0 if side < 0 else 1]
     dome = top - 62 * (((space.x - side * 62) / 75) ** 2 + ((space.y + 12) / 100) ** 2) - space.z
-    return np.maximum(np.maximum(hull, inner), dome.astype(np.float32))
+    distance: Solid = np.maximum(np.maximum(hull, inner), dome.astype(np.float32))
+    return distance
 
 
 def _paint(values: Solid, share: Solid, hu: float | Solid) -> None:
@@ -161,7 +176,11 @@ def _tissues(space: Space, chest: _Chest) -> Solid:
     band = np.abs(slope / chest.pitch - np.round(slope / chest.pitch)) * chest.pitch
     ring = np.maximum(np.abs(wall - 9) - 4.2, band - 6.0).astype(np.float32)
     _paint(values, soft(ring, 1.2) * (np.abs(space.x) > 26), 330)
-    _paint(values, soft(np.maximum(_tube(space, (-104 * size * chest.deep, 0), (7, 19), 3), -40 - space.z), 1.5), 230)
+    _paint(
+        values,
+        soft(np.maximum(_tube(space, (-104 * size * chest.deep, 0), (7, 19), 3), -40 - space.z), 1.5),
+        230,
+    )
     _spine(values, space, chest)
     _mediastinum(values, space, chest)
     return values
@@ -215,15 +234,23 @@ def _fill_lungs(values: Solid, space: Space, lungs: Mapping[int, Solid], seed: i
         share = soft(lung, 1.5)
         vessels = np.zeros(space.shape, np.float32)
         hilum = np.array([0.0, 8.0, side * 34.0])
-        for turn in np.linspace(-1.3, 1.3, 5):
+        for turn in np.linspace(-1.4, 1.4, 7):
             for tilt in (-0.5, 0.5):
                 way = np.array([np.sin(turn), tilt, side * np.cos(turn)])
-                _branch(vessels, space, hilum, way / np.linalg.norm(way), 3.6 * rng.uniform(0.7, 1.1), 42.0, rng)
+                _branch(
+                    vessels, space, hilum, way / np.linalg.norm(way), 3.6 * rng.uniform(0.7, 1.1), 42.0, rng
+                )
         _paint(values, share, gravity + vessels * (30 - gravity))
 
 
 def _branch(
-    vessels: Solid, space: Space, start: Place, way: Place, radius: float, length: float, rng: np.random.Generator
+    vessels: Solid,
+    space: Space,
+    start: Place,
+    way: Place,
+    radius: float,
+    length: float,
+    rng: np.random.Generator,
 ) -> None:
     if radius < 0.8:
         return
@@ -264,7 +291,9 @@ def _findings(
     return masks
 
 
-def _nodule(values: Solid, space: Space, lung: Solid, side: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _nodule(
+    values: Solid, space: Space, lung: Solid, side: int, rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """A solid ball of 12 to 30 mm in the lung, a little lobed."""
     radius = float(rng.uniform(6, 15))
     while True:
@@ -272,8 +301,12 @@ def _nodule(values: Solid, space: Space, lung: Solid, side: int, rng: np.random.
         if _inside(space, lung, place) < -radius * 0.6 - 2:
             break
     squeeze = rng.uniform(0.85, 1.15, 3)
-    shape = _ball(space, (place[0], place[1], place[2]), tuple(radius * squeeze))  # type: ignore[arg-type]  # three numbers
-    lobes = np.sin(space.z / 4 + rng.uniform(0, 6)) + np.sin(space.y / 4) + np.sin(space.x / 4 + rng.uniform(0, 6))
+    shape = _ball(space, (place[0], place[1], place[2]), tuple(radius * squeeze))
+    lobes = (
+        np.sin(space.z / 4 + rng.uniform(0, 6))
+        + np.sin(space.y / 4)
+        + np.sin(space.x / 4 + rng.uniform(0, 6))
+    )
     shape = shape + (0.05 * radius * lobes).astype(np.float32)
     _paint(values, soft(shape, 1.2) * soft(lung, 1.5), 38)
     return (shape < 0) & (lung < 0)
@@ -281,7 +314,8 @@ def _nodule(values: Solid, space: Space, lung: Solid, side: int, rng: np.random.
 
 def _inside(space: Space, lung: Solid, place: Place) -> float:
     index = tuple(
-        int(np.abs(axis.ravel() - p).argmin()) for axis, p in zip((space.z, space.y, space.x), place, strict=True)
+        int(np.abs(axis.ravel() - p).argmin())
+        for axis, p in zip((space.z, space.y, space.x), place, strict=True)
     )
     return float(lung[index])
 
@@ -296,4 +330,5 @@ def _effusion(
     surface = surface + 0.0016 * (np.abs(space.x) - 60) ** 2
     wet = (surface - space.y).astype(np.float32)
     _paint(values, soft(wet, 2.0) * soft(lung - 2, 1.5), 12)
-    return (wet < 0) & (lung < 0)
+    mask: NDArray[np.bool_] = (wet < 0) & (lung < 0)
+    return mask
