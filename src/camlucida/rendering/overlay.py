@@ -22,6 +22,10 @@ def overlay(
     A diverging colour map shows evidence against as well, by |v|.
     """
     image = grey if grey.ndim == 3 else np.repeat(grey[..., np.newaxis], 3, axis=-1)
-    alpha = opacity * np.abs(colour.strength(colour_map, values, scale))[..., np.newaxis]
-    over = colour.table(colour_map)[colour.entries(colour_map, values, scale)]
-    return np.floor(image * (1 - alpha) + over * alpha + 0.5).astype(np.uint8)
+    coloured = colour.strength(colour_map, values, scale) != 0
+    shown = np.asarray(values)[coloured]
+    alpha = opacity * np.abs(colour.strength(colour_map, shown, scale))[:, np.newaxis]
+    over = colour.table(colour_map)[colour.entries(colour_map, shown, scale)]
+    result = image.copy()
+    result[coloured] = np.floor(image[coloured] * (1 - alpha) + over * alpha + 0.5).astype(np.uint8)
+    return result

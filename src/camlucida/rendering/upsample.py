@@ -86,7 +86,7 @@ class _Taps:
 
     old: int
     first: list[int]
-    weights: list[NDArray[np.float32]]
+    weights: NDArray[np.float32]
 
     @property
     def shrinks(self) -> bool:
@@ -103,14 +103,12 @@ def _source_axes(new_to_old: NDArray[np.float64]) -> list[int]:
 
 def _taps(scale: float, offset: float, old: int, new: int, antialias: bool) -> _Taps:
     radius = max(1.0, abs(scale)) if antialias else 1.0
-    first, weights = [], []
-    for index in range(new):
-        at = min(max(scale * index + offset, -0.5), old - 0.5)
-        start, stop = max(0, math.floor(at - radius) + 1), min(old, math.ceil(at + radius))
-        triangle = 1 - np.abs(np.arange(start, stop) - at) / radius
-        first.append(start)
-        weights.append((triangle / triangle.sum()).astype(np.float32))
-    return _Taps(old, first, weights)
+    at = np.clip(scale * np.arange(new) + offset, -0.5, old - 0.5)
+    first = np.maximum(0, np.floor(at - radius).astype(np.intp) + 1)
+    index = first[:, np.newaxis] + np.arange(math.ceil(2 * radius))
+    triangle = np.maximum(0, 1 - np.abs(index - at[:, np.newaxis]) / radius) * (index < old)
+    weights = (triangle / triangle.sum(axis=1, keepdims=True)).astype(np.float32)
+    return _Taps(old, first.tolist(), weights)
 
 
 def _separable(values: NDArray[Any], taps: Sequence[_Taps]) -> NDArray[np.float32]:
@@ -128,7 +126,7 @@ def _along_first(rows: NDArray[Any], taps: _Taps) -> NDArray[np.float32]:
     product = np.empty(rows.shape[1:], np.float32)
     for row, first, weights in zip(result, taps.first, taps.weights, strict=True):
         np.multiply(rows[first], weights[0], out=row, casting="unsafe")
-        for step, weight in enumerate(weights[1:], start=1):
-            np.multiply(rows[first + step], weight, out=product, casting="unsafe")
+        for step in np.flatnonzero(weights[1:]) + 1:
+            np.multiply(rows[first + step], weights[step], out=product, casting="unsafe")
             np.add(row, product, out=row)
     return result
