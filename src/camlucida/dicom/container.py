@@ -30,17 +30,19 @@ EXPLICIT_VRS = frozenset(
 
 
 @contextmanager
-def reading(name: str, notes: list[str]) -> Iterator[None]:
+def reading(name: str, notes: list[str], *, named: bool = False) -> Iterator[None]:
     """Around all reading of one input: errors become ours and begin with `name`, warnings become a note.
 
     What pydicom, numpy or a decoder says in an error may quote the file, patient data included, so it is
-    left behind; its kind is kept.
+    left behind; its kind is kept. With `named`, our own errors have their file's name already.
     """
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
     except CamlucidaError as error:
+        if named:
+            raise
         raise type(error)(f"{name}: {error}") from None
     except MemoryError:
         raise FileTooLarge(f"{name}: there is not enough memory to read it.") from None

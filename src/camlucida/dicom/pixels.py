@@ -3,6 +3,7 @@
 PS3.3 C.7.6.3 (Image Pixel), PS3.5 section 8 and Annex A (transfer syntaxes).
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -242,13 +243,23 @@ def _compressed_frames(dataset: Dataset, data: bytes, layout: Layout) -> Iterato
             f"{layout.frames:,} frames are declared, but the pixel data has only {len(data):,} bytes."
         )
     found = 0
-    for frame in generate_frames(data, number_of_frames=layout.frames, extended_offsets=_offsets(dataset)):
+    for frame in _encoded(data, layout, _offsets(dataset)):
         if found == layout.frames:
             break
         found += 1
         yield _decode(frame, layout)
     if found < layout.frames:
         raise UnreadableFile(f"{layout.frames} frames are declared, but the pixel data holds {found}.")
+
+
+def _encoded(data: bytes, layout: Layout, offsets: tuple[bytes, bytes] | None) -> Iterator[bytes]:
+    try:
+        yield from generate_frames(data, number_of_frames=layout.frames, extended_offsets=offsets)
+    except (ValueError, struct.error):
+        raise UnreadableFile(
+            f"The fragments of the compressed pixel data do not make {layout.frames} frames; the file is "
+            "damaged."
+        ) from None
 
 
 def _offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from camlucida.dicom import elements, geometry, pixels
 from camlucida.dicom.container import is_dicom, open_dataset, reading
 from camlucida.dicom.frame_view import frame_view
-from camlucida.dicom.geometry import Plane
+from camlucida.dicom.geometry import Plane, Stack
 from camlucida.dicom.identity import read_source
 from camlucida.dicom.pixels import Layout
 from camlucida.dicom.rescale import Rescale, padded_value, read_rescale
@@ -110,7 +110,8 @@ def _series_key(path: Path) -> tuple[tuple[Any, ...] | None, Plane | None]:
                 "PhotometricInterpretation",
             )
             key = tuple(elements.text(dataset, keyword) for keyword in keywords)
-            return (key if all(key) else None), geometry.read_plane(dataset, [])
+            grey = key[-1].upper() in pixels.GREY
+            return (key if all(key) and grey else None), geometry.read_plane(dataset, [])
     except CamlucidaError:  # reading it later gives the error, with the other files done
         return None, None
 
@@ -283,7 +284,21 @@ def _enhanced_volume(
         Slice(plane, layout, read_rescale(view, layout, notes), view, instance, path)
         for view, plane in zip(views, planes, strict=True)
     ]
-    return _volume(dataset, slices, enumerate(frames), notes)
+    return _volume(dataset, slices, _stack(slices, notes), enumerate(frames), notes)
+
+
+def _stack(slices: Sequence[Slice], notes: list[str]) -> Stack:
+    """The slices in order; they must have one spacing."""
+    spacings = [geometry.read_spacing(one.view, []) for one in slices]
+    if any(not _close(spacing, spacings[0]) for spacing in spacings):
+        raise MissingGeometry("The slices have different Pixel Spacing (0028,0030), so they are no volume.")
+    return geometry.stack([one.plane for one in slices], spacings[0], notes)
+
+
+def _close(one: tuple[float, float] | None, other: tuple[float, float] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(np.allclose(one, other, rtol=1e-3))
 
 
 def _read_series(paths: Sequence[Path]) -> list[Image]:
@@ -302,11 +317,13 @@ def _read_series(paths: Sequence[Path]) -> list[Image]:
     if len(kept) == 1 or geometry.distinct_positions([one.plane for one in kept]) == 1:
         images = [image for one in kept for image in _read_file(one.path)]
     else:
-        with reading(f"{paths[0].name} and {len(paths) - 1} more", notes):
-            size = kept[0].layout.rows * kept[0].layout.columns
-            pixels.check_count(size, len(kept), 1)
+        series = f"{paths[0].name} and {len(paths) - 1} more"
+        with reading(series, notes):
+            pixels.check_count(kept[0].layout.rows * kept[0].layout.columns, len(kept), 1)
+            stack = _stack(kept, notes)
             header = open_dataset(kept[0].path, pixels=False)
-            images = [_volume(header, kept, None, notes)]
+        with reading(series, notes, named=True):
+            images = [_volume(header, kept, stack, _decoded(kept, stack.order, notes), notes)]
     return [replace(image, notes=_unique(notes + list(image.notes))) for image in images]
 
 
@@ -338,14 +355,14 @@ def _decoded(
 def _volume(
     dataset: Dataset,
     slices: Sequence[Slice],
-    frames: Iterable[tuple[int, NDArray[Any]]] | None,
+    stack: Stack,
+    frames: Iterable[tuple[int, NDArray[Any]]],
     notes: list[str],
 ) -> Image:
-    """Sort slices and fill them in; `frames` gives each slice's index and pixels (None: from its file)."""
+    """The volume of the stack; `frames` gives the index in `slices` and the pixels of each slice."""
     spacing = geometry.read_spacing(slices[0].view, notes)
-    stack = geometry.stack([one.plane for one in slices], spacing, notes)
     kept = [slices[index] for index in stack.order]
-    image = _filled(kept, stack.order, frames or _decoded(slices, stack.order, notes), notes)
+    image = _filled(kept, stack.order, frames, notes)
     middle = kept[len(kept) // 2]
     if len({elements.text(one.view, "WindowCenter") for one in kept}) > 1:
         notes.append("The slices have different windows; those of the middle slice are used.")
