@@ -136,8 +136,10 @@ def test_an_image_that_the_model_refuses_is_said_with_its_reason_and_not_asked_a
 
 @pytest.mark.usefixtures("model")
 def test_a_fault_while_explaining_is_tried_again_at_the_next_start(home, films, monkeypatch, capsys):
+    patient = "Doe^Jane"
+
     def break_down(*_, **__):
-        raise RuntimeError("Doe^Jane")
+        raise RuntimeError(patient)
 
     take_in(home, films)
     monkeypatch.setattr(engine, "explain", break_down)

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -53,12 +55,14 @@ class Running:
     def said(self) -> str:
         return "".join(self.lines)
 
-    def signed_in(self) -> httpx2.Client:
+    @contextmanager
+    def signed_in(self) -> Iterator[httpx2.Client]:
         """A browser that has followed the link."""
         link = self.link()
-        client = httpx2.Client(base_url=link.partition("/sign-in")[0], follow_redirects=True, timeout=30)
-        assert client.get(link).status_code in {200, 503}  # 503: a checkout without a built viewer
-        return client
+        base = link.partition("/sign-in")[0]
+        with httpx2.Client(base_url=base, follow_redirects=True, timeout=30) as client:
+            assert client.get(link).status_code in {200, 503}  # 503: a checkout without a built viewer
+            yield client
 
     def end(self, with_signal: int = signal.SIGINT) -> int:
         self.process.send_signal(with_signal)
@@ -120,10 +124,31 @@ def small_model(tmp_path_factory) -> Path:
     return write_model(tmp_path_factory.mktemp("model") / "two-findings")
 
 
-@pytest.fixture
-def home(tmp_path, small_model) -> Path:
-    """A home in which one small model is registered."""
-    folder = tmp_path / "home"
-    folder.mkdir()
+@pytest.fixture(scope="session")
+def registered(tmp_path_factory, small_model) -> Path:
+    """A home in which one small model is registered; to be copied, not to be used."""
+    folder = tmp_path_factory.mktemp("registered")
     Registry(folder).add(small_model)
     return folder
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory, registered, run, films) -> Path:
+    """A home in which the films are explained, too; to be copied, not to be used."""
+    folder = tmp_path_factory.mktemp("imported") / "home"
+    shutil.copytree(registered, folder)
+    done = run("import", films, "--home", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path, registered) -> Path:
+    """A home in which one small model is registered."""
+    return Path(shutil.copytree(registered, tmp_path / "home"))
+
+
+@pytest.fixture
+def full_home(tmp_path, imported) -> Path:
+    """A home in which three films are explained by one small model."""
+    return Path(shutil.copytree(imported, tmp_path / "full-home"))

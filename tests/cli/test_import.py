@@ -25,13 +25,12 @@ def test_studies_are_taken_in_and_explained(run, home, films):
     assert ask(home, "SELECT count(*) FROM predictions") == [(6,)]
 
 
-def test_the_same_files_again_are_known(run, home, films):
-    run("import", films, "--home", home)
-    again = run("import", films, films / "film-1.dcm", "--home", home)
+def test_the_same_files_again_are_known(run, full_home, films):
+    again = run("import", films, films / "film-1.dcm", "--home", full_home)
     assert again.returncode == 0
     assert "0 new images, 3 known already, 0 refused." in again.stdout
     assert "computed" not in again.stdout
-    assert ask(home, "SELECT count(*) FROM images") == [(3,)]
+    assert ask(full_home, "SELECT count(*) FROM images") == [(3,)]
 
 
 def test_a_broken_file_is_one_line_and_the_others_are_done(run, home, films, tmp_path):

@@ -12,13 +12,6 @@ from camlucida.images.read import read_image
 from camlucida.models.registry import Registry
 
 
-@pytest.fixture
-def full_home(run, home, films):
-    done = run("import", films, "--home", home)
-    assert done.returncode == 0, done.stderr
-    return home
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_what_is_kept_and_ends_cleanly(start, full_home, films, number):
     running = start("serve", "--home", full_home, "--port", 0)

@@ -1,6 +1,5 @@
-def test_size_tells_evidence_apart_from_pixels(run, home, films):
-    run("import", films, "--home", home)
-    done = run("store", "size", "--home", home)
+def test_size_tells_evidence_apart_from_pixels(run, full_home):
+    done = run("store", "size", "--home", full_home)
     assert done.returncode == 0, done.stderr
     for word in ("originals", "pixels", "evidence", "database", "unused", "By study"):
         assert word in done.stdout
