@@ -345,7 +345,7 @@ def test_cells_as_computed_are_constant_over_each_cell(page, station):
     compare_with_screen(page, overlay(display(image.values, image), evidence, scale, 0.6), clear)
 
 
-def compare_with_screen(page, expected, where=True):  # noqa: FBT002 - True is everywhere, as numpy has it
+def compare_with_screen(page, expected, where=True):
     """A picture at 1:1 against what the compositor shows, but for what is written over it."""
     placed = canvas(page)
     page.mouse.move(5, 450)  # no probe under the cursor

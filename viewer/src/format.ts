@@ -5,7 +5,7 @@ const MINUS = "−";
 /** Three significant digits at most, without exponent; a true minus sign. */
 export function number(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return "–";
-  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(0).replace("-", MINUS);
+  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(0).replaceAll("-", MINUS);
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value) || 1)));
   const text = value.toFixed(Math.min(decimals, 6));
   return (Number(text) === 0 ? "0" : trimmed(text)).replace("-", MINUS);
@@ -42,6 +42,9 @@ export function personName(text: string): string {
   const [family = "", given = "", middle = ""] = (text.split("=")[0] ?? "").split("^");
   return [family, [given, middle].filter(Boolean).join(" ")].filter(Boolean).join(", ");
 }
+
+/** A description: some devices separate its parts by "^". */
+export const description = (text: string): string => text.replaceAll("^", " ");
 
 /** ISO 8601 to minutes, in UTC as it was written. */
 export function moment(iso: string): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { date, moment, number, percent, personName, signed, withSign } from "../src/format";
+import { date, description, moment, number, percent, personName, signed, withSign } from "../src/format";
 
 const plain = (text: string): string => text.replaceAll("\u2009", " "); // thin spaces
 
@@ -40,6 +40,7 @@ describe("words of DICOM", () => {
     expect(personName("Doe^Jane^M^Dr=x=y")).toBe("Doe, Jane M");
     expect(personName("Phantom")).toBe("Phantom");
     expect(personName("")).toBe("");
+    expect(description("Thorax^Routine (Adult)")).toBe("Thorax Routine (Adult)");
     expect(date("20260105")).toBe("2026-01-05");
     expect(date("")).toBe("");
     expect(moment("2026-01-05T10:12:33.1+00:00")).toBe("2026-01-05 10:12 UTC");

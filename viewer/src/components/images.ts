@@ -2,7 +2,7 @@
 
 import * as api from "../api";
 import { element, fill } from "../element";
-import { date } from "../format";
+import { date, description } from "../format";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
 import type { ImageRow, StudyRow } from "../types";
@@ -75,7 +75,11 @@ export class Images extends HTMLElement {
       element(
         "a",
         { class: "image-choice", attributes: { href } },
-        element("span", {}, [date(study.study_date), study.description].filter(Boolean).join("  ")),
+        element(
+          "span",
+          {},
+          [date(study.study_date), description(study.description)].filter(Boolean).join("  "),
+        ),
         element("span", { class: "weak" }, when),
       ),
     );

@@ -3,7 +3,7 @@
 import * as api from "../api";
 import { connection } from "../connection";
 import { element, fill } from "../element";
-import { date, personName } from "../format";
+import { date, description, personName } from "../format";
 import { press } from "../keys";
 import { Reading } from "../reading";
 import { texts } from "../texts";
@@ -198,7 +198,7 @@ function backLink(): HTMLElement {
 }
 
 function who(study: Study): HTMLElement {
-  const about = [study.patient_id, date(study.study_date), study.description].filter(Boolean);
+  const about = [study.patient_id, date(study.study_date), description(study.description)].filter(Boolean);
   const back = element(
     "a",
     {

@@ -3,7 +3,7 @@
 import * as api from "../api";
 import { connection } from "../connection";
 import { element, fill } from "../element";
-import { date, percent, personName } from "../format";
+import { date, description, percent, personName } from "../format";
 import { texts } from "../texts";
 import type { FindingSummary, StudyRow } from "../types";
 import { DEFAULT_VIEW, toAddress } from "../view";
@@ -74,10 +74,9 @@ function page(studies: StudyRow[]): HTMLElement {
 }
 
 function table(body: HTMLElement): HTMLElement {
-  const { patient, date, description, modality, images, findings } = texts.worklist;
-  const heads = [patient, date, description, modality, images, findings].map((text) =>
-    element("th", { attributes: { scope: "col" } }, text),
-  );
+  const words = texts.worklist;
+  const named = [words.patient, words.date, words.description, words.modality, words.images, words.findings];
+  const heads = named.map((text) => element("th", { attributes: { scope: "col" } }, text));
   return element("table", {}, element("thead", {}, element("tr", {}, ...heads)), body);
 }
 
@@ -87,7 +86,7 @@ function row(study: StudyRow): HTMLElement {
   const patient = personName(study.patient_name) || worklist.unnamed;
   const link = element(
     "a",
-    { attributes: { href: address, "aria-label": worklist.open(patient, study.description) } },
+    { attributes: { href: address, "aria-label": worklist.open(patient, description(study.description)) } },
     patient,
   );
   const who = element(
@@ -101,7 +100,7 @@ function row(study: StudyRow): HTMLElement {
     { on: { click: () => link.click() } },
     who,
     element("td", { class: "numbers" }, date(study.study_date) || weak(worklist.noDate)),
-    element("td", {}, study.description || weak(worklist.noDescription)),
+    element("td", {}, description(study.description) || weak(worklist.noDescription)),
     element("td", {}, study.modality),
     element("td", { class: "numbers" }, String(study.images)),
     element("td", { class: "strongest" }, strongest(study)),
