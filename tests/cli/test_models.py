@@ -96,9 +96,12 @@ def test_an_impossible_card_is_one_line_and_exit_code_1(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
-    assert call("add", tmp_path / "absent", code=1).startswith(
-        "Error: absent/model.toml: there is no such file"
-    )
+    assert call("add", tmp_path / "absent", code=1).startswith("Error: There is no folder “")
+
+
+def test_a_folder_without_a_card_is_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "empty/model.toml: there is no such file" in call("add", tmp_path / "empty", code=1)
 
 
 def test_an_unknown_name_is_one_line():

@@ -179,7 +179,8 @@ def test_the_list_needs_no_torch(registry, model, tmp_path):
     script = (
         "import sys; from pathlib import Path\n"
         "from camlucida.models.registry import Registry\n"
-        f"print([one.key for one in Registry(Path({str(tmp_path / 'home')!r})).list()], 'torch' in sys.modules)"
+        f"home = Path({str(tmp_path / 'home')!r})\n"
+        "print([one.key for one in Registry(home).list()], 'torch' in sys.modules)"
     )
     result = subprocess.run(  # noqa: S603 - our own interpreter and script
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

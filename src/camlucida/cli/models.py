@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from camlucida.cli import messages
-from camlucida.errors import CamlucidaError
+from camlucida.errors import CamlucidaError, UnknownModel
 from camlucida.models.card import ModelCard, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.settings import settings
@@ -29,8 +29,14 @@ def add(
     ],
 ) -> None:
     """Verify a model, find its target layer, prove its head, and register it."""
+    folder = shipped_models().get(source, Path(source))
+    if not folder.is_dir():
+        raise UnknownModel(
+            f"There is no folder “{source}”, and no model of this name comes with camlucida "
+            f"({', '.join(shipped_models()) or 'none does'})."
+        )
     with messages.errors().status("Trying the model out …"):
-        registered = _registry().add(shipped_models().get(source, Path(source)))
+        registered = _registry().add(folder)
     messages.say(f"{registered.key} is registered: {registered.title or 'no title'}")
     _say_facts(_found(registered))
 
@@ -137,7 +143,9 @@ def _found(registered: Registered) -> dict[str, str]:
     head = registered.head
     grid = "×".join(str(cells) for cells in head["grid"])
     why = (
-        "named in model.toml" if registered.layer_named else "the last place with spatial extent that counts"
+        "named in model.toml"
+        if registered.layer_named
+        else "found: the last with spatial extent that the logits depend on"
     )
     facts = {
         "digest": registered.digest,

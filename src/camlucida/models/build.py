@@ -85,10 +85,15 @@ def _resolve(path: str) -> Any:
         return found
     if inspect.isfunction(found) and _may_be_called(found, name):
         return found
+    known = any(f"{module_name}.".startswith(f"{builder}.") for builder in BUILDERS)
+    cure = (
+        "name a network"
+        if known
+        else f"to allow functions of your own, set CAMLUCIDA_ARCHITECTURES={package}"
+    )
     raise InvalidModelCard(
-        f"architecture “{path}” is neither a torch.nn.Module class nor a function that is declared to "
-        f"return one in {', '.join(BUILDERS)}; for functions of your own package set "
-        f"CAMLUCIDA_ARCHITECTURES={package}."
+        f"architecture “{path}” is neither a torch.nn.Module class nor a function that is declared "
+        f"to return one in {', '.join(BUILDERS)}; {cure}."
     )
 
 
