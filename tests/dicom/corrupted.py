@@ -100,9 +100,8 @@ def flipped(name: str, whole: bytes) -> Iterator[tuple[str, bytes, str]]:
     for seed in range(12):
         chance = random.Random(f"{name} {seed}")  # noqa: S311 - reproducible, not secret
         damaged = bytearray(whole)
-        first, last = [(0, len(whole)), (132, pixels or len(whole)), (pixels, min(pixels + 250, len(whole)))][
-            seed % 3
-        ]
+        header, start = (132, pixels or len(whole)), (pixels, min(pixels + 250, len(whole)))
+        first, last = [(0, len(whole)), header, start][seed % 3]
         for _ in range(1 << seed % 5):
             damaged[chance.randrange(first, last)] ^= 1 << chance.randrange(8)
         yield f"{name} with flipped bits, seed {seed}", bytes(damaged), ANYTHING
@@ -192,14 +191,13 @@ def fragmented(name: str) -> Iterator[tuple[str, bytes, str]]:
         (first + 8, "no start of its codestream", b"\0\0\0\0"),
     ):
         yield f"{name} with {what}", whole[:offset] + damage + whole[offset + 4 :], ERROR
-    fragments = [f for f in generate_fragments(dataset.PixelData)][1:] or [b""]
-    sizes = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\1\0\1")
-    for offset in range(4, 40, 3):
-        dataset = dcmread(find(name))
-        size = sizes[offset % 4]
-        stream = fragments[0] if len(fragments[0]) > 60 else dataset.PixelData[16:]
-        dataset.PixelData = encapsulate([stream[:offset] + size + stream[offset + 4 :], *fragments[1:]])
-        yield f"{name} with {size.hex()} at {offset} of its codestream", saved(dataset), ANYTHING
+    fragments = list(generate_fragments(dataset.PixelData))[1:] or [b""]
+    stream = fragments[0] if len(fragments[0]) > 80 else b"".join(fragments)
+    others = (b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\1\0\1")
+    for offset in range(4, min(64, len(stream))):
+        for size in (b"\xff\xff\xff\xff", others[offset % 3]):
+            dataset.PixelData = encapsulate([stream[:offset] + size + stream[offset + 4 :], *fragments[1:]])
+            yield f"{name} with {size.hex()} at {offset} of its codestream", saved(dataset), ANYTHING
 
 
 def variants(name: str) -> Iterator[tuple[str, bytes, str]]:

@@ -3,9 +3,9 @@ import struct
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
-from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
+from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGLSLossless
 
-from camlucida.dicom.codestream import Codestream, inspect, jpeg, jpeg_2000
+from camlucida.dicom.codestream import Codestream, check_rle, inspect, jpeg, jpeg_2000
 from camlucida.errors import UnreadableFile
 
 
@@ -32,16 +32,16 @@ def stream(bundled):
 def test_headers_of_good_files(stream, bundled, name, expected):
     syntax = dcmread(bundled(name), stop_before_pixels=True).file_meta.TransferSyntaxUID
     frame = stream(name).removeprefix(b"\xff") if name.startswith("JPEGLS") else stream(name)
-    assert inspect(syntax, frame, expected.samples, 16) == expected
+    assert inspect(syntax, frame) == expected
 
 
-@pytest.mark.parametrize("syntax", [JPEG2000, JPEGBaseline8Bit, JPEGLSLossless, RLELossless])
+@pytest.mark.parametrize("syntax", [JPEG2000, JPEGBaseline8Bit, JPEGLSLossless])
 @pytest.mark.parametrize(
     "frame", [b"", b"\xff", b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\xd8\xff\xd9", bytes(200), b"\xff" * 300]
 )
 def test_short_and_empty_headers(syntax, frame):
     with pytest.raises(UnreadableFile):
-        inspect(syntax, frame, 1, 16)
+        inspect(syntax, frame)
 
 
 def changed(frame, offset, layout, *values):
@@ -109,4 +109,24 @@ def test_jpeg_subsampling_out_of_range(stream):
 def test_rle_headers_that_point_nowhere(header):
     frame = struct.pack("<16L", *header, *[0] * (16 - len(header))) + bytes(100)
     with pytest.raises(UnreadableFile, match="RLE"):
-        inspect(RLELossless, frame, 1, 16)
+        check_rle(frame, 2, 10)
+
+
+def rle(*segments):
+    offsets = [64]
+    for segment in segments[:-1]:
+        offsets.append(offsets[-1] + len(segment))
+    return struct.pack("<16L", len(segments), *offsets, *[0] * (15 - len(offsets))) + b"".join(segments)
+
+
+def test_rle_runs_are_followed_to_their_end():
+    # PS3.5 G.3.1: 2 means three bytes as they are, 254 means three times the next byte, 128 means nothing
+    check_rle(rle(b"\x02abc\xfed", b"\x80\xfbx\x00"), 2, 6)
+    for damaged in (b"\x02abc", b"\x02abc\xffd", b"\x02abc\xfcd", b"\x02abc\xfe", b"\x05abc", b""):
+        with pytest.raises(UnreadableFile, match="RLE segment"):
+            check_rle(rle(b"\x02abc\xfed", damaged), 2, 6)
+
+
+def test_an_rle_header_that_is_cut_off():
+    with pytest.raises(UnreadableFile, match="cut off"):
+        check_rle(bytes(63), 1, 1)

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, RLELossless
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
 
 from camlucida.errors import UnreadableFile
 
@@ -36,8 +36,8 @@ class Codestream:
     precision: int
 
 
-def inspect(syntax: str, frame: bytes, samples: int, bits_allocated: int) -> Codestream | None:
-    """The header of a frame in the given transfer syntax; None for RLE, which has no size in it.
+def inspect(syntax: str, frame: bytes) -> Codestream:
+    """The header of a frame in the given transfer syntax, which is not RLE.
 
     Raises
     ------
@@ -45,9 +45,6 @@ def inspect(syntax: str, frame: bytes, samples: int, bits_allocated: int) -> Cod
         The frame is not what the transfer syntax says, incomplete, or built to exhaust memory.
     """
     try:
-        if syntax == RLELossless:
-            check_rle(frame, samples * bits_allocated // 8)
-            return None
         if syntax in JPEG2000TransferSyntaxes:
             return jpeg_2000(frame)
         return jpeg(frame, JPEG_LS_FRAMES if syntax in JPEGLSTransferSyntaxes else JPEG_FRAMES)
@@ -55,8 +52,18 @@ def inspect(syntax: str, frame: bytes, samples: int, bits_allocated: int) -> Cod
         raise UnreadableFile("The header of the compressed pixel data is cut off.") from None
 
 
-def check_rle(frame: bytes, segments: int) -> None:
-    """Refuse an RLE frame whose header does not point at `segments` rising places (PS3.5 G.5)."""
+def check_rle(frame: bytes, segments: int, length: int) -> None:
+    """Refuse an RLE frame that does not unpack to `segments` segments of `length` bytes (PS3.5 G.3 to G.5).
+
+    The decoder panics and writes to the terminal on such a frame.
+
+    Raises
+    ------
+    UnreadableFile
+        The frame is damaged.
+    """
+    if len(frame) < 64:
+        raise UnreadableFile("The header of the compressed pixel data is cut off.")
     count, *offsets = struct.unpack_from("<16L", frame)
     if count != segments:
         raise UnreadableFile(
@@ -65,6 +72,24 @@ def check_rle(frame: bytes, segments: int) -> None:
     used = [*offsets[:count], len(frame)]
     if used[0] != 64 or any(a >= b for a, b in pairwise(used)):
         raise UnreadableFile("The RLE segments do not follow each other; the pixel data is damaged.")
+    if not all(_unpacks_to(frame[start:end], length) for start, end in pairwise(used)):
+        raise UnreadableFile("An RLE segment is too short or too long; the pixel data is damaged.")
+
+
+def _unpacks_to(segment: bytes, length: int) -> bool:
+    """Whether the runs of a segment (PS3.5 G.3.1) reach exactly `length` bytes; a padding byte may follow."""
+    position = unpacked = 0
+    while position < len(segment) and unpacked < length:
+        control = segment[position]
+        if control < 128:  # control + 1 bytes as they are
+            unpacked += control + 1
+            position += control + 2
+        elif control > 128:  # one byte, 257 - control times
+            unpacked += 257 - control
+            position += 2
+        else:
+            position += 1
+    return unpacked == length and position <= len(segment)
 
 
 def jpeg(frame: bytes, kinds: frozenset[int]) -> Codestream:

@@ -275,17 +275,24 @@ def _decode(frame: bytes, layout: Layout) -> NDArray[Any]:
     """Decode one compressed frame, after its header has been found to agree with the layout."""
     if layout.syntax in JPEG2000TransferSyntaxes and frame.startswith(codestream.JP2_SIGNATURE):
         frame = frame[max(frame.find(codestream.J2K_START), 0) :]  # some writers keep the JP2 boxes
-    if layout.syntax != RLELossless:
-        frame = frame[max(frame[:2].find(b"\xff\xff"), 0) + (frame[:3] == b"\xff\xff\xd8") :]
-    header = codestream.inspect(layout.syntax, frame, layout.samples, layout.bits_allocated)
-    container = layout.bits_allocated
-    if header is not None:
-        _check_agreement(header, layout, len(frame))
-        container = 8 if header.precision <= 8 else 16 if header.precision <= 16 else 32
+    if layout.syntax == RLELossless:
+        segments = layout.samples * layout.bits_allocated // 8
+        codestream.check_rle(frame, segments, layout.rows * layout.columns)
+        return used_bits(_native_decoder(frame, layout, layout.bits_allocated), layout)
+    if frame.startswith(b"\xff\xff\xd8"):  # a fill byte before the first marker
+        frame = frame[1:]
+    header = codestream.inspect(layout.syntax, frame)
+    _check_agreement(header, layout, len(frame))
+    container = 8 if header.precision <= 8 else 16 if header.precision <= 16 else 32
+    return _native_decoder(frame, layout, container)
+
+
+def _native_decoder(frame: bytes, layout: Layout, container: int) -> NDArray[Any]:
+    """One frame by the plug-in in C or Rust, in integers of `container` bits."""
     values, _ = get_decoder(layout.syntax).as_array(
         encapsulate([frame]), decoding_plugin="pylibjpeg", **_options(layout, container, 1, "OB")
     )
-    return used_bits(values, layout) if header is None else values
+    return values
 
 
 def _check_agreement(header: codestream.Codestream, layout: Layout, length: int) -> None:
