@@ -38,13 +38,13 @@ title = "Pneumonia in children of 1 to 5 years"
 architecture = "camlucida.models.architectures:SmallResNet"
 weights = "weights.safetensors"
 output = "sigmoid"
-intended_use = "Trying camlucida on real radiographs: frontal chest films of children of 1 to 5 years. \\
+intended_use = "Trying camlucida on real radiographs: frontal chest films of children of 1 to 5 years. \
 Research and teaching only, not for diagnosis."
 licence = "Apache-2.0 (weights); the training images are CC BY 4.0"
-attribution = "Trained on: Kermany D, Zhang K, Goldbaum M. Labeled Optical Coherence Tomography (OCT) and \\
-Chest X-Ray Images for Classification. Mendeley Data, v2, 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0, \\
+attribution = "Trained on: Kermany D, Zhang K, Goldbaum M. Labeled Optical Coherence Tomography (OCT) and \
+Chest X-Ray Images for Classification. Mendeley Data, v2, 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0, \
 Guangzhou Women and Children's Medical Center; scaled to 224 x 224 pixels."
-limits = "Children of 1 to 5 years only, one hospital, one source of labels. At chance on adults. Normal \\
+limits = "Children of 1 to 5 years only, one hospital, one source of labels. At chance on adults. Normal \
 films and films with pneumonia may differ in more than the disease: look at the maps."
 
 [architecture_arguments]

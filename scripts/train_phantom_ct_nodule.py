@@ -37,7 +37,7 @@ weights = "weights.safetensors"
 output = "sigmoid"
 intended_use = "Seeing how camlucida works on phantom volumes, whose truth is known. Never for a patient."
 licence = "Apache-2.0"
-attribution = "Trained by scripts/train_phantom_ct_nodule.py on volumes that camlucida drew itself; no \\
+attribution = "Trained by scripts/train_phantom_ct_nodule.py on volumes that camlucida drew itself; no \
 patient's image was used."
 limits = "Phantoms only: it has never seen a CT, and what it says of one means nothing."
 

@@ -43,7 +43,7 @@ weights = "weights.safetensors"
 output = "sigmoid"
 intended_use = "Seeing how camlucida works on phantom films, whose truth is known. Never for a patient."
 licence = "Apache-2.0"
-attribution = "Trained by scripts/train_phantom_radiograph.py on films that camlucida drew itself; no \\
+attribution = "Trained by scripts/train_phantom_radiograph.py on films that camlucida drew itself; no \
 patient's image was used."
 limits = "Phantoms only: it has never seen a radiograph, and what it says of one means nothing."
 
