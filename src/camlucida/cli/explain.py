@@ -13,7 +13,7 @@ from camlucida.errors import CamlucidaError
 if TYPE_CHECKING:
     from camlucida.images.read import ImageFiles
     from camlucida.models.classifier import Classifier
-    from camlucida.records import Image, SaliencyMap
+    from camlucida.records import Image
     from camlucida.saliency.visual_explanation import VisualExplanation
 
 app = typer.Typer(add_completion=False)
@@ -135,10 +135,13 @@ class _Run:
         messages.table(
             f"{name}{f' (frame {frame})' if frame else ''}: {provenance.model_name} "
             f"{provenance.model_version}, {result.method} at {result.target_layer}",
-            ("Finding", "", "Probability", "Operating point", "Logit", "For", "Against", "Residual"),
+            ("Finding", "Reported", "Prob.", "Operating\npoint", "Logit", "For", "Against", "Residual"),
             _rows(result),
             right=6,
         )
+        messages.note("  Logit, For, Against and Residual are in logits.")
+        if unsupported := list(_unsupported(result)):
+            messages.note(f"  No supporting evidence: {', '.join(unsupported)}.")
         for remark in (*result.image.notes, *result.explanation.trust.cautions):
             messages.note(f"  Note: {remark}")
 
@@ -161,20 +164,19 @@ def _rows(result: "VisualExplanation") -> Iterator[tuple[str, ...]]:
         operating_point = prediction.findings[whole].operating_point
         yield (
             saliency_map.findings[index],
-            _state(saliency_map, index, prediction.reported(whole)),
+            {True: "yes", False: "no", None: "–"}[prediction.reported(whole)],
             f"{prediction.probabilities[whole]:.3f}",
             "–" if operating_point is None else f"{operating_point:.3f}",
             f"{saliency_map.logits[index]:+.2f}",
             f"{saliency_map.evidence_for(index):+.2f}" if in_logits else "–",
             f"{saliency_map.evidence_against(index):+.2f}" if in_logits else "–",
-            f"{saliency_map.residual[index]:+.1e}" if in_logits else "–",
+            f"{saliency_map.residual[index]:+.0e}" if in_logits else "–",
         )
 
 
-def _state(saliency_map: "SaliencyMap", index: int, reported: bool | None) -> str:
-    if not saliency_map.supported(index):
-        return "no supporting evidence"
-    return {True: "reported", False: "below operating point", None: ""}[reported]
+def _unsupported(result: "VisualExplanation") -> Iterator[str]:
+    saliency_map = result.explanation.saliency_map
+    return (name for index, name in enumerate(saliency_map.findings) if not saliency_map.supported(index))
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -42,7 +43,15 @@ def complain(error: BaseException | str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> None:
     """A table on stdout; the last `right` columns hold numbers and are aligned to the right."""
-    shown = Table(title=escape(title) or None, title_justify="left", title_style="bold", header_style="bold")
+    shown = Table(
+        title=escape(title) or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,  # the finest: eight columns fit into 80 characters
+        padding=0,
+        pad_edge=False,
+    )
     for position, column in enumerate(columns):
         justify = "right" if position >= len(columns) - right else "left"
         shown.add_column(escape(column), justify=justify, overflow="fold")  # type: ignore[arg-type]
@@ -65,6 +74,7 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=errors(),
         transient=True,
+        disable=not errors().is_terminal,
     )
 
 

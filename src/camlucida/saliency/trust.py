@@ -29,7 +29,8 @@ def report(
             zip(_residual_shares(saliency_map), focality(support), border_share(support), strict=True)
         )
     )
-    own = (method.caution,) if method.caution else ()
+    proven = proof is not None and proof.faithful(saliency_map.method)
+    own = (method.caution,) if method.caution and not proven else ()
     return TrustReport(
         head=HeadKind.UNPROVEN if proof is None else proof.kind,
         head_deviation=None if proof is None else proof.deviation,
