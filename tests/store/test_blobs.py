@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from camlucida.errors import DamagedBlob
+from camlucida.errors import DamagedBlob, StoreError
 from camlucida.store.blobs import Blobs
 
 
@@ -56,3 +56,9 @@ def test_a_write_that_was_cut_off_is_not_counted(tmp_path, blobs):
     digest = blobs.put(b"evidence")
     (file_of(tmp_path, digest).parent / f"{digest}#1").write_bytes(b"evid")
     assert list(blobs.sizes()) == [(digest, 8)]
+
+
+def test_what_cannot_be_written_is_a_sentence(tmp_path, blobs):
+    (tmp_path / "blobs" / "sha256").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match="is the disk full"):
+        blobs.put(b"evidence")

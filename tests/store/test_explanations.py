@@ -76,14 +76,19 @@ def test_a_failure_is_tried_again_at_the_next_start(home, wanted):
     assert (row(home, wanted).state, row(home, wanted).reason) == (State.WANTED, "")
 
 
-@pytest.mark.parametrize("damage", ["missing", "rotten"])
+@pytest.mark.parametrize("damage", ["missing", "cut off", "rotten"])
 def test_a_lost_map_is_wanted_again(home, wanted, make_explanation, damage):
     explanations.keep(home, wanted, make_explanation())
     digest = row(home, wanted).digest
     blob = home.folder / "blobs" / "sha256" / digest[:2] / digest
-    assert explanations.mend(home) == 0
-    blob.unlink() if damage == "missing" else blob.write_bytes(b"rotten")
-    assert explanations.mend(home) == 1
+    assert explanations.mend(home, thorough=True) == 0
+    if damage == "missing":
+        blob.unlink()
+    elif damage == "cut off":
+        blob.write_bytes(blob.read_bytes()[:-1])
+    else:
+        blob.write_bytes(bytes(len(blob.read_bytes())))
+    assert explanations.mend(home, thorough=damage == "rotten") == 1
     assert row(home, wanted).state == State.WANTED
 
 

@@ -62,7 +62,7 @@ def prepare(home: Home, files: Sequence[Path]) -> bool:
         messages.say(f"Registered the model {registered.key}.")
     phantoms = write_phantoms(home.folder / "phantoms")
     taken = take_in(home, [phantoms, *real_radiograph(), *files])
-    return taken & explain_waiting(home, pipeline.current_models(home))
+    return taken & explain_waiting(home, pipeline.current_models(home), thorough=True)
 
 
 def write_phantoms(folder: Path) -> Path:

@@ -44,7 +44,8 @@ def import_(
     try:
         with closing(Home.open(home or settings().home)) as opened:
             models = _models(opened, model or [])
-            complete = take_in(opened, files or []) & explain_waiting(opened, models)
+            complete = take_in(opened, files or [])
+            complete &= explain_waiting(opened, models, thorough=not files)
     except KeyboardInterrupt:
         messages.note("Stopped. What is done is kept; `camlucida import` without files goes on from here.")
         raise typer.Exit(130) from None
@@ -74,9 +75,12 @@ def take_in(home: Home, paths: Sequence[Path]) -> bool:
     return not refused
 
 
-def explain_waiting(home: Home, models: Sequence[Registered]) -> bool:
-    """Explain what these models have not explained yet, with a progress bar; whether nothing failed."""
-    explanations.mend(home)
+def explain_waiting(home: Home, models: Sequence[Registered], *, thorough: bool) -> bool:
+    """Explain what these models have not explained yet, with a progress bar; whether nothing failed.
+
+    `thorough` reads what is kept and computes again what is damaged.
+    """
+    explanations.mend(home, thorough=thorough)
     pipeline.want(home, models)
     total = explanations.count_waiting(home, [model.digest for model in models])
     with messages.progress() as bar:

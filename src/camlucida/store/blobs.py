@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
-from camlucida.errors import DamagedBlob
+from camlucida.errors import DamagedBlob, StoreError
 
 DIGEST_LENGTH = 64
 
@@ -20,19 +21,30 @@ class Blobs:
     """A folder of content-addressed files."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # images of patients: for the owner only
         self._store = LocalStore(folder)
 
     def put(self, content: bytes) -> str:
-        """Keep these bytes; the digest under which they can be had again."""
-        digest = hashlib.sha256(content).hexdigest()
-        obstore.put(self._store, place(digest), content)
-        return digest
+        """Keep these bytes; the digest under which they can be had again.
+
+        Raises
+        ------
+        StoreError
+            They could not be written.
+        """
+        return self._put(hashlib.sha256(content).hexdigest(), content)
 
     def put_file(self, path: Path) -> str:
-        """Keep a copy of a file without holding it in memory; its digest."""
-        digest = digest_of_file(path)
-        obstore.put(self._store, place(digest), path)
+        """As `put`, a copy of a file, without holding it in memory."""
+        return self._put(digest_of_file(path), path)
+
+    def _put(self, digest: str, content: bytes | Path) -> str:
+        try:
+            obstore.put(self._store, place(digest), content)
+        except (BaseError, OSError) as error:
+            raise StoreError(
+                f"{digest[:12]}… could not be written to the home folder; is the disk full?"
+            ) from error
         return digest
 
     def get(self, digest: str) -> bytes:

@@ -104,16 +104,21 @@ def load(home: Home, digest: str) -> Explanation:
     return decode(home.blobs.get(digest))
 
 
-def mend(home: Home) -> int:
-    """Want again what has failed, and what is said to be done but whose file is missing or damaged.
+def mend(home: Home, *, thorough: bool = False) -> int:
+    """Want again what has failed, and what is said to be done but whose file is missing or of another size.
 
-    Returns how many explanations that concerns.
+    `thorough` reads every file, too, and finds those with another content. Returns how many explanations
+    are wanted again.
     """
+    kept = dict(home.blobs.sizes())
+    columns = (ExplanationRow.id, ExplanationRow.digest, ExplanationRow.bytes)
     with home.database.read() as session:
-        done = session.execute(
-            select(ExplanationRow.id, ExplanationRow.digest).where(ExplanationRow.state == State.DONE)
-        ).all()
-    lost = [identifier for identifier, digest in done if digest is None or not home.blobs.intact(digest)]
+        done = session.execute(select(*columns).where(ExplanationRow.state == State.DONE)).all()
+    lost = [
+        identifier
+        for identifier, digest, size in done
+        if digest is None or kept.get(digest) != size or (thorough and not home.blobs.intact(digest))
+    ]
     with home.database.write() as session:
         failed = session.scalars(select(ExplanationRow.id).where(ExplanationRow.state == State.FAILED)).all()
         for identifier in (*lost, *failed):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import DatabaseError
+
 from camlucida.errors import StoreError
 from camlucida.store.blobs import Blobs
 from camlucida.store.database import Database, upgrade
@@ -27,18 +29,28 @@ class Home:
             version of camlucida.
         """
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)  # patient data: for the owner only
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             blobs = Blobs(folder / "blobs")
         except OSError as error:
             raise StoreError(
                 f"The home folder {folder} cannot be used ({error.strerror}); choose another with --home or "
                 "CAMLUCIDA_HOME."
             ) from error
-        database = Database(folder / "camlucida.sqlite")
-        upgrade(database.engine)
-        return cls(folder, database, blobs)
+        return cls(folder, _open_database(folder / "camlucida.sqlite"), blobs)
 
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+
+
+def _open_database(path: Path) -> Database:
+    database = Database(path)
+    try:
+        upgrade(database.engine)
+    except DatabaseError as error:
+        raise StoreError(
+            f"The database {path} cannot be opened ({error.orig}); put back a copy of it, or choose another "
+            "folder with --home."
+        ) from error
+    path.chmod(0o600)  # patients' names: for the owner only; SQLite's files beside it follow
+    return database

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, defer, joinedload, selectinload
 
 from camlucida.store import predictions
 from camlucida.store.database import ExplanationRow, ImageRow, PredictionRow, State, StudyRow
@@ -25,12 +25,16 @@ WITH_IMAGES = (
     .options(joinedload(ExplanationRow.model))
 )
 
+WITHOUT_HEADERS = selectinload(StudyRow.images).options(defer(ImageRow.header), defer(ImageRow.source))
+
 
 @router.get("/studies")
 def studies(request: Request) -> dict[str, Any]:
     """All studies, the newest first, with their findings, strongest first."""
     with request.app.state.home.database.read() as session:
-        rows = session.scalars(select(StudyRow).order_by(StudyRow.id.desc()).options(WITH_IMAGES)).all()
+        rows = session.scalars(
+            select(StudyRow).order_by(StudyRow.id.desc()).options(WITH_IMAGES, WITHOUT_HEADERS)
+        ).all()
         found = predictions.of_studies(session, [row.id for row in rows])
         return {"studies": [summary(row, found[row.id]) for row in rows]}
 
