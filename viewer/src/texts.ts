@@ -73,6 +73,7 @@ export const texts = {
   finding: {
     belowOperatingPoint: "below operating point",
     noOperatingPoint: "no operating point",
+    noneGiven: "none given",
     noMap: "no map kept",
     noSupport: "no supporting evidence",
     choose: (name: string) => `Show the evidence for ${name}`,
@@ -84,7 +85,7 @@ export const texts = {
     residual: "Residual",
     residualTitle: "The part of the logit that the map does not explain: logit − bias − sum of the map",
     biasTitle: "The logit when the target layer is silent",
-    relativeTitle: "This method's values have no unit; only the pattern within one map has a meaning",
+    relativeTitle: "This method's values have no unit; only the pattern within one map has a meaning.",
     none: "Choose a finding to see where the model found evidence for it.",
   },
 
@@ -141,7 +142,8 @@ export const texts = {
   },
 
   legend: {
-    title: (unit: string) => `${unit} per cell`,
+    title: "logits per cell",
+    relativeTitle: "relative evidence",
     logits: "logits",
     relative: "relative",
     fixed: "same scale for all findings and studies",

@@ -54,7 +54,7 @@ function lines(record: Explanation, index: number): HTMLElement[][] {
   const point = record.prediction.findings[at]?.operating_point ?? null;
   const logit = map.logits[index] ?? 0;
   const chance = [
-    line(finding.operatingPoint, point === null ? finding.noOperatingPoint : percent(point)),
+    line(finding.operatingPoint, point === null ? finding.noneGiven : percent(point)),
     line(finding.logit, signed(logit)),
   ];
   if (map.unit === "relative") return [...chance, [element("p", { class: "told" }, finding.relativeTitle)]];

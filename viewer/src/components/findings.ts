@@ -105,8 +105,11 @@ export class Findings extends HTMLElement {
   }
 
   #mark(): void {
-    for (const { button, map } of this.#buttons)
-      button.setAttribute("aria-pressed", String(map >= 0 && map === this.reading.view.finding));
+    for (const { button, map } of this.#buttons) {
+      const chosen = map >= 0 && map === this.reading.view.finding;
+      if (chosen && button.ariaPressed !== "true") button.scrollIntoView({ block: "nearest" });
+      button.ariaPressed = String(chosen);
+    }
   }
 }
 
@@ -114,7 +117,7 @@ function evidence(row: Row, record: Explanation): string {
   const { evidence_for, evidence_against, supported, unit } = record.saliency_map;
   if (row.map < 0) return texts.finding.noMap;
   if (!supported[row.map]) return texts.finding.noSupport;
-  if (unit === "relative") return texts.legend.relative;
+  if (unit === "relative") return "";
   return `${signed(evidence_for[row.map] ?? 0)}  ${signed(evidence_against[row.map] ?? 0)}`;
 }
 

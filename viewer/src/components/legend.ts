@@ -63,7 +63,7 @@ export class Legend extends HTMLElement {
     this.#ticks.forEach((tick, i) => {
       write(tick, ends[i] ?? "");
     });
-    write(this.#unit, legend.title(unit));
+    write(this.#unit, relative ? legend.relativeTitle : legend.title);
     write(this.#note, relative ? legend.own : legend.fixed);
     this.#bar.setAttribute("aria-label", legend.label(number(low), number(high), unit));
   }
