@@ -24,8 +24,8 @@ def test_results_go_to_stdout_and_are_not_wrapped(capsys):
 def test_a_table_aligns_numbers_to_the_right(capsys):
     messages.table("", ("finding", "logit"), [("Mass [1]", "2.5"), ("Nodule", "-10.25")], right=1)
     shown = capsys.readouterr().out
-    assert "│ Mass [1] │    2.5 │" in shown
-    assert "│ Nodule   │ -10.25 │" in shown
+    assert "\n Mass [1]    2.5 \n" in shown
+    assert "\n Nodule   -10.25 \n" in shown
 
 
 def test_the_progress_bar_is_on_stderr_and_gone_when_done(capsys):
