@@ -162,13 +162,13 @@ def served(home):
 
 @pytest.fixture(scope="module")
 def context(station):
-    """A signed-in browser of 1440 × 900."""
+    """A signed-in browser, small: every pixel is drawn by the processor."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.fail("Chromium is not installed, and the page is tested in it: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        signed_in = browser.new_context(viewport={"width": 1440, "height": 900})
+        signed_in = browser.new_context(viewport={"width": 1100, "height": 720})
         first = signed_in.new_page()
         first.goto(station.link)
         first.close()
