@@ -15,7 +15,8 @@ def densenet(outputs: int = 18) -> nn.Module:
     from torchvision.models import densenet121  # noqa: PLC0415 - after the schemas are declared
 
     torch.manual_seed(0)
-    return densenet121(num_classes=outputs).eval()
+    network: nn.Module = densenet121(num_classes=outputs)
+    return network.eval()
 
 
 def last_relu(network: nn.Module) -> nn.Module:
@@ -54,12 +55,12 @@ def captum(network: nn.Module, image: Tensor, findings: int) -> list[object]:
 def _let_torchvision_import() -> None:
     """The registry's torchvision is a CUDA build; beside a CPU torch it lacks two operators' schemas."""
     if not torch.cuda.is_available():
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch's
         for schema in (
             "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
             "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
         ):
-            library.define(schema)
+            library.define(schema)  # type: ignore[no-untyped-call]  # torch's
         _KEPT.append(library)
 
 

@@ -113,10 +113,10 @@ class Recording:
     def _backward_once(self) -> Tensor:
         """Each finding has its own copy of the activations, so one backward pass serves all."""
         batch, count = self.images.shape[0], len(self.findings)
-        copies = self._graph[batch + 1 :].unflatten(0, (count, batch))
+        copies = self._graph[batch + 1 :].reshape(count, batch, -1)
         own = copies[range(count), :, list(self.findings)]
         (gradients,) = torch.autograd.grad(own.sum(), self._leaf, retain_graph=True)
-        return gradients[batch + 1 :].unflatten(0, (count, batch))
+        return gradients[batch + 1 :].reshape(count, batch, *gradients.shape[1:])
 
     def _backward_for_each(self) -> Tensor:
         """The head is run forward once, and backward for each finding: (finding, batch, channel, *grid)."""
