@@ -25,12 +25,14 @@ export function withSign(value: number): string {
   return (value > 0 ? "+" : "") + number(value, 2);
 }
 
-/** A probability; what rounds to 0 or 100 % without being it is said so. */
-export function percent(probability: number): string {
-  if (probability > 0 && probability < 0.005) return "<\u20091\u2009%";
-  if (probability < 1 && probability > 0.995) return ">\u200999\u2009%";
-  return `${Math.round(probability * 100)}\u2009%`;
+/** A probability; no model is certain, so what rounds to 0 or 100 % is said to be near it. */
+export function probability(value: number): string {
+  if (value < 0.005) return "<\u20091\u2009%";
+  return value > 0.995 ? ">\u200999\u2009%" : percent(value);
 }
+
+/** A share, or a zoom. */
+export const percent = (share: number): string => `${Math.round(share * 100)}\u2009%`;
 
 /** DICOM DA (YYYYMMDD) as YYYY-MM-DD; anything else as it is. */
 export function date(text: string): string {

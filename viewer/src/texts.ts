@@ -27,7 +27,7 @@ export const texts = {
 
   states: {
     waiting: "not explained yet",
-    refused: "refused",
+    refused: "no explanation",
     explained: "explained",
   },
 

@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { date, description, moment, number, percent, personName, signed, withSign } from "../src/format";
+import {
+  date,
+  description,
+  moment,
+  number,
+  percent,
+  personName,
+  probability,
+  signed,
+  withSign,
+} from "../src/format";
 
 const plain = (text: string): string => text.replaceAll("\u2009", " "); // thin spaces
 
@@ -24,14 +34,17 @@ describe("numbers", () => {
   });
 
   it.each([
-    [0, "0 %"],
+    [0, "< 1 %"],
     [0.001, "< 1 %"],
     [0.94, "94 %"],
     [0.9999, "> 99 %"],
-    [1, "100 %"],
-    [2.09, "209 %"],
+    [1, "> 99 %"],
   ])("a probability of %d is %s", (value, text) => {
-    expect(plain(percent(value))).toBe(text);
+    expect(plain(probability(value))).toBe(text);
+  });
+
+  it("of a share or a zoom are whole percents", () => {
+    expect([0, 1, 2.09].map((share) => plain(percent(share)))).toEqual(["0 %", "100 %", "209 %"]);
   });
 });
 

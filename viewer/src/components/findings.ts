@@ -1,7 +1,7 @@
 /** <cl-findings>: all findings of the model, strongest first, also those below their operating point. */
 
 import { element, fill } from "../element";
-import { percent, signed } from "../format";
+import { probability, signed } from "../format";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
 import type { Explanation } from "../types";
@@ -90,7 +90,7 @@ export class Findings extends HTMLElement {
         on: { click: () => this.reading.chooseFinding(row.map) },
       },
       element("span", { class: "finding-name" }, row.name),
-      element("span", { class: "finding-probability numbers" }, percent(row.probability)),
+      element("span", { class: "finding-probability numbers" }, probability(row.probability)),
       probabilityBar(row.probability, row.operatingPoint),
       element(
         "span",

@@ -3,7 +3,7 @@
 import * as api from "../api";
 import { connection } from "../connection";
 import { element, fill } from "../element";
-import { date, description, percent, personName } from "../format";
+import { date, description, personName, probability } from "../format";
 import { texts } from "../texts";
 import type { FindingSummary, StudyRow } from "../types";
 import { DEFAULT_VIEW, toAddress } from "../view";
@@ -127,7 +127,7 @@ function finding(one: FindingSummary): HTMLElement {
     { class: below ? "below" : "", attributes: { title: below ? texts.finding.belowOperatingPoint : null } },
     element("span", { class: "finding-name" }, one.name),
     probabilityBar(one.probability, one.operating_point),
-    element("span", { class: "numbers" }, percent(one.probability)),
+    element("span", { class: "numbers" }, probability(one.probability)),
   );
 }
 
