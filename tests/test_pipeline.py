@@ -19,7 +19,7 @@ from camlucida.saliency import explain as engine
 from camlucida.store import explanations
 from camlucida.store.database import ExplanationRow, FileKind, FileRow, State
 from camlucida.store.home import Home
-from example_models import CARD, write_model
+from example_models import CARD, small_network, write_model
 
 
 @pytest.fixture
@@ -188,6 +188,17 @@ def test_shipped_models_are_registered_once(home, tmp_path, monkeypatch):
     shipped = write_model(tmp_path / "shipped" / "two-findings")
     monkeypatch.setattr(pipeline, "shipped_models", lambda: {"two-findings": shipped})
     assert [registered.key for registered in pipeline.register_shipped(home)] == ["two-findings@1.0.0"]
+    assert list(pipeline.register_shipped(home)) == []
+    (shipped / "README.md").write_text("Words beside the model change nothing.")
+    assert pipeline.changed_shipped(home) == []
+
+
+def test_a_shipped_model_that_is_not_the_registered_one_is_told(home, tmp_path, monkeypatch):
+    shipped = write_model(tmp_path / "shipped" / "two-findings")
+    monkeypatch.setattr(pipeline, "shipped_models", lambda: {"two-findings": shipped})
+    list(pipeline.register_shipped(home))
+    write_model(shipped, small_network(seed=1))
+    assert pipeline.changed_shipped(home) == ["two-findings@1.0.0"]
     assert list(pipeline.register_shipped(home)) == []
 
 

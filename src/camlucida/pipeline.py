@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from camlucida.errors import CamlucidaError, InputError
-from camlucida.models.card import ModelCard, read_card
+from camlucida.models.card import CARD, ModelCard, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import explanations, studies
 from camlucida.store.blobs import digest_of_file
@@ -68,19 +68,18 @@ def take_in(home: Home, found: "Sequence[ImageFiles]") -> Iterator[Intake]:
 
 
 def register_shipped(home: Home) -> Iterator[Registered]:
-    """Register the models that come with camlucida, those that are not registered yet.
-
-    Raises
-    ------
-    ModelError
-        Another model of the same name and version is registered.
-    """
+    """Register the models that come with camlucida, those that are not registered yet."""
     registry = Registry(home.folder)
     for folder in shipped_models().values():
-        card = read_card(folder)
-        known = registry.find(f"{card.name}@{card.version}")
-        if known is None or not _same_files(folder, known):
+        if _registered(registry, folder) is None:
             yield registry.add(folder)
+
+
+def changed_shipped(home: Home) -> list[str]:
+    """Shipped models whose card or weights are not those registered here under their name and version."""
+    registry = Registry(home.folder)
+    pairs = [(_registered(registry, folder), folder) for folder in shipped_models().values()]
+    return [known.key for known, folder in pairs if known is not None and not _same_model(folder, known)]
 
 
 def current_models(home: Home) -> list[Registered]:
@@ -124,11 +123,14 @@ def _take_in(home: Home, files: "ImageFiles") -> Intake:
     return Intake(files.name, taken.new, taken.known)
 
 
-def _same_files(folder: Path, known: Registered) -> bool:
-    names = [name for name in known.files if (folder / name).is_file()]
-    return len(names) == len(known.files) and all(
-        digest_of_file(folder / name) == known.files[name] for name in names
-    )
+def _registered(registry: Registry, folder: Path) -> Registered | None:
+    card = read_card(folder)
+    return registry.find(f"{card.name}@{card.version}")
+
+
+def _same_model(folder: Path, known: Registered) -> bool:
+    card = read_card(folder)
+    return all(known.files.get(name) == digest_of_file(folder / name) for name in (CARD, card.weights))
 
 
 def _is_for(card: ModelCard, image: ImageRow) -> bool:

@@ -28,6 +28,12 @@ def test_port_0_takes_any():
         assert bound.getsockname()[1] > 0
 
 
+def test_small_answers_do_not_wait_for_acknowledgements():
+    """asyncio sets TCP_NODELAY only on sockets whose protocol says TCP."""
+    with serving.listen("127.0.0.1", 0).listening as bound:
+        assert bound.proto == socket.IPPROTO_TCP
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.20", "::", "station.example"])  # noqa: S104
 def test_an_address_that_others_reach_is_refused_with_the_cure(host):
     with pytest.raises(StoreError, match=r"listen on 127\.0\.0\.1.*CAMLUCIDA_PUBLIC_URL"):

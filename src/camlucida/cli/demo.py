@@ -60,8 +60,15 @@ def prepare(home: Home, files: Sequence[Path]) -> bool:
     """Register the shipped models, keep the example studies, explain all; whether nothing was left out."""
     for registered in pipeline.register_shipped(home):
         messages.say(f"Registered the model {registered.key}.")
+    for key in pipeline.changed_shipped(home):
+        messages.note(
+            f"{key} was registered here with other files, which are used; another --home starts anew."
+        )
     phantoms = write_phantoms(home.folder / "phantoms")
-    taken = take_in(home, [phantoms, *real_radiograph(), *files])
+    real = real_radiograph()
+    if real:
+        messages.note("RG1 of pydicom-data, a real chest radiograph, stands beside the phantoms.")
+    taken = take_in(home, [phantoms, *real, *files])
     return taken & explain_waiting(home, pipeline.current_models(home), thorough=True)
 
 

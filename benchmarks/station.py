@@ -1,0 +1,104 @@
+"""How fast the station shows what is kept, and how much room evidence takes.
+
+`python benchmarks/station.py HOME` starts `camlucida serve` on a home (that of `camlucida demo`, say) as a
+process of its own and asks it as a browser does, one request after the other: milliseconds of the clock.
+"""
+
+import argparse
+import http.client
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+
+class Browser:
+    """One connection that stays open, with the cookie."""
+
+    def __init__(self, link: str) -> None:
+        parts = urlsplit(link)
+        self.connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        self.connection.request("GET", f"{parts.path}?{parts.query}")
+        answer = self.connection.getresponse()
+        answer.read()
+        self.headers = {
+            "Cookie": str(answer.headers["set-cookie"]).partition(";")[0],
+            "Accept-Encoding": "gzip, zstd",
+        }
+
+    def get(self, path: str, *, encoding: str | None = None) -> bytes:
+        """The body as it came over the wire."""
+        headers = {**self.headers, **({"Accept-Encoding": encoding} if encoding else {})}
+        self.connection.request("GET", path, headers=headers)
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status != http.client.OK:
+            raise RuntimeError(f"{answer.status} for {path}")
+        return content
+
+    def json(self, path: str) -> Any:
+        """The body as JSON."""
+        return json.loads(self.get(path, encoding="identity"))
+
+
+def milliseconds(ask: Callable[[], object], times: int) -> str:
+    """Median and 95th percentile of some repetitions."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        ask()
+        taken.append((time.perf_counter() - began) * 1000)
+    return f"p50 {np.percentile(taken, 50):6.1f} ms   p95 {np.percentile(taken, 95):6.1f} ms"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--times", type=int, default=200)
+    given = parser.parse_args()
+    command = [sys.executable, "-m", "camlucida.cli"]
+    serving = subprocess.Popen(  # noqa: S603 - our own command
+        [*command, "serve", "--home", str(given.home), "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        lines = iter(serving.stdout.readline, "") if serving.stdout else iter(())
+        link = next(found.group(1) for line in lines if (found := re.search(r"Open (\S+)", line)))
+        measure(Browser(link), given.times)
+    finally:
+        serving.send_signal(signal.SIGINT)
+        serving.wait()
+    subprocess.run([*command, "store", "size", "--home", str(given.home)], check=True)  # noqa: S603
+
+
+def measure(browser: Browser, times: int) -> None:
+    """Print what a browser waits for: the worklist, an explanation with its values, the pixels."""
+    studies = browser.json("/api/studies")["studies"]
+    worklist = milliseconds(lambda: browser.get("/api/studies"), times)
+    print(f"worklist of {len(studies)} studies            {worklist}")
+    explained = (study for study in studies if study["state"] == "explained")
+    image = browser.json(f"/api/studies/{next(explained)['key']}")["images"][0]
+    key = next(one["key"] for one in image["explanations"] if one["state"] == "explained")
+    paths = (f"/api/explanations/{key}", f"/api/explanations/{key}/values")
+    findings = len(browser.json(paths[0])["saliency_map"]["findings"])
+    print(
+        f"explanation of {findings} findings + values  ",
+        milliseconds(lambda: [browser.get(path) for path in paths], times),
+    )
+    for encoding in ("zstd", "gzip", "identity"):
+        path = f"/api/images/{image['key']}/pixels"
+        size = len(browser.get(path, encoding=encoding)) / 1e6
+        taken = milliseconds(lambda: browser.get(path, encoding=encoding), max(5, times // 10))  # noqa: B023 - called here
+        print(f"pixels {image['space']} as {encoding} ({size:.1f} MB)", taken)
+
+
+if __name__ == "__main__":
+    main()
