@@ -37,9 +37,11 @@ def saliency_map(unit, values):
 
 
 def test_logits_have_the_scale_of_the_grid_whatever_the_map():
-    assert scale_of(saliency_map(Unit.LOGIT, [np.full((7, 7), 30.0)])) == fixed_scale((7, 7)) == 1.0
+    hot = saliency_map(Unit.LOGIT, [np.full((7, 7), 30.0)])
+    assert scale_of(hot, 0) == fixed_scale((7, 7)) == 1.0
 
 
 def test_a_map_without_a_unit_has_the_scale_of_its_peak():
-    assert scale_of(saliency_map(Unit.RELATIVE, [[[0.0, 3.0]], [[-9.0, 1.0]]])) == 3.0
-    assert scale_of(saliency_map(Unit.RELATIVE, [[[0.0, -3.0]]])) == 1.0
+    two = saliency_map(Unit.RELATIVE, [[[0.0, 3.0]], [[-9.0, 2.0]]])
+    assert (scale_of(two, 0), scale_of(two, 1)) == (3.0, 2.0)
+    assert scale_of(saliency_map(Unit.RELATIVE, [[[0.0, -3.0]]]), 0) == 1.0

@@ -64,7 +64,7 @@ def picture(
     """
     shown = _slice(image, explanation, index, slice_index)
     grey = _grey(image, shown, window)
-    scale = scale_of(explanation.saliency_map)
+    scale = scale_of(explanation.saliency_map, index)
     evidence = _evidence(image, explanation, index, shown)
     drawn = PIL.Image.fromarray(overlay(grey, evidence, scale, opacity, colour_map))
     legend = _legend(explanation, index, shown, scale, colour_map, opacity)

@@ -19,14 +19,14 @@ def fixed_scale(native_shape: Sequence[int]) -> float:
     return max(SMALLEST, round_1_2_5(8 / math.sqrt(math.prod(native_shape))))
 
 
-def scale_of(saliency_map: SaliencyMap) -> float:
-    """The scale that a map is shown on, in its own unit per cell.
+def scale_of(saliency_map: SaliencyMap, index: int) -> float:
+    """The scale that one finding's map is shown on, in its own unit per cell.
 
     Logits are shown on the model's fixed scale. A relative map has no unit, so its own peak is full colour.
     """
     if saliency_map.unit is Unit.LOGIT:
         return fixed_scale(saliency_map.geometry.native_shape)
-    peak = float(saliency_map.values.max(initial=0.0))
+    peak = float(saliency_map.values[index].max(initial=0.0))
     return peak if peak > 0 else 1.0
 
 
