@@ -93,7 +93,7 @@ def measure(browser: Browser, times: int) -> None:
         f"explanation of {findings} findings + values  ",
         milliseconds(lambda: [browser.get(path) for path in paths], times),
     )
-    for encoding in ("zstd", "gzip", "identity"):
+    for encoding in ("zstd", "identity"):
         path = f"/api/images/{image['key']}/pixels"
         size = len(browser.get(path, encoding=encoding)) / 1e6
         taken = milliseconds(lambda: browser.get(path, encoding=encoding), max(5, times // 10))  # noqa: B023 - called here

@@ -68,7 +68,7 @@ def test_a_browser_that_takes_zstd_gets_what_lies_on_the_disk(station, browser, 
 
 def test_zstd_that_is_refused_is_not_sent(browser, study):
     answer = pixels(browser, study["images"][0]["key"], "zstd;q=0, gzip")
-    assert answer.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in answer.headers  # gzip gains a tenth and costs a second
 
 
 def test_a_volume_comes_whole_or_slice_by_slice(station, browser, make_image, put_in):

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from camlucida.errors import CamlucidaError
 from camlucida.settings import settings
@@ -35,10 +36,23 @@ def create_app(home: Home, static: Path = STATIC) -> FastAPI:
         app.mount("/static", StaticFiles(directory=static))
     app.add_exception_handler(CamlucidaError, _said)
     app.add_exception_handler(RequestValidationError, _unreadable)
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)
+    app.add_middleware(Compression)
     public_name = urlsplit(settings().public_url).hostname
     app.add_middleware(Protection, names=[public_name] if public_name else [])
     return app
+
+
+class Compression:
+    """gzip for everything but pixels: they gain a tenth by it, and cost a second (zstd lies on the disk)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._gzip = GZipMiddleware(app, minimum_size=1000, compresslevel=1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        pixels = scope["type"] == "http" and scope["path"].endswith("/pixels")
+        await (self._plain if pixels else self._gzip)(scope, receive, send)
 
 
 def page(request: Request) -> Response:
