@@ -68,16 +68,26 @@ def progress() -> Progress:
 
 def augmented(images: Tensor, how: Augmentation) -> Tensor:
     """Randomly moved and toned images `(batch, channel, *space)`, values about 0..1, same shape."""
-    moved = functional.grid_sample(images, _grid(images, how), padding_mode="border", align_corners=False)
-    return _toned(moved, how)
+    return _toned(_moved(images, _movement(images, how), "bilinear"), how)
+
+
+def augmented_with_cells(images: Tensor, cells: Tensor, how: Augmentation) -> tuple[Tensor, Tensor]:
+    """The same, and cells `(batch, finding, *native)` moved with their images."""
+    movement = _movement(images, how)
+    return _toned(_moved(images, movement, "bilinear"), how), _moved(cells, movement, "nearest")
+
+
+def _moved(images: Tensor, movement: Tensor, mode: str) -> Tensor:
+    grid = functional.affine_grid(movement, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, mode, padding_mode="border", align_corners=False)
 
 
 def _spread(count: int, width: float) -> Tensor:
     return (torch.rand(count) * 2 - 1) * width
 
 
-def _grid(images: Tensor, how: Augmentation) -> Tensor:
-    """A random affine sampling grid for each image; turns are about the last two axes' normal."""
+def _movement(images: Tensor, how: Augmentation) -> Tensor:
+    """A random affine matrix for each image; turns are about the last two axes' normal."""
     count, space = len(images), images.ndim - 2
     turn, zoom = _spread(count, how.turn), 1 + _spread(count, how.zoom)
     matrix = torch.zeros(count, space, space + 1)
@@ -88,7 +98,7 @@ def _grid(images: Tensor, how: Augmentation) -> Tensor:
     if how.mirror:
         matrix[:, :, 0] *= torch.where(torch.rand(count) < 0.5, -1.0, 1.0)[:, None]
     matrix[:, :, -1] = _spread(count * space, 2 * how.shift).reshape(count, space)
-    return functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    return matrix
 
 
 def _toned(images: Tensor, how: Augmentation) -> Tensor:
@@ -119,11 +129,12 @@ def fit(
     recipe: Recipe,
     augmentation: Augmentation,
     normalisation: tuple[float, float],
+    cells: Tensor | None = None,
 ) -> SmallResNet:
     """Train `network` on prepared `images (n, channel, *space)` and `labels (n, finding)`.
 
     `normalisation` is mean and standard deviation of the model's card; images are augmented in
-    0..1, before it.
+    0..1, before it. `cells (n, finding, *native)`, where given, say in which native cells a finding lies.
     Gives the average of the weights over the last steps, in evaluation mode.
     """
     mean, deviation = normalisation
@@ -138,9 +149,13 @@ def fit(
         for _ in range(recipe.epochs):
             order = torch.randperm(len(images))[: len(images) // recipe.batch * recipe.batch]
             for some in torch.split(order, recipe.batch):
-                batch = augmented(images[some].float() * deviation + mean, augmentation)
+                batch, places = images[some].float() * deviation + mean, None
+                if cells is None:
+                    batch = augmented(batch, augmentation)
+                else:
+                    batch, places = augmented_with_cells(batch, cells[some].float(), augmentation)
                 batch = ((batch - mean) / deviation).to(memory_format=layout)
-                loss = _loss(network, batch, labels[some], recipe)
+                loss = _loss(network, batch, labels[some], places, recipe)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -151,7 +166,9 @@ def fit(
     return average.eval()
 
 
-def _loss(network: SmallResNet, batch: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+def _loss(
+    network: SmallResNet, batch: Tensor, labels: Tensor, places: Tensor | None, recipe: Recipe
+) -> Tensor:
     """Binary cross-entropy of every finding, and the price of evidence."""
     with torch.autocast("cpu", torch.bfloat16):
         active = network.activations(batch)
@@ -159,7 +176,14 @@ def _loss(network: SmallResNet, batch: Tensor, labels: Tensor, recipe: Recipe) -
     logits = evidence.mean(2) + network.head.bias
     target = labels * (1 - recipe.smoothing) + recipe.smoothing / 2
     loss = functional.binary_cross_entropy_with_logits(logits, target)
-    return loss + recipe.sparsity * evidence.abs().mean()
+    loss = loss + recipe.sparsity * evidence.abs().mean()
+    return loss if places is None else loss + _misplaced(evidence / evidence.shape[2], places.flatten(2))
+
+
+def _misplaced(evidence: Tensor, places: Tensor) -> Tensor:
+    """How far the logits of each cell are from: more than one where the finding lies, none elsewhere."""
+    weight = torch.where(places > 0, 20.0, 1.0)
+    return functional.binary_cross_entropy_with_logits(6 * (evidence - 0.5), places, weight)
 
 
 @torch.no_grad()

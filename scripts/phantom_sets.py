@@ -24,6 +24,8 @@ CT = Preparation(
     3, 1, (32, 96, 96), Fit.STRETCH, Intensity.RANGE, low=-1000, high=400, mean=(0.5,), std=(0.25,)
 )
 
+Half = NDArray[np.float16]
+
 # Held-out phantoms begin where no training set reaches.
 HELD_OUT = 1_000_000
 _SHARE = {"Nodule": 0.4}  # of phantoms that have a finding, 0.3 for the others
@@ -32,10 +34,14 @@ _TAGGED = 0.05  # share of films with the corner tag, whatever they show: no sho
 
 @dataclass(frozen=True)
 class PhantomSet:
-    """Prepared phantoms `(n, 1, *space)` with labels `(n, finding)`."""
+    """Prepared phantoms `(n, 1, *space)` with labels `(n, finding)`.
+
+    `cells (n, finding, *native)` say of CTs in which cells of 8 × 8 × 8 input voxels a finding lies.
+    """
 
     values: Tensor
     labels: NDArray[np.float64]
+    cells: Tensor
 
 
 def findings_of(seed: int, names: Sequence[str]) -> list[str]:
@@ -75,22 +81,36 @@ def volumes(first: int, count: int, *, slices: int, rows: int, workers: int) -> 
     return _drawn(partial(_prepared_volume, slices=slices, rows=rows), first, count, CT_FINDINGS, workers)
 
 
-def _prepared_film(seed: int, rows: int) -> NDArray[np.float16]:
-    return prepare(film_image(film_of(seed, rows)), RADIOGRAPH).values.astype(np.float16)
+def _prepared_film(seed: int, rows: int) -> tuple[Half, Half]:
+    prepared = prepare(film_image(film_of(seed, rows)), RADIOGRAPH)
+    return prepared.values.astype(np.float16), np.zeros(0, np.float16)
 
 
-def _prepared_volume(seed: int, slices: int, rows: int) -> NDArray[np.float16]:
-    return prepare(volume_image(volume_of(seed, slices, rows)), CT).values.astype(np.float16)
+def _prepared_volume(seed: int, slices: int, rows: int) -> tuple[Half, Half]:
+    volume = volume_of(seed, slices, rows)
+    prepared = prepare(volume_image(volume), CT)
+    native = [size // 8 for size in CT.size]
+    cells = np.zeros((len(CT_FINDINGS), *native), np.float16)
+    geometry = prepared.geometry(native)
+    for name, mask in volume.masks.items():
+        inside, counts = np.unique(
+            np.round(geometry.pixel_to_cell(np.argwhere(mask))).astype(int), axis=0, return_counts=True
+        )
+        # A cell that the finding only touches is left out.
+        for cell in inside[counts >= 0.25 * counts.max()]:
+            cells[(CT_FINDINGS.index(name), *cell)] = 1
+    return prepared.values.astype(np.float16), cells
 
 
 def _drawn(
-    draw: Callable[[int], NDArray[np.float16]], first: int, count: int, names: Sequence[str], workers: int
+    draw: Callable[[int], tuple[Half, Half]], first: int, count: int, names: Sequence[str], workers: int
 ) -> PhantomSet:
-    seeds, values = range(first, first + count), []
+    seeds, values, cells = range(first, first + count), [], []
     with ProcessPoolExecutor(workers) as pool, progress() as bar:
         task = bar.add_task("drawing phantoms", total=count)
-        for one in pool.map(draw, seeds, chunksize=16):
+        for one, where in pool.map(draw, seeds, chunksize=16):
             values.append(torch.as_tensor(one))
+            cells.append(torch.as_tensor(where))
             bar.update(task, advance=1)
     labels = [[name in findings_of(seed, names) for name in names] for seed in seeds]
-    return PhantomSet(torch.stack(values), np.array(labels, np.float64))
+    return PhantomSet(torch.stack(values), np.array(labels, np.float64), torch.stack(cells))

@@ -294,8 +294,8 @@ def _findings(
 def _nodule(
     values: Solid, space: Space, lung: Solid, side: int, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """A solid ball of 12 to 30 mm in the lung, a little lobed."""
-    radius = float(rng.uniform(6, 15))
+    """A solid ball of 14 to 30 mm in the lung, a little lobed."""
+    radius = float(rng.uniform(7, 15))
     while True:
         place = np.array([rng.uniform(-90, 95), rng.uniform(-70, 70), side * rng.uniform(42, 112)])
         if _inside(space, lung, place) < -radius * 0.6 - 2:
