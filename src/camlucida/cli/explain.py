@@ -98,6 +98,8 @@ class _Run:
             messages.say(
                 f"Kept in {self.out}: maps, provenance and overlays of {_count(self.done, 'image')}."
             )
+        if self.done:
+            messages.note("Logit, For, Against and Residual are in logits.")
         messages.note(messages.NOTICE)
         if self.failed:
             messages.complain(
@@ -139,7 +141,6 @@ class _Run:
             _rows(result),
             right=6,
         )
-        messages.note("  Logit, For, Against and Residual are in logits.")
         if unsupported := list(_unsupported(result)):
             messages.note(f"  No supporting evidence: {', '.join(unsupported)}.")
         for remark in (*result.image.notes, *result.explanation.trust.cautions):
