@@ -1,6 +1,6 @@
 """Train phantom-ct-nodule, the shipped 3D network for phantom CTs.
 
-The network is the same as for radiographs, with a third axis. A nodule is a few voxels of a third of a million, so
+The network is the same as for radiographs, with a third axis. A nodule is a few voxels of 300,000, so
 the loss says not only that it is there but also in which cells.
 """
 
@@ -78,7 +78,9 @@ def main() -> None:
     tuning = volumes(500_000, arguments.volumes // 4, **size)
     labels = torch.as_tensor(training.labels, dtype=torch.float32)
     recipe = Recipe(arguments.epochs, batch=12, rate=3e-3, sparsity=arguments.sparsity, seed=arguments.seed)
-    network = fit(SmallResNet(**ARGUMENTS), training.values, labels, recipe, AUGMENTATION, (0.5, 0.25), training.cells)
+    network = fit(
+        SmallResNet(**ARGUMENTS), training.values, labels, recipe, AUGMENTATION, (0.5, 0.25), training.cells
+    )
     calibrate(network, logits_of(network, tuning.values), tuning.labels)
     probabilities = expit(logits_of(network, tuning.values))
     points = operating_points(probabilities, tuning.labels)
