@@ -193,8 +193,7 @@ def _describe_projection(data: Dataset) -> None:
     view = _code("399348003", "SCT", "postero-anterior")
     view.ViewModifierCodeSequence = Items()
     data.ViewCodeSequence = Items([view])
-    data.PatientOrientationCodeSequence = Items([_code("10904000", "SCT", "erect")])
-    data.PatientGantryRelationshipCodeSequence = Items()
+    data.PositionerType = ""
     data.DetectorType = "SCINTILLATOR"
     data.AcquisitionContextSequence = Items()
 
