@@ -369,7 +369,7 @@ def geometry() -> list[Case]:
 
 
 def scales() -> list[Case]:
-    """Logits per cell at full colour: 8 / sqrt(cells), to the nearest (in ratio) of 1, 2, 5, 10, ..."""
+    """Logits per cell at full colour: 4 / sqrt(cells), to the nearest (in ratio) of 1, 2, 5, 10, ..."""
     shapes = (
         [1, 1],
         [4, 4],
@@ -389,7 +389,7 @@ def scales() -> list[Case]:
     return [
         {
             "native_shape": shape,
-            "scale": max(1e-3, min(series, key=lambda s: abs(math.log(s * math.sqrt(math.prod(shape)) / 8)))),
+            "scale": max(1e-3, min(series, key=lambda s: abs(math.log(s * math.sqrt(math.prod(shape)) / 4)))),
         }
         for shape in shapes
     ]

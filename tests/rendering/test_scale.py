@@ -38,7 +38,7 @@ def saliency_map(unit, values):
 
 def test_logits_have_the_scale_of_the_grid_whatever_the_map():
     hot = saliency_map(Unit.LOGIT, [np.full((7, 7), 30.0)])
-    assert scale_of(hot, 0) == fixed_scale((7, 7)) == 1.0
+    assert scale_of(hot, 0) == fixed_scale((7, 7)) == 0.5
 
 
 def test_a_map_without_a_unit_has_the_scale_of_its_peak():

@@ -12,11 +12,11 @@ SMALLEST = 1e-3  # logits
 
 
 def fixed_scale(native_shape: Sequence[int]) -> float:
-    """Logits per cell at full colour: 8 / sqrt(number of cells), rounded in ratio to 1, 2, 5, 10, …, ≥ 1e-3.
+    """Logits per cell at full colour: 4 / sqrt(number of cells), rounded in ratio to 1, 2, 5, 10, …, ≥ 1e-3.
 
-    A finding whose evidence of 8 logits lies in the square root of all cells is shown in full colour there.
+    A finding whose evidence of 4 logits lies in the square root of all cells is shown in full colour there.
     """
-    return max(SMALLEST, round_1_2_5(8 / math.sqrt(math.prod(native_shape))))
+    return max(SMALLEST, round_1_2_5(4 / math.sqrt(math.prod(native_shape))))
 
 
 def scale_of(saliency_map: SaliencyMap, index: int) -> float:
