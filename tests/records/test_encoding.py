@@ -60,3 +60,11 @@ def test_a_bomb_is_not_unpacked():
 def test_eighteen_findings_of_a_radiograph_are_kept_in_less_than_200_kilobytes(make_explanation):
     for grid in ((7, 7), (16, 16), (32, 32)):
         assert len(encode(make_explanation(findings=18, native=grid))) <= 200_000
+
+
+def test_a_blob_that_would_grow_beyond_the_bound_is_refused_before_memory_is_taken():
+    content = bytes(MAX_BYTES // 2)
+    frame = zstandard.ZstdCompressor().compressobj(size=2 * MAX_BYTES)
+    bomb = frame.compress(content[:1]) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    with pytest.raises(DamagedBlob, match="ValueError"):
+        decode(bomb)

@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 import camlucida
 from camlucida.errors import UnknownFinding
 from camlucida.records.encoding import from_safetensors, to_json
+from camlucida.saliency.saving import save
 from example_networks import Residual, Volume, images, make
 
 
@@ -35,9 +36,9 @@ def test_saves_maps_provenance_and_a_picture_per_finding(result, tmp_path):
 
 def test_saving_again_replaces_and_leaves_nothing_half(result, tmp_path):
     first = result.save(tmp_path)
-    (first / "stale.txt").write_text("old")
+    (first / "stale.png").write_text("old")
     assert result.save(tmp_path) == first
-    assert not (first / "stale.txt").exists()
+    assert not (first / "stale.png").exists()
     assert [file.name for file in tmp_path.iterdir()] == ["image"]
 
 
@@ -52,6 +53,23 @@ def test_a_save_that_fails_leaves_what_was_there(result, tmp_path, monkeypatch):
         result.save(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [kept.name]
     assert (kept / "map.safetensors").is_file()
+
+
+@pytest.mark.parametrize("content", ["thesis.odt", "holiday.png"])
+def test_a_folder_of_somebody_elses_is_never_replaced(result, tmp_path, content):
+    theirs = tmp_path / "image" / content
+    theirs.parent.mkdir()
+    theirs.write_text("years of work")
+    with pytest.raises(FileExistsError, match="no kept explanation; choose another"):
+        result.save(tmp_path)
+    assert theirs.read_text() == "years of work"
+    assert [file.name for file in tmp_path.iterdir()] == ["image"]
+
+
+def test_findings_whose_names_come_out_the_same_keep_their_own_picture(result, tmp_path):
+    pictures = {name: result.overlay(0) for name in ("肺炎", "气胸", "Mass", "mass?")}
+    folder = save(result.explanation, pictures, tmp_path, "image")
+    assert sorted(file.stem for file in folder.glob("*.png")) == ["Mass", "mass-2", "unnamed", "unnamed-2"]
 
 
 def test_names_stay_inside_the_folder(result, tmp_path):

@@ -8,8 +8,9 @@ The cut is named in one of two ways: the output of a module ("layer4"), or the d
 returned after a module's exit ("features.norm5 → relu": DenseNet applies its last ReLU without a module).
 """
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,12 +114,19 @@ def run(
 
 @contextmanager
 def as_it_was(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; every module's own training flag afterwards."""
+    """Evaluation mode inside, and nothing compiled; every module's own training flag afterwards.
+
+    Backward passes belong inside too: a checkpointed part runs forward again in them.
+    """
     training = [module for module in modules(network) if module.training]
     for module in training:
         module.training = False
+    compiler = sys.modules.get(
+        "torch._dynamo"
+    )  # loading it takes seconds; where it is not, nothing is compiled
     try:
-        yield
+        with torch.compiler.set_stance("force_eager") if compiler else nullcontext():
+            yield
     finally:
         for module in training:
             module.training = True
@@ -191,6 +199,8 @@ class _Head(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if switches_gradients(func):
+            return None
         result = func(*args, **(kwargs or {}))
         if not is_activation(result):
             return result
@@ -205,6 +215,11 @@ class _Head(TorchFunctionMode):
 def is_activation(result: Any) -> bool:
     """Whether a function's result is counted when calls are counted."""
     return isinstance(result, Tensor) and result.is_floating_point()
+
+
+def switches_gradients(func: Any) -> bool:
+    """Whether this is a network's own no_grad or enable_grad; the cut decides where gradients run."""
+    return func is torch._C._set_grad_enabled  # noqa: SLF001 - what no_grad calls, as function modes see it
 
 
 def function_name(func: Any) -> str:

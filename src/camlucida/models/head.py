@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from camlucida.models.cut import Cut, Logits, Output, run
+from camlucida.models.cut import Cut, Logits, Output, as_it_was, run
 from camlucida.models.limits import explainable
 from camlucida.records.trust_report import HeadKind
 
 LINEAR_WITHIN = 1e-4
 """Largest deviation, in logits (relative to logits larger than 1), of a head that is called linear."""
+
+
+_ROUNDING = 1e-5  # of logits in float32, relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def prove(network: nn.Module, cut: Cut, inputs: Sequence[Tensor], logits: Logits
         Each (1, channel, *space); the more, the stronger.
     """
     network = explainable(network)
-    with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
+    # Whatever mode the caller is in.
+    with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad():
         trials = [_try(network, cut, image, logits) for image in inputs]
     linear = all(trial.affine for trial in trials)
     deviation = max(trial.deviation for trial in trials)
@@ -88,18 +92,17 @@ class _Trial:
 
 def _try(network: nn.Module, cut: Cut, image: Tensor, logits: Logits | None) -> _Trial:
     leaf, output = _record(network, cut, image, logits)
-    scale = leaf.abs().mean() + 1e-6
+    scale = leaf.abs().mean().clamp(min=1.0)  # faint activations would hide that a head bends
     generator = torch.Generator().manual_seed(0)
     first, second = (
         torch.randn(leaf.shape, generator=generator, dtype=torch.float32).to(leaf) * scale for _ in range(2)
     )
     rows = torch.cat([torch.zeros_like(leaf), first, second, first + second])
     nothing, one, other, both = head_logits(network, cut, image, rows, logits).double()
-    additive = (one + other - both - nothing).abs() / (1 + rows_scale(one, other, both))
+    additive = (one + other - both - nothing).abs()
+    allowed = LINEAR_WITHIN * rows_scale(one - nothing, other - nothing) + _ROUNDING * rows_scale(one, both)
     deviations, pooled = _deviations(leaf, output.logits[0], nothing)
-    return _Trial(
-        bool((additive <= LINEAR_WITHIN).all()), deviations, pooled, tuple(float(b) for b in nothing)
-    )
+    return _Trial(bool((additive <= allowed).all()), deviations, pooled, tuple(float(b) for b in nothing))
 
 
 def rows_scale(*logits: Tensor) -> Tensor:

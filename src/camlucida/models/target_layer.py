@@ -5,7 +5,7 @@ the last that has spatial extent and on most of whose positions the output depen
 DenseNet (after its functional ReLU), EfficientNet, SqueezeNet, VGG, 3D networks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from camlucida.errors import NoTargetLayer
+from camlucida.errors import NoTargetLayer, UnsuitableImage, UnsupportedNetwork
 from camlucida.models.cut import (
     Cut,
     Logits,
@@ -26,10 +26,15 @@ from camlucida.models.cut import (
     note_probabilities,
     read_output,
     run,
+    switches_gradients,
 )
 from camlucida.models.limits import explainable
 
 _ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward"}
+_CUT_OFF = (
+    "the output does not use it, or the network's forward keeps gradients away from it (inference_mode, or "
+    "checkpoint with use_reentrant=True, which can be switched off)."
+)
 _MOST = 0.5  # share of positions on which the output has to depend
 
 
@@ -53,10 +58,20 @@ def find_cut(
         The network cannot be split at all; the sentence says why.
     """
     network = explainable(network)
-    with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
+    _refuse_inference_weights(network)
+    # Whatever mode the caller is in.
+    with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad():
         trace = _probe(network, example[:1], logits)
         candidates = [step for step in trace.steps if _spatial(step.tensor, example)]
-        chosen = _named(candidates, network, layer) if layer else _last_that_matters(candidates, trace)
+        chosen = (
+            _named(candidates, network, layer)
+            if layer
+            else _last_that_matters(
+                candidates, trace, lambda step: _met_again(network, example, step, logits)
+            )
+        )
+        if layer and not _met_again(network, example, chosen, logits):
+            raise NoTargetLayer(f"No gradient comes from the output back to “{layer}”: {_CUT_OFF}")
     cut = replace(chosen.cut, findings=trace.logits.shape[1])
     stackable = _stackable(network, example[:1], cut, logits)
     return replace(cut, stackable=stackable, pooled=stackable and _pooled(network, example[:1], cut, logits))
@@ -69,18 +84,19 @@ class _Step:
     tensor: Tensor
     cut: Cut
     names: tuple[str, ...]
-    function: str
+    version: int  # counts what was later written into the tensor in place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trace:
     steps: list[_Step]
     logits: Tensor
+    attention: int  # how many steps there were before the last attention
 
-    def after(self, step: _Step) -> list[_Step]:
-        """All that came by after this tensor last did."""
+    def attends_after(self, step: _Step) -> bool:
+        """Whether tokens attended to each other after this tensor last came by."""
         places = [place for place, other in enumerate(self.steps) if other.tensor is step.tensor]
-        return self.steps[places[-1] + 1 :]
+        return places[-1] < self.attention
 
 
 class _Probe(TorchFunctionMode):
@@ -88,7 +104,7 @@ class _Probe(TorchFunctionMode):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.leaf, self.leaf_exit, self.calls = "", 0, 0
+        self.leaf, self.leaf_exit, self.calls, self.attention = "", 0, 0, 0
         self.exits: dict[str, int] = {}
         self.steps: list[_Step] = []
         self.probabilities: dict[str, list[tuple[Tensor, Tensor]]] = {}
@@ -101,12 +117,18 @@ class _Probe(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        if switches_gradients(func):
+            return None
+        result, function = func(*args, **(kwargs or {})), function_name(func)
+        if _attends(function, result):
+            self.attention = len(self.steps)
         if is_activation(result):
+            if function == "detach":  # a frozen part: what follows depends on its output all the same
+                result = result.requires_grad_().clone()
             self.calls += 1
-            name = f"{self.leaf} → {function_name(func)}" if self.leaf else function_name(func)
+            name = f"{self.leaf} → {function}" if self.leaf else function
             cut = Cut(name, self.leaf, self.leaf_exit, self.calls, *_size(result))
-            self.steps.append(_Step(result, cut, (name,), function_name(func)))
+            self.steps.append(_Step(result, cut, (name,), _version(result)))
             note_probabilities(self.probabilities, func, args, kwargs, result)
         return result
 
@@ -125,9 +147,9 @@ class _Probe(TorchFunctionMode):
         cut = Cut(path, path, self.exits[path], 0, *_size(output))
         last = self.steps[-1] if self.steps else None
         if last is not None and last.tensor is output:
-            self.steps[-1] = _Step(output, cut, (*last.names, path), last.function)
+            self.steps[-1] = _Step(output, cut, (*last.names, path), _version(output))
         else:
-            self.steps.append(_Step(output, cut, (path,), ""))
+            self.steps.append(_Step(output, cut, (path,), _version(output)))
 
 
 def _probe(network: nn.Module, example: Tensor, logits: Logits | None) -> _Trace:
@@ -137,11 +159,22 @@ def _probe(network: nn.Module, example: Tensor, logits: Logits | None) -> _Trace
             stack.callback(handle.remove)
         inputs = example.detach().clone().requires_grad_() * 1.0  # no leaf: the network may work in place
         with probe:
-            returned = network(inputs)
-        return _Trace(probe.steps, read_output(returned, probe.probabilities, logits).logits)
+            returned = _forward(network, inputs)
+        output = read_output(returned, probe.probabilities, logits)
+        return _Trace(probe.steps, output.logits, probe.attention)
 
 
-def _last_that_matters(candidates: list[_Step], trace: _Trace) -> _Step:
+def _forward(network: nn.Module, inputs: Tensor) -> Any:
+    try:
+        return network(inputs)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise UnsuitableImage(
+            f"The network fails on an input of shape {tuple(inputs.shape)}, {inputs.dtype}: "
+            f"{str(error).partition(chr(10))[0]}."
+        ) from error
+
+
+def _last_that_matters(candidates: list[_Step], trace: _Trace, met_again: Callable[[_Step], bool]) -> _Step:
     """The last spatial tensor on most of whose positions the output depends."""
     if not trace.logits.requires_grad:
         raise NoTargetLayer("The output does not depend on the input by any differentiable path.")
@@ -150,14 +183,56 @@ def _last_that_matters(candidates: list[_Step], trace: _Trace) -> _Step:
     for step in _distinct(reversed(candidates)):
         if not step.tensor.requires_grad:
             continue
-        (gradient,) = torch.autograd.grad(scalar, step.tensor, retain_graph=True, allow_unused=True)
-        if gradient is not None and (gradient != 0).any(dim=1).float().mean() > _MOST:
+        gradient = _gradient(scalar, step.tensor)
+        matters = gradient is not None and (gradient != 0).any(dim=1).float().mean() > _MOST
+        if matters and met_again(step):
             _refuse_attention(step, trace)
             return step
     raise NoTargetLayer(
         "No layer with spatial extent was found on which the output depends: the network has only dense "
-        "layers, or its last layer is zero (not trained yet). Name one with target_layer=… to look anyway."
+        "layers, its last layer is zero (not trained yet), or its forward keeps gradients away "
+        "(inference_mode, or checkpoint with use_reentrant=True). Name a layer with target_layer=… to look "
+        "anyway."
     )
+
+
+def _gradient(scalar: Tensor, tensor: Tensor) -> Tensor | None:
+    try:
+        (gradient,) = torch.autograd.grad(scalar, tensor, retain_graph=True, allow_unused=True)
+    except RuntimeError as error:
+        raise UnsupportedNetwork(
+            f"The network's backward pass fails: {str(error).partition(chr(10))[0]} Where the network "
+            "checkpoints, switch that off."
+        ) from error
+    return gradient
+
+
+def _met_again(network: nn.Module, example: Tensor, step: _Step, logits: Logits | None) -> bool:
+    """Whether a run without a graph comes by the same tensor, and the output's gradient comes back to it.
+
+    Functions may be called only while a graph is built (the views of full backward hooks), so a place that
+    was found by counting calls is looked at again.
+    """
+    leaves: list[Tensor] = []
+
+    def at_cut(tensor: Tensor) -> Tensor:
+        leaves.append(tensor.detach().clone().requires_grad_())
+        return leaves[0].clone()
+
+    try:
+        output = run(network, example[:1], step.cut, at_cut, logits)
+    except NoTargetLayer:
+        return False
+    if not output.logits.requires_grad or not _same(leaves[0], step):
+        return False
+    (gradient,) = torch.autograd.grad(output.logits.sum(), leaves[0], allow_unused=True)
+    return gradient is not None
+
+
+def _same(tensor: Tensor, step: _Step) -> bool:
+    if step.cut.call == 0 or step.version != _version(step.tensor):
+        return tensor.shape == step.tensor.shape
+    return tensor.shape == step.tensor.shape and torch.allclose(tensor, step.tensor, rtol=1e-3, atol=1e-5)
 
 
 def _named(candidates: list[_Step], network: nn.Module, layer: str) -> _Step:
@@ -175,21 +250,43 @@ def _named(candidates: list[_Step], network: nn.Module, layer: str) -> _Step:
 
 
 def _refuse_attention(step: _Step, trace: _Trace) -> None:
-    if _ATTENTION & {later.function for later in trace.after(step)}:
+    if trace.attends_after(step):
         raise NoTargetLayer(
             f"After its last spatial layer (“{step.cut.name}”) the network is a transformer, whose "
             "tokens are not mapped by this version; name a target_layer to explain up to there all the same."
         )
 
 
+def _attends(function: str, result: Any) -> bool:
+    """Attention by name, or written out: a softmax over tokens for each token, (…, token, token)."""
+    by_hand = function == "softmax" and result.ndim >= 3 and result.shape[-1] == result.shape[-2] > 1
+    return function in _ATTENTION or by_hand
+
+
+def _refuse_inference_weights(network: nn.Module) -> None:
+    if any(parameter.is_inference() for parameter in network.parameters()):
+        raise UnsupportedNetwork(
+            "The network's weights were made inside torch.inference_mode, and never take part in gradients; "
+            "load the network outside of it."
+        )
+
+
 def _stackable(network: nn.Module, example: Tensor, cut: Cut, logits: Logits | None) -> bool:
-    """Whether the head takes a second row beside the network's own, and answers both as if alone."""
-    alone = run(network, example, cut, lambda tensor: tensor, logits).logits
+    """Whether the head takes a second row beside the network's own, and answers both as if alone.
+
+    The second row is another one, so that a head that mixes its rows (a norm over the batch) is found out.
+    """
+
+    def other(tensor: Tensor) -> Tensor:
+        return tensor.flip(1) * 2 + 1
+
+    rows = [run(network, example, cut, row, logits).logits for row in (lambda tensor: tensor, other)]
     try:
-        both = run(network, example, cut, lambda tensor: torch.cat([tensor, tensor]), logits).logits
+        both = run(network, example, cut, lambda tensor: torch.cat([tensor, other(tensor)]), logits).logits
     except (RuntimeError, ValueError, IndexError):  # shapes do not fit: this is the answer, not a failure
         return False
-    return both.shape[0] == 2 and torch.allclose(both, alone.expand_as(both), rtol=1e-4, atol=1e-5)
+    alone = torch.cat(rows)
+    return both.shape == alone.shape and torch.allclose(both, alone, rtol=1e-4, atol=1e-5)
 
 
 def _pooled(network: nn.Module, example: Tensor, cut: Cut, logits: Logits | None) -> bool:
@@ -220,7 +317,7 @@ def _spatial(tensor: Tensor, example: Tensor) -> bool:
     # Padding and rounding may win or lose a cell, so a stride is known only between two bounds.
     lowest = max(size / (cells + 1) for cells, size in pairs)
     highest = min(size / max(cells - 1, 0.5) for cells, size in pairs)
-    anisotropy = 1 if len(pairs) == 2 else 8  # 3D networks often keep more slices than rows
+    anisotropy = 1 if len(pairs) == 2 else 32  # 3D networks often keep more slices than rows
     return all(cells <= size + 1 for cells, size in pairs) and lowest <= highest * anisotropy
 
 
@@ -230,6 +327,10 @@ def _distinct(steps: Iterable[_Step]) -> Iterator[_Step]:
         if id(step.tensor) not in seen:
             seen.add(id(step.tensor))
             yield step
+
+
+def _version(tensor: Tensor) -> int:
+    return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001 - torch's own count of writes
 
 
 def _size(tensor: Tensor) -> tuple[int, tuple[int, ...]]:

@@ -44,10 +44,16 @@ def decode(blob: bytes) -> Explanation:
         The bytes are not an explanation.
     """
     try:
-        content = zstandard.ZstdDecompressor().decompress(blob, max_output_size=MAX_BYTES)
-        return from_safetensors(content)
-    except (zstandard.ZstdError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        return from_safetensors(_decompressed(blob))
+    except (zstandard.ZstdError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedBlob(f"The bytes are not a kept explanation ({type(error).__name__}).") from error
+
+
+def _decompressed(blob: bytes) -> bytes:
+    # A size in the frame's header is taken at its word, whatever max_output_size says.
+    if zstandard.frame_content_size(blob) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES} bytes")
+    return zstandard.ZstdDecompressor().decompress(blob, max_output_size=MAX_BYTES)
 
 
 def to_safetensors(explanation: Explanation) -> bytes:

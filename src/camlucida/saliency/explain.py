@@ -3,13 +3,15 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import index
+from typing import SupportsIndex
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from camlucida.errors import NoTargetLayer, UnknownFinding, UnknownMethod
+from camlucida.errors import NoTargetLayer, UnknownFinding, UnknownMethod, UnsupportedNetwork
 from camlucida.models.classifier import Classifier
 from camlucida.models.cut import Logits
 from camlucida.records.explanation import Explanation
@@ -26,7 +28,7 @@ from camlucida.saliency.subject import Subject, of_classifier, of_network
 from camlucida.saliency.visual_explanation import VisualExplanation
 from camlucida.version import __version__
 
-FindingChoice = int | str | Sequence[int | str] | None
+FindingChoice = SupportsIndex | str | Sequence[SupportsIndex | str] | None
 
 LOOKS_LIKE_PROBABILITIES = (
     "All outputs lie between 0 and 1: if they are probabilities, point at the logits before them "
@@ -88,6 +90,7 @@ def explain(
         subject = of_network(model, image, target_layer, logits)
     recording = _record(subject, finding)
     maps = known.compute(recording, variant=chosen, progress=progress)[0].detach().float()
+    _refuse_what_is_not_finite(recording, maps)
     prediction = _prediction(subject, recording)
     saliency_map = _saliency_map(subject, recording, maps, prediction, key, known)
     cautions = [LOOKS_LIKE_PROBABILITIES] if recording.output.looks_like_probabilities else []
@@ -118,21 +121,30 @@ def _record(subject: Subject, finding: FindingChoice) -> Recording:
         raise
 
 
+def _refuse_what_is_not_finite(recording: Recording, maps: Tensor) -> None:
+    for what, values in (("logits", recording.logits), ("maps", maps)):
+        if not torch.isfinite(values).all():
+            raise UnsupportedNetwork(
+                f"The {what} of this image are not finite (nan or inf) in {recording.activations.dtype}; "
+                "look for damaged weights, or compute in float32."
+            )
+
+
 def _indices(finding: FindingChoice, findings: Sequence[Finding]) -> tuple[int, ...]:
     if finding is None:
         return tuple(range(len(findings)))
-    chosen = [finding] if isinstance(finding, int | str) else list(finding)
+    chosen = [finding] if isinstance(finding, str | SupportsIndex) else list(finding)
     if not chosen:
         raise UnknownFinding("No finding was asked for; leave `finding` out to explain all of them.")
     return tuple(_index(one, findings) for one in chosen)
 
 
-def _index(finding: int | str, findings: Sequence[Finding]) -> int:
+def _index(finding: SupportsIndex | str, findings: Sequence[Finding]) -> int:
     names = [known.name.casefold() for known in findings]
     if isinstance(finding, str) and finding.casefold() in names:
         return names.index(finding.casefold())
-    if isinstance(finding, int) and 0 <= finding < len(names):
-        return finding
+    if not isinstance(finding, str) and 0 <= index(finding) < len(names):
+        return index(finding)
     known = ", ".join(finding.name for finding in findings)
     raise UnknownFinding(f"The model has no finding “{finding}”; it has: {known}.")
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from camlucida.models.cut import Cut, Logits, Output, mean_over_space, run
+from camlucida.models.cut import Cut, Logits, Output, as_it_was, mean_over_space, run
 from camlucida.models.head import head_logits
 
 
@@ -72,7 +72,7 @@ class Recording:
     @cached_property
     def _leaf_gradients(self) -> Tensor:
         """By what the head was given, the activations or their means: (batch, finding, channel, *grid)."""
-        with torch.inference_mode(mode=False), torch.enable_grad():
+        with as_it_was(self.network), torch.inference_mode(mode=False), torch.enable_grad():
             gradients = self._backward_once() if self.cut.pooled else self._backward_for_each()
         return gradients.transpose(0, 1)
 

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,39 @@ def save(explanation: Explanation, pictures: Mapping[str, "Picture"], folder: Pa
     try:
         (unfinished / "map.safetensors").write_bytes(to_safetensors(explanation))
         (unfinished / "explanation.json").write_text(json.dumps(to_json(explanation), indent=2) + "\n")
-        for finding, picture in pictures.items():
-            picture.save(unfinished / f"{file_name(finding)}.png")
+        for stem, picture in zip(_distinct(pictures), pictures.values(), strict=True):
+            picture.save(unfinished / f"{stem}.png")
         unfinished.chmod(0o755)  # mkdtemp's folders are for their owner alone
         finished = folder / file_name(name)
         if finished.exists():
-            shutil.rmtree(finished)
+            _remove_own(finished)
         return unfinished.rename(finished)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def _remove_own(finished: Path) -> None:
+    """Remove an explanation that was kept here before, and nothing that anybody else has put there."""
+    content = list(finished.iterdir()) if finished.is_dir() else [finished]
+    own = {"map.safetensors", "explanation.json"}
+    foreign = [path.name for path in content if path.name not in own and path.suffix != ".png"]
+    if content and (foreign or not own <= {path.name for path in content}):
+        raise FileExistsError(
+            f"“{finished}” is there already and is no kept explanation; choose another folder or name."
+        )
+    shutil.rmtree(finished)
+
+
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    """File names of findings, numbered where two come out the same (“unnamed” for all in other scripts)."""
+    taken: set[str] = set()
+    for name in names:
+        stem, number = file_name(name), 1
+        while (unique := stem if number == 1 else f"{stem}-{number}").casefold() in taken:
+            number += 1
+        taken.add(unique.casefold())
+        yield unique
 
 
 def file_name(name: str) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from camlucida.errors import UnsuitableImage
 from camlucida.models.classifier import Classifier
-from camlucida.models.cut import Cut, Logits
+from camlucida.models.cut import Cut, Logits, modules
 from camlucida.models.head import HeadProof
 from camlucida.models.limits import explainable
 from camlucida.models.target_layer import find_cut
@@ -54,7 +54,7 @@ class Subject:
         """SHA-256 of the image's pixels, or of the tensor that a bare network was given."""
         if self.model is not None:
             return self.image.digest
-        return hashlib.sha256(self.inputs.detach().cpu().contiguous().numpy().data).hexdigest()
+        return hashlib.sha256(_bytes(self.inputs)).hexdigest()
 
     def forget_cut(self) -> None:
         """What was known of the network's structure is out of date."""
@@ -92,16 +92,36 @@ def of_network(network: nn.Module, image: object, layer: str | None, logits: Log
     return Subject(network, inputs, _as_image(inputs), cut, logits, np.eye(inputs.ndim - 1))
 
 
+_MOST_CUTS = 64
 _CUTS: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], Cut]] = WeakKeyDictionary()
 
 
 def _cut(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits | None) -> Cut:
-    """The cut is found once per network, input shape and layer: it depends on structure, not on weights."""
+    """The cut is found once per network, input shape and layer, and again when weights were changed.
+
+    Its place follows from the structure; that the head pools by its mean may cease to hold with training.
+    """
+    if not torch.isfinite(inputs).all():
+        raise UnsuitableImage("The network's input holds values that are not finite (nan or inf); mend them.")
     known = _CUTS.setdefault(network, {})
-    key = (tuple(inputs.shape[1:]), layer, logits)
+    key = (tuple(inputs.shape[1:]), layer, logits, _state(network))
     if key not in known:
+        if len(known) >= _MOST_CUTS:  # a new lambda, or new weights, at every call
+            known.clear()
         known[key] = find_cut(network, inputs, layer, logits=logits)
     return known[key]
+
+
+def _state(network: nn.Module) -> int:
+    """Another number after any of the network's parameters was written to or replaced."""
+    parameters = (p for module in modules(network) for p in module._parameters.values() if p is not None)  # noqa: SLF001 - torch's own table; Module.parameters() takes milliseconds
+    return hash(tuple((id(p), 0 if p.is_inference() else p._version) for p in parameters))  # noqa: SLF001 - torch's own count of writes
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """The tensor's bytes in C order, whatever its type (NumPy has no bfloat16)."""
+    flat = tensor.detach().cpu().contiguous().flatten()
+    return flat.view(torch.uint8).numpy().data
 
 
 def _batch_of_one(network: nn.Module, image: Tensor) -> Tensor:

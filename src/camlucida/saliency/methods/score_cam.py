@@ -19,7 +19,7 @@ def score_cam(recording: Recording, *, variant: str = "increase", progress: Prog
 
     The paper is not of one mind: Algorithm 1 passes the scores through a softmax over the channels (variant
     "softmax"), the text does not (variant "increase"). One sweep serves all findings. A constant channel has
-    no min-max and weighs nothing.
+    no min-max and scores 0: it weighs nothing, except in the softmax.
     """
     weights = [
         _channel_scores(recording, sample, progress)[:, list(recording.findings)]
@@ -55,7 +55,8 @@ def _masks(activations: Tensor, image: Tensor) -> Iterator[tuple[Tensor, Tensor]
         channels = activations[start : start + size]
         masks = interpolate(channels[:, None], size=space, mode=mode, align_corners=False)
         low, high = masks.flatten(1).amin(dim=1), masks.flatten(1).amax(dim=1)
-        alive = high > low
+        cells = channels.flatten(1)
+        alive = (cells != cells[:, :1]).any(dim=1) & (high > low)  # upsampling a constant may round unevenly
         shape = (-1, *[1] * (masks.ndim - 1))
         spread = torch.where(alive, high - low, 1)
         yield (masks - low.reshape(shape)) / spread.reshape(shape), alive
