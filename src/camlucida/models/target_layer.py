@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from camlucida.errors import NoTargetLayer, UnsuitableImage, UnsupportedNetwork
+from camlucida.errors import NoTargetLayer, UnsupportedNetwork
 from camlucida.models.cut import (
     Cut,
     Logits,
@@ -159,19 +159,9 @@ def _probe(network: nn.Module, example: Tensor, logits: Logits | None) -> _Trace
             stack.callback(handle.remove)
         inputs = example.detach().clone().requires_grad_() * 1.0  # no leaf: the network may work in place
         with probe:
-            returned = _forward(network, inputs)
+            returned = network(inputs)
         output = read_output(returned, probe.probabilities, logits)
         return _Trace(probe.steps, output.logits, probe.attention)
-
-
-def _forward(network: nn.Module, inputs: Tensor) -> Any:
-    try:
-        return network(inputs)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise UnsuitableImage(
-            f"The network fails on an input of shape {tuple(inputs.shape)}, {inputs.dtype}: "
-            f"{str(error).partition(chr(10))[0]}."
-        ) from error
 
 
 def _last_that_matters(candidates: list[_Step], trace: _Trace, met_again: Callable[[_Step], bool]) -> _Step:
@@ -232,7 +222,9 @@ def _met_again(network: nn.Module, example: Tensor, step: _Step, logits: Logits 
 def _same(tensor: Tensor, step: _Step) -> bool:
     if step.cut.call == 0 or step.version != _version(step.tensor):
         return tensor.shape == step.tensor.shape
-    return tensor.shape == step.tensor.shape and torch.allclose(tensor, step.tensor, rtol=1e-3, atol=1e-5)
+    return tensor.shape == step.tensor.shape and torch.allclose(
+        tensor, step.tensor, rtol=1e-3, atol=1e-5, equal_nan=True
+    )
 
 
 def _named(candidates: list[_Step], network: nn.Module, layer: str) -> _Step:

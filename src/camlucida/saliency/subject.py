@@ -108,8 +108,18 @@ def _cut(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits |
     if key not in known:
         if len(known) >= _MOST_CUTS:  # a new lambda, or new weights, at every call
             known.clear()
-        known[key] = find_cut(network, inputs, layer, logits=logits)
+        known[key] = _find(network, inputs, layer, logits)
     return known[key]
+
+
+def _find(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits | None) -> Cut:
+    try:
+        return find_cut(network, inputs, layer, logits=logits)
+    except (RuntimeError, ValueError, IndexError) as error:  # from the network's own forward pass
+        raise UnsuitableImage(
+            f"The network fails on an input of shape {tuple(inputs.shape)}, {inputs.dtype}: "
+            f"{str(error).partition(chr(10))[0]}."
+        ) from error
 
 
 def _state(network: nn.Module) -> int:
