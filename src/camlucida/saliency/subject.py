@@ -124,8 +124,15 @@ def _find(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits 
 
 def _state(network: nn.Module) -> int:
     """Another number after any of the network's parameters was written to or replaced."""
-    parameters = (p for module in modules(network) for p in module._parameters.values() if p is not None)  # noqa: SLF001 - torch's own table; Module.parameters() takes milliseconds
-    return hash(tuple((id(p), 0 if p.is_inference() else p._version) for p in parameters))  # noqa: SLF001 - torch's own count of writes
+    state = 0
+    try:
+        for module in modules(network):
+            for parameter in module._parameters.values():  # noqa: SLF001 - torch's own table; parameters() is slow
+                if parameter is not None:
+                    state += 31 * id(parameter) + parameter._version  # noqa: SLF001 - torch's count of writes
+    except RuntimeError:  # made in inference mode, where writes are not counted; find_cut refuses it
+        return 0
+    return state
 
 
 def _bytes(tensor: Tensor) -> memoryview:
