@@ -53,6 +53,7 @@ disease: look at the maps."
 
 [input]
 modality = ["DX", "CR", ""]
+phantoms = "never"
 channels = 1
 size = [128, 128]
 fit = "stretch"

@@ -47,6 +47,7 @@ limits = "Phantoms only: it has never seen a CT, and what it says of one means n
 
 [input]
 modality = ["CT"]
+phantoms = "only"
 channels = 1
 size = [32, 96, 96]
 fit = "stretch"

@@ -52,6 +52,7 @@ limits = "Phantoms only: it has never seen a radiograph, and what it says of one
 
 [input]
 modality = ["DX", "CR", ""]
+phantoms = "only"
 channels = 1
 size = [128, 128]
 fit = "stretch"

@@ -225,3 +225,29 @@ def test_the_pipeline_itself_loads_no_torch():
     code = "import sys, camlucida.pipeline, camlucida.cli.demo; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("phantoms", "wanted"), [("also", 2), ("only", 2), ("never", 0)])
+def test_a_model_for_patients_is_not_asked_about_phantoms_unless_named(
+    home, films, tmp_path, phantoms, wanted
+):
+    card = {**CARD["input"], "phantoms": phantoms}
+    Registry(home.folder).add(write_model(tmp_path / "model", input=card))
+    take_in(home, films)
+    models = pipeline.current_models(home)
+    pipeline.want(home, models)
+    assert len(rows(home)) == wanted
+    pipeline.want(home, models, named=True)
+    assert len(rows(home)) == 2
+
+
+def test_a_model_trained_on_phantoms_is_not_asked_about_patients_unless_named(home, tmp_path):
+    Picture.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "patient.png")
+    card = {**CARD["input"], "phantoms": "only"}
+    Registry(home.folder).add(write_model(tmp_path / "model", input=card))
+    take_in(home, tmp_path / "patient.png")
+    models = pipeline.current_models(home)
+    pipeline.want(home, models)
+    assert not rows(home)
+    pipeline.want(home, models, named=True)
+    assert len(rows(home)) == 1

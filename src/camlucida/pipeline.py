@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from camlucida.errors import CamlucidaError, InputError
-from camlucida.models.card import CARD, ModelCard, read_card
+from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import explanations, studies
 from camlucida.store.blobs import digest_of_file
@@ -93,13 +93,16 @@ def current_models(home: Home) -> list[Registered]:
     return current
 
 
-def want(home: Home, models: Sequence[Registered], method: str = METHOD) -> None:
-    """Want an explanation of every image by every model that is made for its modality and its kind."""
+def want(home: Home, models: Sequence[Registered], method: str = METHOD, *, named: bool = False) -> None:
+    """Want an explanation of every image by every model that is made for its modality and its kind.
+
+    `named`: the user named these models, so one that was trained on phantoms is asked about patients too.
+    """
     for model in models:
         card = read_card(model.folder)
         with home.database.write() as session:
             for image in explanations.unseen(session, model.digest, method):
-                if _is_for(card, image):
+                if _is_for(card, image) and (named or _by_itself(card, image)):
                     explanations.want(session, image.id, model.digest, method)
 
 
@@ -137,6 +140,13 @@ def _is_for(card: ModelCard, image: ImageRow) -> bool:
     """Whether the image is of the kind that the model takes at all: a CT model is not asked about films."""
     modality = not card.modality or not image.modality or image.modality in card.modality
     return modality and len(image.header["space"]) == card.preparation.space
+
+
+def _by_itself(card: ModelCard, image: ImageRow) -> bool:
+    """Whether the station asks this model unbidden: phantoms and patients need not be for the same models."""
+    if card.phantoms is Phantoms.ALSO:
+        return True
+    return image.study.phantom == (card.phantoms is Phantoms.ONLY)
 
 
 def _explain_all(home: Home, model: Registered, waiting: Sequence[int]) -> Iterator[Outcome]:

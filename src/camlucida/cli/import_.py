@@ -45,7 +45,7 @@ def import_(
         with closing(Home.open(home or settings().home)) as opened:
             models = _models(opened, model or [])
             complete = take_in(opened, files or [])
-            complete &= explain_waiting(opened, models, thorough=not files)
+            complete &= explain_waiting(opened, models, thorough=not files, named=bool(model))
     except KeyboardInterrupt:
         messages.note("Stopped. What is done is kept; `camlucida import` without files goes on from here.")
         raise typer.Exit(130) from None
@@ -75,13 +75,13 @@ def take_in(home: Home, paths: Sequence[Path]) -> bool:
     return not refused
 
 
-def explain_waiting(home: Home, models: Sequence[Registered], *, thorough: bool) -> bool:
+def explain_waiting(home: Home, models: Sequence[Registered], *, thorough: bool, named: bool = False) -> bool:
     """Explain what these models have not explained yet, with a progress bar; whether nothing failed.
 
-    `thorough` reads what is kept and computes again what is damaged.
+    `thorough` reads what is kept and computes again what is damaged; `named`: the user named the models.
     """
     explanations.mend(home, thorough=thorough)
-    pipeline.want(home, models)
+    pipeline.want(home, models, named=named)
     total = explanations.count_waiting(home, [model.digest for model in models])
     with messages.progress() as bar:
         outcomes = list(bar.track(pipeline.explain_wanted(home, models), total, description="Explaining"))

@@ -47,6 +47,14 @@ class Task(StrEnum):
     REGRESSION = "regression"
 
 
+class Phantoms(StrEnum):
+    """Whether the station asks the model about phantoms by itself; whoever names the model always may."""
+
+    ALSO = "also"
+    ONLY = "only"  # trained on phantoms: what it says of a patient is worth nothing
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What is known of a model; the fields are the keys of model.toml.
@@ -64,6 +72,7 @@ class ModelCard:
     output: Output
     task: Task
     modality: tuple[str, ...]
+    phantoms: Phantoms
     preparation: Preparation
     findings: tuple[Finding, ...]
     target_layer: str | None
@@ -141,7 +150,7 @@ def _toml(path: Path) -> dict[str, Any]:
 def _card(table: "_Table") -> ModelCard:
     weights = table.text("weights")
     output, task = table.choice("output", Output), table.choice("task", Task, Task.CLASSIFICATION)
-    modality, preparation = _input(table.table("input"))
+    modality, phantoms, preparation = _input(table.table("input"))
     card = ModelCard(
         name=table.matching("name", _NAME, "1 to 64 of a-z, 0-9, '.', '_' and '-'"),
         version=table.matching("version", _VERSION, "1 to 64 of A-Z, a-z, 0-9, '.', '_', '+' and '-'"),
@@ -152,6 +161,7 @@ def _card(table: "_Table") -> ModelCard:
         output=output,
         task=task,
         modality=modality,
+        phantoms=phantoms,
         preparation=preparation,
         findings=_findings(table),
         target_layer=table.text("target_layer", "") or None,
@@ -194,8 +204,9 @@ def _logits(table: "_Table") -> str | None:
     return table.matching("logits", _LOGITS, "“key:NAME” of a dict or “index:N” of a tuple")
 
 
-def _input(table: "_Table") -> tuple[tuple[str, ...], Preparation]:
+def _input(table: "_Table") -> tuple[tuple[str, ...], Phantoms, Preparation]:
     modality = table.texts("modality")
+    phantoms = Phantoms(table.one_of("phantoms", tuple(Phantoms), Phantoms.ALSO))
     size = _size(table)
     channels = table.integer("channels", 1, 1)
     if channels not in {1, 3}:
@@ -215,7 +226,7 @@ def _input(table: "_Table") -> tuple[tuple[str, ...], Preparation]:
         **_intensity(table),
     }
     table.refuse_unknown()
-    return modality, Preparation(**fields)
+    return modality, phantoms, Preparation(**fields)
 
 
 def _size(table: "_Table") -> tuple[int, ...]:
