@@ -115,7 +115,6 @@ def refuse_other_count(card: ModelCard, count: int) -> None:
 
 
 @cache
-@cache
 def logits_adapter(where: str | None) -> Logits | None:
     """What takes the logits out of what a network returns: "key:NAME", "index:N", or None."""
     if where is None:
