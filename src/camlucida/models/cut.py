@@ -11,7 +11,7 @@ returned after a module's exit ("features.norm5 → relu": DenseNet applies its 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -62,11 +62,15 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a network said: logits (batch, finding), and the function that it put after them, if any."""
+    """What a network said: logits (batch, finding), and the function that it put after them, if any.
+
+    `training` are the modules that were in training mode before.
+    """
 
     logits: Tensor
     activation: str | None
     looks_like_probabilities: bool = False
+    training: tuple[nn.Module, ...] = ()
 
 
 def run(
@@ -96,7 +100,12 @@ def run(
         torch.set_grad_enabled(mode=graph)
         return replaced
 
-    with as_it_was(network), torch.inference_mode(mode=False), torch.no_grad(), ExitStack() as stack:
+    with (
+        as_it_was(network) as training,
+        torch.inference_mode(mode=False),
+        torch.no_grad(),
+        ExitStack() as stack,
+    ):
         head = _Head(cut.call, cross)
         handle = _watch(network, cut, head, cross, stack)
         try:
@@ -109,16 +118,21 @@ def run(
                 handle.remove()
     if not passed:
         raise NoTargetLayer(f"The forward pass did not come by “{cut.name}”; find the target layer again.")
-    return output
+    return replace(output, training=training)
 
 
 @contextmanager
-def as_it_was(network: nn.Module) -> Iterator[None]:
+def as_it_was(
+    network: nn.Module, training: tuple[nn.Module, ...] | None = None
+) -> Iterator[tuple[nn.Module, ...]]:
     """Evaluation mode inside, and nothing compiled; every module's own training flag afterwards.
+
+    Gives the modules that were in training mode; who knows them already spares the walk over all modules.
 
     Backward passes belong inside too: a checkpointed part runs forward again in them.
     """
-    training = [module for module in modules(network) if module.training]
+    if training is None:
+        training = tuple(module for module in modules(network) if module.training)
     for module in training:
         module.training = False
     compiler = sys.modules.get(
@@ -126,7 +140,7 @@ def as_it_was(network: nn.Module) -> Iterator[None]:
     )  # loading it takes seconds; where it is not, nothing is compiled
     try:
         with torch.compiler.set_stance("force_eager") if compiler else nullcontext():
-            yield
+            yield training
     finally:
         for module in training:
             module.training = True

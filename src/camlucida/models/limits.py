@@ -17,12 +17,13 @@ def explainable(network: nn.Module) -> nn.Module:
     original = _unwrapped(network)
     if not isinstance(original, nn.Module):
         raise UnsupportedNetwork(f"A network is a torch.nn.Module; this is a {type(network).__name__}.")
-    if any(isinstance(module, jit.ScriptModule) for module in modules(original)):
+    kinds = {type(module) for module in modules(original)}  # asked at every explanation: kinds are few
+    if any(issubclass(kind, jit.ScriptModule) for kind in kinds):
         raise UnsupportedNetwork(
             "TorchScript runs without Python hooks, so its layers cannot be watched; load the Python model "
             "with its state dict, or export it with torch.export to a .pt2."
         )
-    _refuse_quantised(original)
+    _refuse_quantised(kinds)
     return original
 
 
@@ -36,10 +37,10 @@ def _unwrapped(network: nn.Module) -> nn.Module:
         network = inner
 
 
-def _refuse_quantised(network: nn.Module) -> None:
-    for module in modules(network):
-        if "quantized" in type(module).__module__:
+def _refuse_quantised(kinds: set[type[nn.Module]]) -> None:
+    for kind in kinds:
+        if "quantized" in kind.__module__:
             raise UnsupportedNetwork(
-                f"The network has quantised layers ({type(module).__name__}); integers have no gradients: "
+                f"The network has quantised layers ({kind.__name__}); integers have no gradients: "
                 "explain the float32 network that it was made from."
             )

@@ -72,7 +72,8 @@ class Recording:
     @cached_property
     def _leaf_gradients(self) -> Tensor:
         """By what the head was given, the activations or their means: (batch, finding, channel, *grid)."""
-        with as_it_was(self.network), torch.inference_mode(mode=False), torch.enable_grad():
+        evaluating = as_it_was(self.network, self.output.training)
+        with evaluating, torch.inference_mode(mode=False), torch.enable_grad():
             gradients = self._backward_once() if self.cut.pooled else self._backward_for_each()
         return gradients.transpose(0, 1)
 
