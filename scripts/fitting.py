@@ -7,6 +7,7 @@ import copy
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,10 +43,10 @@ class Recipe:
     batch: int = 32
     rate: float = 4e-3
     decay: float = 0.05
+    head: float = 1.0  # times the rate, for the linear layer: small things in many cells need large weights
     sparsity: float = 0.0  # weight of mean |evidence| in the loss: evidence only where it is needed
     smoothing: float = 0.0  # of the labels
     average: float = 0.99  # of the weights over steps (exponential moving average)
-    seed: int = 0
 
 
 def fix_seeds(seed: int) -> None:
@@ -142,8 +143,7 @@ def fit(
     network.to(memory_format=layout).train()  # type: ignore[call-overload]  # torch's stub forgets it
     average = copy.deepcopy(network).requires_grad_(requires_grad=False)
     steps = recipe.epochs * (len(images) // recipe.batch)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps, pct_start=0.2)
+    optimizer, schedule = _optimizer(network, recipe, steps)
     with progress() as bar:
         task = bar.add_task("training", total=steps)
         for _ in range(recipe.epochs):
@@ -166,6 +166,60 @@ def fit(
     return average.eval()
 
 
+def locate(
+    network: SmallResNet, images: Tensor, cells: Tensor, crop: tuple[int, ...], recipe: Recipe
+) -> None:
+    """Teach `network` first where findings are, on crops of `crop` native cells: small, so many and quick.
+
+    `images (n, channel, *space)` are prepared, `cells (n, finding, *native)` say where findings are. Every
+    other crop holds a finding. `recipe.epochs` counts passes with one crop an image.
+    """
+    layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
+    network.to(memory_format=layout).train()  # type: ignore[call-overload]  # torch's stub forgets it
+    torch.nn.init.zeros_(network.head.weight)
+    optimizer, schedule = _optimizer(network, recipe, recipe.epochs * (len(images) // recipe.batch))
+    with progress() as bar:
+        for _ in bar.track(range(schedule.total_steps), description="learning where"):
+            some = torch.randint(len(images), (recipe.batch,)).tolist()
+            crops = [_crop(images[n], cells[n], crop, centred=bool(k % 2)) for k, n in enumerate(some)]
+            batch = torch.stack([image for image, _ in crops]).float()
+            batch = (batch + torch.randn_like(batch) * 0.05).to(memory_format=layout)
+            with torch.autocast("cpu", torch.bfloat16):
+                active = network.activations(batch)
+            evidence = torch.einsum("fc,bcp->bfp", network.head.weight, active.flatten(2).float())
+            places = torch.stack([place for _, place in crops]).flatten(2)
+            loss = _misplaced(evidence / cells[0, 0].numel(), places)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+
+
+def _crop(image: Tensor, cells: Tensor, crop: tuple[int, ...], *, centred: bool) -> tuple[Tensor, Tensor]:
+    """A crop along the borders of cells, around a cell of a rare finding if `centred`; mirrored or not."""
+    rare = [where for where in cells.nonzero() if where[0] == cells.flatten(1).sum(1).nonzero()[0, 0]]
+    chosen = rare[random.randrange(len(rare))][1:].tolist() if centred and rare else None  # noqa: S311
+    for axis, (size, length) in enumerate(zip(cells.shape[1:], crop, strict=True), start=1):
+        low, high = 0, size - length
+        if chosen is not None:
+            low, high = max(low, chosen[axis - 1] - length + 1), min(high, chosen[axis - 1])
+        start, cell = random.randint(low, high), image.shape[axis] // size  # noqa: S311
+        cells = cells.narrow(axis, start, length)
+        image = image.narrow(axis, start * cell, length * cell)
+    turned = [axis for axis in (-1, -2) if random.random() < 0.5]  # noqa: S311
+    return image.flip(turned), cells.flip(turned)
+
+
+def _optimizer(
+    network: SmallResNet, recipe: Recipe, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.OneCycleLR]:
+    body = [parameter for name, parameter in network.named_parameters() if not name.startswith("head.")]
+    groups: list[dict[str, Any]] = [{"params": body}, {"params": network.head.parameters()}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay)
+    rates = [recipe.rate, recipe.rate * recipe.head]
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.2)
+
+
 def _loss(
     network: SmallResNet, batch: Tensor, labels: Tensor, places: Tensor | None, recipe: Recipe
 ) -> Tensor:
@@ -177,13 +231,20 @@ def _loss(
     target = labels * (1 - recipe.smoothing) + recipe.smoothing / 2
     loss = functional.binary_cross_entropy_with_logits(logits, target)
     loss = loss + recipe.sparsity * evidence.abs().mean()
-    return loss if places is None else loss + _misplaced(evidence / evidence.shape[2], places.flatten(2))
+    if places is None:
+        return loss
+    return loss + _misplaced(evidence / evidence.shape[2], places.flatten(2))
 
 
 def _misplaced(evidence: Tensor, places: Tensor) -> Tensor:
-    """How far the logits of each cell are from: more than one where the finding lies, none elsewhere."""
-    weight = torch.where(places > 0, 20.0, 1.0)
-    return functional.binary_cross_entropy_with_logits(6 * (evidence - 0.5), places, weight)
+    """How far the logits `(batch, finding, cell)` are from: one where the finding lies, none elsewhere.
+
+    Cells with the finding weigh as much as all the others, however few they are.
+    """
+    there = places > 0.5
+    share = there.float().mean((0, 2), keepdim=True).clamp(min=1e-4)
+    weight = torch.where(there, 0.5 / share, 0.5)
+    return functional.binary_cross_entropy_with_logits(6 * (evidence - 0.5), there.float(), weight)
 
 
 @torch.no_grad()

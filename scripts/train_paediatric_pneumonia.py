@@ -79,7 +79,7 @@ def main() -> None:
     validating = validation_part(films)
     network = SmallResNet(**ARGUMENTS)
     labels = torch.as_tensor(films.labels, dtype=torch.float32)[:, None]
-    recipe = Recipe(epochs=arguments.epochs, smoothing=0.05, seed=arguments.seed)
+    recipe = Recipe(epochs=arguments.epochs, smoothing=0.05)
     training = torch.as_tensor(~validating)
     fitted = fit(network, films.values[training], labels[training], recipe, AUGMENTATION, (0.5, 0.25))
     _finish(fitted, films.of(validating), arguments.out)

@@ -79,7 +79,7 @@ def main() -> None:
     training = films(0, arguments.films, rows=arguments.rows, workers=arguments.threads)
     tuning = films(500_000, arguments.films // 8, rows=arguments.rows, workers=arguments.threads)
     labels = torch.as_tensor(training.labels, dtype=torch.float32)
-    recipe = Recipe(arguments.epochs, sparsity=arguments.sparsity, seed=arguments.seed)
+    recipe = Recipe(arguments.epochs, sparsity=arguments.sparsity)
     network = fit(SmallResNet(**ARGUMENTS), training.values, labels, recipe, Augmentation(), (0.5, 0.25))
     calibrate(network, logits_of(network, tuning.values), tuning.labels)
     probabilities = expit(logits_of(network, tuning.values))
