@@ -44,7 +44,7 @@ def test_list_shows_what_is_registered(model):
     assert "two-findings" not in result.stdout
     call("add", model)
     said = call("list")
-    assert "two-findings │ 1.0.0 │ in use │ 2 │ 8×6 │ linear" in said
+    assert "two-findings 1.0.0 in use 2 8×6 linear" in said
 
 
 def test_show_tells_the_card_and_its_codes(model):
@@ -52,7 +52,7 @@ def test_show_tells_the_card_and_its_codes(model):
     said = call("show", "two-findings")
     assert "intended use Tests." in said
     assert "takes CR or DX, 32×24" in said
-    assert "Pneumothorax │ 36118008 SCT “Pneumothorax” │ 0.25" in said
+    assert "Pneumothorax 36118008 SCT “Pneumothorax” 0.25" in said
     assert "digest" in said
     assert "state in use" in said
 
@@ -87,7 +87,7 @@ def test_check_of_several_goes_on_after_one_that_fails(tmp_path, home):
 def test_retire_marks_a_version(model):
     call("add", model)
     assert "two-findings@1.0.0 is retired since" in call("retire", "two-findings@1.0.0")
-    assert "│ retired │" in call("list")
+    assert " retired " in call("list")
 
 
 def test_an_impossible_card_is_one_line_and_exit_code_1(tmp_path):

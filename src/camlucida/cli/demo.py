@@ -13,6 +13,7 @@ import typer
 from camlucida import pipeline
 from camlucida.cli import messages
 from camlucida.cli.import_ import explain_waiting, take_in
+from camlucida.cli.interruption import stopping_between_steps
 from camlucida.cli.serve import show
 from camlucida.settings import settings
 from camlucida.store.home import Home
@@ -58,8 +59,10 @@ def demo(
 
 def prepare(home: Home, files: Sequence[Path]) -> bool:
     """Register the shipped models, keep the example studies, explain all; whether nothing was left out."""
-    for registered in pipeline.register_shipped(home):
-        messages.say(f"Registered the model {registered.key}.")
+    with stopping_between_steps() as check:
+        for registered in pipeline.register_shipped(home):
+            messages.say(f"Registered the model {registered.key}.")
+            check()
     for key in pipeline.changed_shipped(home):
         messages.note(
             f"{key} was registered here with other files, which are used; another --home starts anew."
@@ -79,9 +82,14 @@ def write_phantoms(folder: Path) -> Path:
         return folder
     from camlucida.examples.phantom.dicom import write_demo_studies  # noqa: PLC0415 - the first start only
 
-    with messages.progress() as bar:
+    with messages.progress() as bar, stopping_between_steps() as check:
         task = bar.add_task("Drawing phantoms", total=None)
-        write_demo_studies(folder, lambda done, total: bar.update(task, completed=done, total=total))
+
+        def step(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            check()
+
+        write_demo_studies(folder, step)
     note.write_text(json.dumps(_digests(folder), indent=1), "utf-8")
     return folder
 

@@ -9,6 +9,7 @@ import typer
 
 from camlucida import pipeline
 from camlucida.cli import messages
+from camlucida.cli.interruption import stopping_between_steps
 from camlucida.errors import ModelError
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.settings import settings
@@ -65,10 +66,11 @@ def take_in(home: Home, paths: Sequence[Path]) -> bool:
     found = pipeline.find(paths)
     new = known = 0
     refused = []
-    with messages.progress() as bar:
+    with messages.progress() as bar, stopping_between_steps() as check:
         for intake in bar.track(pipeline.take_in(home, found), len(found), description="Reading"):
             new, known = new + intake.new, known + intake.known
             refused += [f"{intake.name}: {intake.error}"] if intake.error else []
+            check()
     for line in refused:
         messages.complain(line)
     messages.say(f"{messages.count(new, 'new image')}, {known} known already, {len(refused)} refused.")
@@ -83,8 +85,11 @@ def explain_waiting(home: Home, models: Sequence[Registered], *, thorough: bool,
     explanations.mend(home, thorough=thorough)
     pipeline.want(home, models, named=named)
     total = explanations.count_waiting(home, [model.digest for model in models])
-    with messages.progress() as bar:
-        outcomes = list(bar.track(pipeline.explain_wanted(home, models), total, description="Explaining"))
+    outcomes = []
+    with messages.progress() as bar, stopping_between_steps() as check:
+        for outcome in bar.track(pipeline.explain_wanted(home, models), total, description="Explaining"):
+            outcomes.append(outcome)
+            check()
     for outcome in dict.fromkeys(outcomes):  # the same reason for a hundred images is said once
         if outcome.state is State.FAILED:
             messages.complain(f"{outcome.model}: {outcome.reason}")
