@@ -369,7 +369,7 @@ def geometry() -> list[Case]:
 
 
 def scales() -> list[Case]:
-    """Logits per cell at full colour: 4 / sqrt(cells), to the nearest (in ratio) of 1, 2, 5, 10, ..."""
+    """Logits per cell at full colour: 5 / sqrt(cells), to the nearest (in ratio) of 1, 2, 3, 5, 10, ..."""
     shapes = (
         [1, 1],
         [4, 4],
@@ -385,11 +385,11 @@ def scales() -> list[Case]:
         [32, 32, 32],
         [200, 200, 200],
     )
-    series = [float(f"{m}e{e}") for e in range(-4, 3) for m in (1, 2, 5)]
+    series = [float(f"{m}e{e}") for e in range(-4, 3) for m in (1, 2, 3, 5)]
     return [
         {
             "native_shape": shape,
-            "scale": max(1e-3, min(series, key=lambda s: abs(math.log(s * math.sqrt(math.prod(shape)) / 4)))),
+            "scale": max(1e-3, min(series, key=lambda s: abs(math.log(s * math.sqrt(math.prod(shape)) / 5)))),
         }
         for shape in shapes
     ]

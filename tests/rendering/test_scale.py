@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camlucida.records import Geometry, SaliencyMap, Unit
-from camlucida.rendering.scale import fixed_scale, round_1_2_5, scale_of
+from camlucida.rendering.scale import fixed_scale, rounded, scale_of
 
 CASES = json.loads((Path(__file__).resolve().parents[1] / "vectors" / "scale.json").read_text())["cases"]
 
@@ -22,11 +22,11 @@ def test_it_never_falls_below_a_thousandth():
 
 
 @pytest.mark.parametrize(
-    ("value", "rounded"), [(0.99, 1), (1.4, 1), (1.45, 2), (3.1, 2), (3.2, 5), (7.0, 5), (7.2, 10)]
+    ("value", "nearest"), [(0.99, 1), (1.4, 1), (1.45, 2), (2.4, 2), (2.5, 3), (3.9, 5), (7.0, 5), (7.2, 10)]
 )
-def test_rounding_is_in_ratio(value, rounded):
-    assert round_1_2_5(value) == rounded
-    assert round_1_2_5(value / 1000) == pytest.approx(rounded / 1000)
+def test_rounding_is_in_ratio(value, nearest):
+    assert rounded(value) == nearest
+    assert rounded(value / 1000) == pytest.approx(nearest / 1000)
 
 
 def saliency_map(unit, values):
@@ -38,7 +38,7 @@ def saliency_map(unit, values):
 
 def test_logits_have_the_scale_of_the_grid_whatever_the_map():
     hot = saliency_map(Unit.LOGIT, [np.full((7, 7), 30.0)])
-    assert scale_of(hot, 0) == fixed_scale((7, 7)) == 0.5
+    assert scale_of(hot, 0) == fixed_scale((7, 7)) == 1.0
 
 
 def test_a_map_without_a_unit_has_the_scale_of_its_peak():

@@ -12,11 +12,11 @@ SMALLEST = 1e-3  # logits
 
 
 def fixed_scale(native_shape: Sequence[int]) -> float:
-    """Logits per cell at full colour: 4 / sqrt(number of cells), rounded in ratio to 1, 2, 5, 10, …, ≥ 1e-3.
+    """Logits per cell at full colour: 5 / sqrt(number of cells), rounded to 1, 2, 3, 5, 10, …, ≥ 1e-3.
 
-    A finding whose evidence of 4 logits lies in the square root of all cells is shown in full colour there.
+    A finding whose evidence of 5 logits lies in the square root of all cells is shown in full colour there.
     """
-    return max(SMALLEST, round_1_2_5(4 / math.sqrt(math.prod(native_shape))))
+    return max(SMALLEST, rounded(5 / math.sqrt(math.prod(native_shape))))
 
 
 def scale_of(saliency_map: SaliencyMap, index: int) -> float:
@@ -30,8 +30,8 @@ def scale_of(saliency_map: SaliencyMap, index: int) -> float:
     return peak if peak > 0 else 1.0
 
 
-def round_1_2_5(value: float) -> float:
-    """The nearest, in ratio, of …, 0.1, 0.2, 0.5, 1, 2, 5, 10, …"""
+def rounded(value: float) -> float:
+    """The nearest, in ratio, of …, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, …"""
     exponent = math.floor(math.log10(value))
-    series = [float(f"{mantissa}e{power}") for power in (exponent, exponent + 1) for mantissa in (1, 2, 5)]
+    series = [float(f"{mantissa}e{power}") for power in (exponent, exponent + 1) for mantissa in (1, 2, 3, 5)]
     return min(series, key=lambda candidate: abs(math.log(candidate / value)))
