@@ -231,13 +231,17 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("models", nargs="*", choices=MODELS, default=list(MODELS), help="which models")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"some of {', '.join(MODELS)}; all")
     parser.add_argument("--data", type=Path, help="folder that holds kermany224/ and nih/")
     parser.add_argument("--films", type=int, default=300, help="held-out phantom films")
     parser.add_argument("--volumes", type=int, default=120, help="held-out phantom CTs")
     parser.add_argument("--threads", type=int, default=2, help="processor threads")
     parser.add_argument("--write", action="store_true", help="write the tables into the models' README.md")
     arguments = parser.parse_args()
+    arguments.models = arguments.models or list(MODELS)
+    for name in arguments.models:
+        if name not in MODELS:
+            parser.error(f"“{name}” does not ship; it is one of {', '.join(MODELS)}")
     if "paediatric-pneumonia" in arguments.models and arguments.data is None:
         parser.error(
             "paediatric-pneumonia is measured on real radiographs: give --data, or name other models"

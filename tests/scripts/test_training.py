@@ -113,3 +113,11 @@ def test_a_script_explains_itself(script):
     )
     assert "--epochs" in result.stdout
     assert "--seed" in result.stdout
+
+
+def test_measuring_all_models_asks_for_the_real_radiographs():
+    result = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, str(SCRIPTS / "measure_models.py")], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "give --data" in result.stderr
