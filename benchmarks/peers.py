@@ -54,7 +54,7 @@ def captum(network: nn.Module, image: Tensor, findings: int) -> list[object]:
 
 def _let_torchvision_import() -> None:
     """The registry's torchvision is a CUDA build; beside a CPU torch it lacks two operators' schemas."""
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() and not _KEPT:
         library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch's
         for schema in (
             "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",

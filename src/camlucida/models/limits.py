@@ -14,7 +14,7 @@ def explainable(network: nn.Module) -> nn.Module:
     UnsupportedNetwork
         TorchScript, a quantised network, or no network at all.
     """
-    original = _unwrapped(network)
+    original = unwrapped(network)
     if not isinstance(original, nn.Module):
         raise UnsupportedNetwork(f"A network is a torch.nn.Module; this is a {type(network).__name__}.")
     kinds = {type(module) for module in modules(original)}  # asked at every explanation: kinds are few
@@ -27,7 +27,8 @@ def explainable(network: nn.Module) -> nn.Module:
     return original
 
 
-def _unwrapped(network: nn.Module) -> nn.Module:
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network itself, taken out of the wrappers of torch.compile and of DataParallel."""
     while True:
         inner = getattr(network, "_orig_mod", None)
         if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):

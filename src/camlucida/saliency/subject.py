@@ -13,7 +13,7 @@ from camlucida.errors import UnsuitableImage
 from camlucida.models.classifier import Classifier
 from camlucida.models.cut import Cut, Logits, modules
 from camlucida.models.head import HeadProof
-from camlucida.models.limits import explainable
+from camlucida.models.limits import explainable, unwrapped
 from camlucida.models.target_layer import find_cut
 from camlucida.records.finding import Finding
 from camlucida.records.geometry import Geometry, resizing
@@ -70,7 +70,7 @@ def of_classifier(model: Classifier, image: object, layer: str | None, *, scalar
         )
     model.check(image, scalar=scalar)
     prepared = model.prepare(image)
-    network = explainable(model.module)
+    network = _admitted(model.module)
     inputs = torch.from_numpy(prepared.values)[None].to(_device(network))
     cut = _cut(network, inputs, layer or model.card.target_layer, model.logits)
     proof = model.head if model.head is not None and model.head.target_layer == cut.name else None
@@ -79,7 +79,7 @@ def of_classifier(model: Classifier, image: object, layer: str | None, *, scalar
 
 def of_network(network: nn.Module, image: object, layer: str | None, logits: Logits | None) -> Subject:
     """A bare network and the tensor that it takes."""
-    network = explainable(network)
+    network = _admitted(network)
     if isinstance(image, np.ndarray):
         image = torch.from_numpy(np.asarray(image, np.float32))
     if not isinstance(image, Tensor):
@@ -90,6 +90,11 @@ def of_network(network: nn.Module, image: object, layer: str | None, logits: Log
     inputs = _batch_of_one(network, image)
     cut = _cut(network, inputs, layer, logits)
     return Subject(network, inputs, _as_image(inputs), cut, logits, np.eye(inputs.ndim - 1))
+
+
+def _admitted(network: nn.Module) -> nn.Module:
+    """The network out of its wrappers; one that cannot be explained is refused when it is first seen."""
+    return original if (original := unwrapped(network)) in _CUTS else explainable(network)
 
 
 _MOST_CUTS = 64
@@ -173,9 +178,9 @@ def _device(network: nn.Module) -> torch.device:
 
 def _as_image(inputs: Tensor) -> Image:
     """A tensor as something to look at: colour for three channels of a picture, else the channels' mean."""
-    values = inputs[0].detach().float().cpu().numpy()
+    values = inputs[0].detach().float()
     if inputs.ndim == 4 and len(values) == 3:
-        low, high = float(values.min()), float(values.max())
-        picture = (values - low) / (high - low or 1.0) * 255
-        return Image(np.moveaxis(picture, 0, -1).round().astype(np.uint8), Photometric.RGB)
-    return Image(np.ascontiguousarray(values.mean(axis=0, dtype=np.float32)))
+        low, high = (float(bound) for bound in values.aminmax())
+        picture = ((values - low) * (255 / ((high - low) or 1.0))).round().byte()
+        return Image(picture.permute(1, 2, 0).contiguous().cpu().numpy(), Photometric.RGB)
+    return Image(values.mean(dim=0).cpu().numpy())
