@@ -121,6 +121,16 @@ def run(
     return replace(output, training=training)
 
 
+def run_whole(network: nn.Module, inputs: Tensor, logits: Logits | None = None) -> Output:
+    """Run the network with gradients all the way from its input, whatever parts of it are frozen.
+
+    For use inside `as_it_was`, which the backward pass needs too.
+    """
+    with _Whole(0, lambda tensor: tensor) as whole:
+        returned = network(inputs)
+    return read_output(returned, whole.probabilities, logits)
+
+
 @contextmanager
 def as_it_was(
     network: nn.Module, training: tuple[nn.Module, ...] | None = None
@@ -224,6 +234,17 @@ class _Head(TorchFunctionMode):
                 return self.cross(result)
         note_probabilities(self.probabilities, func, args, kwargs, result)
         return result
+
+
+class _Whole(_Head):
+    """A head that begins at the input; a tensor that the network detaches stays part of the graph."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function_name(func) == "detach":
+            return args[0].clone()
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 def is_activation(result: Any) -> bool:

@@ -89,6 +89,7 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
             "method": saliency_map.method,
             "target_layer": saliency_map.target_layer,
             "unit": saliency_map.unit,
+            "contrasts": list(saliency_map.contrasts),
             "geometry": {
                 "native_shape": list(geometry.native_shape),
                 "pixel_shape": list(geometry.pixel_shape),
@@ -150,6 +151,7 @@ def _saliency_map(content: dict[str, Any], values: NDArray[np.float32]) -> Salie
         target_layer=content["target_layer"],
         geometry=geometry,
         unit=Unit(content["unit"]),
+        contrasts=tuple(content.get("contrasts", ())),
     )
 
 

@@ -23,6 +23,8 @@ class SaliencyMap:
     `values` has shape `(finding, *space)`, float32, signed, unnormalised, on the native grid.
     For each finding, `residual = logit - bias - sum(values)`: the part of the logit that the map does not
     explain. `bias` is the finding's logit when the target layer is silent (all activations zero).
+    `contrasts` are the findings that they are held against (Finer-CAM), one each, or none: the logits are
+    then those of the finding less a share of the other's.
     """
 
     findings: tuple[str, ...]
@@ -34,6 +36,15 @@ class SaliencyMap:
     target_layer: str
     geometry: Geometry
     unit: Unit = Unit.LOGIT
+    contrasts: tuple[str, ...] = ()
+
+    def label(self, index: int) -> str:
+        """What a map is of: the finding, and what it is held against."""
+        return (
+            f"{self.findings[index]} rather than {self.contrasts[index]}"
+            if self.contrasts
+            else self.findings[index]
+        )
 
     def evidence_for(self, index: int) -> float:
         """Sum of the values that argue for the finding (≥ 0)."""

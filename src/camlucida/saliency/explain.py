@@ -21,6 +21,7 @@ from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
 from camlucida.records.saliency_map import SaliencyMap
 from camlucida.saliency import trust
+from camlucida.saliency.contrast import Contrast
 from camlucida.saliency.method import Method, Progress
 from camlucida.saliency.methods import find_method
 from camlucida.saliency.recording import Recording
@@ -43,6 +44,7 @@ def explain(
     method: str = "grad-cam",
     variant: str | None = None,
     finding: FindingChoice = None,
+    contrast: SupportsIndex | str | Contrast | None = None,
     target_layer: str | None = None,
     logits: Logits | None = None,
     scalar: bool = False,
@@ -61,6 +63,9 @@ def explain(
         A key of `camlucida.METHODS`; `variant` picks one where the paper leaves a choice.
     finding
         Name or number of a finding, several of them, or None for all.
+    contrast
+        Another finding, by name or number: explains why the one rather than the other, y_c - y_d (Finer-CAM).
+        A `Contrast` says how strongly.
     target_layer
         Path of the layer that carries the maps; found by itself when None.
     logits
@@ -88,7 +93,7 @@ def explain(
         subject = of_classifier(model, image, target_layer, scalar=scalar)
     else:
         subject = of_network(model, image, target_layer, logits)
-    recording = _record(subject, finding)
+    recording = _record(subject, finding, _contrast(subject, known, contrast))
     maps = known.compute(recording, variant=chosen, progress=progress)[0].detach().float()
     _refuse_what_is_not_finite(recording, maps)
     prediction = _prediction(subject, recording)
@@ -98,7 +103,7 @@ def explain(
         prediction=prediction,
         saliency_map=saliency_map,
         trust=trust.report(saliency_map, known, subject.proof, cautions),
-        provenance=_provenance(subject, key, chosen, started),
+        provenance=_provenance(subject, recording.contrast, key, chosen, started),
     )
     return VisualExplanation(explanation, subject.image)
 
@@ -112,10 +117,23 @@ def _variant(method: Method, variant: str | None) -> str:
     return variant
 
 
-def _record(subject: Subject, finding: FindingChoice) -> Recording:
-    findings = _indices(finding, subject.findings(subject.cut.findings))
+def _contrast(
+    subject: Subject, method: Method, contrast: SupportsIndex | str | Contrast | None
+) -> Contrast | None:
+    if contrast is None:
+        return Contrast() if method.contrastive else None
+    if isinstance(contrast, Contrast):
+        return contrast
+    return Contrast(_index(contrast, subject.findings(subject.cut.findings)))
+
+
+def _record(subject: Subject, finding: FindingChoice, contrast: Contrast | None) -> Recording:
+    every = subject.findings(subject.cut.findings)
+    findings = _indices(finding, every)
+    if finding is None and contrast is not None and contrast.other is not None:
+        findings = tuple(index for index in findings if index != contrast.other)
     try:
-        return Recording(subject.network, subject.inputs, subject.cut, findings, subject.logits)
+        return Recording(subject.network, subject.inputs, subject.cut, findings, subject.logits, contrast)
     except NoTargetLayer:
         subject.forget_cut()
         raise
@@ -162,11 +180,10 @@ def _saliency_map(
     subject: Subject, recording: Recording, maps: Tensor, prediction: Prediction, key: str, method: Method
 ) -> SaliencyMap:
     """Maps (finding, *grid) as a record, with what they leave unexplained."""
-    chosen = list(recording.findings)
-    logits, bias = recording.logits[0, chosen].double(), recording.bias[0, chosen].double()
+    logits, bias = (recording.scores(rows)[0].double() for rows in (recording.logits, recording.bias))
     residual = logits - bias - maps.double().flatten(1).sum(dim=1)
     return SaliencyMap(
-        findings=tuple(prediction.findings[index].name for index in chosen),
+        findings=tuple(prediction.findings[number].name for number in recording.findings),
         values=np.ascontiguousarray(maps.cpu().numpy()),
         logits=tuple(logits.tolist()),
         bias=tuple(bias.tolist()),
@@ -175,10 +192,20 @@ def _saliency_map(
         target_layer=subject.cut.name,
         geometry=subject.geometry(tuple(maps.shape[1:])),
         unit=method.unit,
+        contrasts=_contrasts(recording, prediction),
     )
 
 
-def _provenance(subject: Subject, method: str, variant: str, started: float) -> Provenance:
+def _contrasts(recording: Recording, prediction: Prediction) -> tuple[str, ...]:
+    if recording.contrast is None:
+        return ()
+    others = recording.contrast.others(recording.logits, recording.findings)[0]
+    return tuple(prediction.findings[number].name for number in others.tolist())
+
+
+def _provenance(
+    subject: Subject, contrast: Contrast | None, method: str, variant: str, started: float
+) -> Provenance:
     model = subject.model
     return Provenance(
         pixel_digest=subject.pixel_digest(),
@@ -189,7 +216,7 @@ def _provenance(subject: Subject, method: str, variant: str, started: float) -> 
         method=method,
         method_variant=variant,
         target_layer=subject.cut.name,
-        target="logit",
+        target="logit" if contrast is None else contrast.description,
         library_version=__version__,
         torch_version=torch.__version__,
         precision=str(subject.inputs.dtype).removeprefix("torch."),

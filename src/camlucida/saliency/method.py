@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from torch import Tensor
@@ -13,8 +14,15 @@ Progress = Callable[[int, int], None]
 """Told how many steps are done, of how many."""
 
 
+class Grid(StrEnum):
+    """On which grid a method's map is computed."""
+
+    CELLS = "cells"  # of the target layer
+    PIXELS = "pixels"  # of the network's input
+
+
 class Compute(Protocol):
-    """The mathematics of a method: signed maps (batch, finding, *grid) of a recording."""
+    """The mathematics of a method: signed maps (batch, target, *grid) of a recording."""
 
     def __call__(self, recording: Recording, *, variant: str, progress: Progress | None) -> Tensor: ...
 
@@ -24,8 +32,10 @@ class Method:
     """A method by its paper's name.
 
     `unit` is LOGIT where a cell's value is a share of the logit (its sum is compared with the logit),
-    RELATIVE where only the pattern within one map has a meaning. `passes` says what it costs beside
-    one inference. The first of `variants` is the default.
+    RELATIVE where only the pattern within one map has a meaning. `passes` says what it costs beside one
+    inference, for all findings together if not said otherwise; `needs` what it asks of a network, beside a
+    target layer. The first of `variants` is the default. `class_agnostic`: the map is the same for every
+    finding, so it explains none. `contrastive`: the method is about one finding against another.
     """
 
     name: str
@@ -33,5 +43,9 @@ class Method:
     compute: Compute
     unit: Unit
     passes: str
+    needs: str = ""
     caution: str = ""
     variants: tuple[str, ...] = ("",)
+    grid: Grid = Grid.CELLS
+    class_agnostic: bool = False
+    contrastive: bool = False

@@ -4,14 +4,20 @@ Everything before the target layer runs without a graph; gradients run through t
 asked, in one backward pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
-from camlucida.models.cut import Cut, Logits, Output, as_it_was, mean_over_space, run
+from camlucida.models.cut import Cut, Logits, Output, as_it_was, mean_over_space, run, run_whole
 from camlucida.models.head import head_logits
+from camlucida.saliency.contrast import Contrast
+
+HEAD_VALUES = 2**26
+"""Values of activations handed to the head at a time: 256 MB of float32."""
 
 
 class Recording:
@@ -29,6 +35,8 @@ class Recording:
         Logits of a silent target layer (all activations zero): (batch, finding).
     findings
         Indices of the findings that are asked for, in the order of the maps.
+    contrast
+        What the findings are held against (Finer-CAM), or None.
     """
 
     def __init__(
@@ -38,8 +46,10 @@ class Recording:
         cut: Cut,
         findings: Sequence[int] | None = None,
         logits: Logits | None = None,
+        contrast: Contrast | None = None,
     ) -> None:
         self.network, self.images, self.cut, self._adapter = network, images, cut, logits
+        self.contrast = contrast
         self.findings = tuple(range(cut.findings) if findings is None else findings)
         batch = images.shape[0]
         with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
@@ -54,8 +64,26 @@ class Recording:
         return tuple(range(2, self.activations.ndim))
 
     @cached_property
+    def targets(self) -> Tensor:
+        """What is differentiated, as weights of the logits: (batch, target, finding), a target per map.
+
+        One finding's logit; with a contrast, less a share of the other finding's.
+        """
+        count = self.logits.shape[1]
+        own = one_hot(torch.tensor(self.findings), count).to(self.logits)
+        targets = own.expand(len(self.images), -1, -1)
+        if self.contrast is None:
+            return targets
+        others = one_hot(self.contrast.others(self.logits, self.findings), count).to(self.logits)
+        return targets - self.contrast.strength * others
+
+    def scores(self, logits: Tensor, sample: int = 0) -> Tensor:
+        """The targets' values, (n, target), of logits (n, finding); `sample` is the image they belong to."""
+        return logits @ self.targets[sample].T
+
+    @cached_property
     def gradients(self) -> Tensor:
-        """Of each finding's logit by the activations: (batch, finding, channel, *grid)."""
+        """Of each target by the activations: (batch, target, channel, *grid)."""
         if self.cut.pooled:  # every cell counts the same
             cells = self.activations[0, 0].numel()
             grid = self.activations.shape[2:]
@@ -64,22 +92,58 @@ class Recording:
 
     @cached_property
     def mean_gradients(self) -> Tensor:
-        """The gradients' mean over space: (batch, finding, channel)."""
+        """The gradients' mean over space: (batch, target, channel)."""
         if self.cut.pooled:
             return self._leaf_gradients.flatten(2) / self.activations[0, 0].numel()
         return self.gradients.flatten(3).mean(dim=3)
 
     @cached_property
     def _leaf_gradients(self) -> Tensor:
-        """By what the head was given, the activations or their means: (batch, finding, channel, *grid)."""
+        """By what the head was given, the activations or their means: (batch, target, channel, *grid)."""
         evaluating = as_it_was(self.network, self.output.training)
         with evaluating, torch.inference_mode(mode=False), torch.enable_grad():
             gradients = self._backward_once() if self.cut.pooled else self._backward_for_each()
         return gradients.transpose(0, 1)
 
-    def rescore(self, images: Tensor) -> Tensor:
-        """Logits (n, finding) of other images (n, channel, *space), all findings; plain inference."""
-        return run(self.network, images, self.cut, lambda tensor: tensor, self._adapter).logits
+    def rescore(self, images: Tensor, sample: int = 0) -> Tensor:
+        """The targets' values (n, target) of other images (n, channel, *space); plain inference."""
+        output = run(self.network, images, self.cut, lambda tensor: tensor, self._adapter)
+        return self.scores(output.logits, sample)
+
+    def for_head(self, activations: Tensor) -> Tensor:
+        """Activations (n, channel, *grid) as the head takes them: their means, where it sees no more."""
+        return mean_over_space(activations) if self.cut.pooled else activations
+
+    def rescore_head(self, rows: Tensor, sample: int = 0) -> Tensor:
+        """The targets' values (n, target) of other activations, of which only the head is run.
+
+        Parameters
+        ----------
+        rows
+            As `for_head` gives them. All at once they cost one more inference; use `head_batches` where they
+            are too many to be held.
+        sample
+            The image that supplies whatever the head reads beside the activations.
+        """
+        image = self.images[sample : sample + 1]
+        return self.scores(head_logits(self.network, self.cut, image, rows, self._adapter), sample)
+
+    def head_batches(self, count: int) -> Iterator[range]:
+        """The numbers 0 to count - 1 in runs of which the head's rows fit into bounded memory."""
+        row = self.for_head(self.activations[:1]).numel()
+        size = max(1, HEAD_VALUES // row)
+        return (range(start, min(start + size, count)) for start in range(0, count, size))
+
+    @contextmanager
+    def differentiable(self) -> Iterator[Callable[[Tensor], Tensor]]:
+        """The whole network as a function of its input: images (n, channel, *space) to logits (n, finding).
+
+        In evaluation mode, with gradients, as long as the block lasts; backward passes belong inside. The
+        network's own modules run, so hooks on them are met.
+        """
+        evaluating = as_it_was(self.network, self.output.training)
+        with evaluating, torch.inference_mode(mode=False), torch.enable_grad():
+            yield lambda images: run_whole(self.network, images, self._adapter).logits
 
     def _forward(self) -> Output:
         """The head's rows: the batch, one silent row (its logits are the bias), a copy per finding.
@@ -112,24 +176,57 @@ class Recording:
         return torch.cat(rows)
 
     def _backward_once(self) -> Tensor:
-        """Each finding has its own copy of the activations, so one backward pass serves all."""
+        """Each target has its own copy of the activations, so one backward pass serves all."""
         batch, count = self.images.shape[0], len(self.findings)
         copies = self._graph[batch + 1 :].reshape(count, batch, -1)
-        own = copies[range(count), :, list(self.findings)]
+        own = copies * self.targets.transpose(0, 1)
         (gradients,) = torch.autograd.grad(own.sum(), self._leaf, retain_graph=True)
         return gradients[batch + 1 :].reshape(count, batch, *gradients.shape[1:])
 
     def _backward_for_each(self) -> Tensor:
-        """The head is run forward once, and backward for each finding: (finding, batch, channel, *grid)."""
+        """The head is run forward once, and backward for each target: (target, batch, channel, *grid)."""
         batch = self.images.shape[0]
         # Samples do not meet in the head, so the sum over the batch gives each its own gradient.
-        outputs = self._graph[:batch, list(self.findings)].sum(dim=0)
+        outputs = (self._graph[:batch, None] * self.targets).sum(dim=(0, 2))
         each = torch.eye(len(outputs), dtype=outputs.dtype, device=outputs.device)
         try:
             (gradients,) = torch.autograd.grad(
                 outputs, self._leaf, each, retain_graph=True, is_grads_batched=True
             )
-        except RuntimeError:  # an operation without a batching rule: one finding after the other
+        except RuntimeError:  # an operation without a batching rule: one target after the other
             rows = [torch.autograd.grad(outputs, self._leaf, row, retain_graph=True)[0] for row in each]
             gradients = torch.stack(rows)
         return gradients[:, :batch]
+
+    @cached_property
+    def curvature(self) -> Tensor:
+        """The Hessian of each target times the activations, H·A: (batch, target, channel, *grid).
+
+        Zero for a linear head, and for one that is made of linear pieces (ReLU).
+        """
+        evaluating = as_it_was(self.network, self.output.training)
+        with evaluating, torch.inference_mode(mode=False), torch.enable_grad():
+            return torch.stack([self._curvature(sample) for sample in range(len(self.images))])
+
+    def _curvature(self, sample: int) -> Tensor:
+        """Of one image: (target, channel, *grid)."""
+        leaves: list[Tensor] = []
+
+        def at_cut(tensor: Tensor) -> Tensor:
+            leaves.append(tensor.detach().clone().requires_grad_())
+            return leaves[0].clone()
+
+        output = run(self.network, self.images[sample : sample + 1], self.cut, at_cut, self._adapter)
+        return torch.stack(
+            [_hessian_product(score, leaves[0])[0] for score in self.scores(output.logits, sample)[0]]
+        )
+
+
+def _hessian_product(score: Tensor, leaf: Tensor) -> Tensor:
+    """The Hessian of a score times the leaf's own value, without ever making the Hessian."""
+    (gradient,) = torch.autograd.grad(score, leaf, create_graph=True)
+    along = (gradient * leaf.detach()).sum()
+    if not along.requires_grad:  # the gradient is the same everywhere
+        return torch.zeros_like(leaf)
+    (product,) = torch.autograd.grad(along, leaf, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(leaf) if product is None else product

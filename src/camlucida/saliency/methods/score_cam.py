@@ -21,24 +21,21 @@ def score_cam(recording: Recording, *, variant: str = "increase", progress: Prog
     "softmax"), the text does not (variant "increase"). One sweep serves all findings. A constant channel has
     no min-max and scores 0: it weighs nothing, except in the softmax.
     """
-    weights = [
-        _channel_scores(recording, sample, progress)[:, list(recording.findings)]
-        for sample in range(len(recording.images))
-    ]
-    scores = torch.stack(weights)  # (batch, channel, finding)
+    weights = [_channel_scores(recording, sample, progress) for sample in range(len(recording.images))]
+    scores = torch.stack(weights)  # (batch, channel, target)
     if variant == "softmax":
         scores = scores.softmax(dim=1)
     return einsum("bkf,bk...->bf...", scores, recording.activations)
 
 
 def _channel_scores(recording: Recording, sample: int, progress: Progress | None) -> Tensor:
-    """C_k of every channel, (channel, finding), in batches of bounded memory."""
+    """C_k of every channel, (channel, target), in batches of bounded memory."""
     image = recording.images[sample : sample + 1]
-    baseline = recording.rescore(torch.zeros_like(image))
+    baseline = recording.rescore(torch.zeros_like(image), sample)
     done, channels = 0, recording.activations.shape[1]
     scores = []
     for masks, alive in _masks(recording.activations[sample], image):
-        score = recording.rescore(image * masks) - baseline
+        score = recording.rescore(image * masks, sample) - baseline
         scores.append(torch.where(alive[:, None], score, 0))
         done += len(masks)
         if progress is not None:
