@@ -16,17 +16,18 @@ from camlucida.version import __version__
 if TYPE_CHECKING:
     from camlucida.images.read import read_image
     from camlucida.models.load import load_model
-    from camlucida.saliency.explain import explain
+    from camlucida.saliency.explain import explain, explain_batch
     from camlucida.saliency.methods import METHODS
 
 _HOME = {
     "METHODS": "camlucida.saliency.methods",
     "explain": "camlucida.saliency.explain",
+    "explain_batch": "camlucida.saliency.explain",
     "load_model": "camlucida.models.load",
     "read_image": "camlucida.images.read",
 }
 
-__all__ = ["METHODS", "__version__", "explain", "load_model", "read_image"]
+__all__ = ["METHODS", "__version__", "explain", "explain_batch", "load_model", "read_image"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,39 +2,32 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from operator import index
-from typing import SupportsIndex
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from camlucida.errors import NoTargetLayer, UnknownFinding, UnknownMethod, UnsupportedNetwork
+from camlucida.errors import NoTargetLayer, UnsupportedNetwork
 from camlucida.models.classifier import Classifier
 from camlucida.models.cut import Logits
-from camlucida.records.explanation import Explanation
-from camlucida.records.finding import Finding
 from camlucida.records.image import Image
-from camlucida.records.prediction import Prediction
-from camlucida.records.provenance import Provenance
-from camlucida.records.saliency_map import SaliencyMap
-from camlucida.saliency import trust
-from camlucida.saliency.contrast import Contrast
-from camlucida.saliency.method import Method, Progress
-from camlucida.saliency.methods import find_method
-from camlucida.saliency.recording import Recording
-from camlucida.saliency.subject import Subject, of_classifier, of_network
-from camlucida.saliency.visual_explanation import VisualExplanation
-from camlucida.version import __version__
-
-FindingChoice = SupportsIndex | str | Sequence[SupportsIndex | str] | None
-
-LOOKS_LIKE_PROBABILITIES = (
-    "All outputs lie between 0 and 1: if they are probabilities, point at the logits before them "
-    "(logits=…), or a sure finding will have a blank map."
+from camlucida.saliency.asked import (
+    ContrastChoice,
+    FindingChoice,
+    Question,
+    choose_contrast,
+    choose_findings,
+    choose_method,
 )
+from camlucida.saliency.assembling import assemble
+from camlucida.saliency.method import Method, Progress
+from camlucida.saliency.recording import Recording
+from camlucida.saliency.subject import Subject, admitted, alone, as_one, of_classifier, of_network, of_several
+from camlucida.saliency.visual_explanation import VisualExplanation
+
+Images = Sequence[Image] | Tensor | NDArray[np.float32]
 
 
 def explain(
@@ -44,7 +37,7 @@ def explain(
     method: str = "grad-cam",
     variant: str | None = None,
     finding: FindingChoice = None,
-    contrast: SupportsIndex | str | Contrast | None = None,
+    contrast: ContrastChoice = None,
     target_layer: str | None = None,
     logits: Logits | None = None,
     scalar: bool = False,
@@ -55,7 +48,8 @@ def explain(
     Parameters
     ----------
     model
-        A model from `camlucida.load_model`, or any `torch.nn.Module`. It is left as it was found.
+        A model from `camlucida.load_model`, or any `torch.nn.Module`. It is left as it was found. Threads
+        may explain the same network: they wait for each other.
     image
         For a loaded model an image from `camlucida.read_image`; for a bare network the prepared tensor,
         (channel, *space) or (1, channel, *space), with two or three axes of space.
@@ -86,52 +80,77 @@ def explain(
     UnknownMethod, UnknownFinding, NoTargetLayer, UnsupportedNetwork, UnsuitableImage
         With a sentence that says what to do.
     """
-    started = time.perf_counter()
-    key, known = find_method(method)
-    chosen = _variant(known, variant)
-    if isinstance(model, Classifier):
-        subject = of_classifier(model, image, target_layer, scalar=scalar)
-    else:
-        subject = of_network(model, image, target_layer, logits)
-    recording = _record(subject, finding, _contrast(subject, known, contrast))
-    maps = known.compute(recording, variant=chosen, progress=progress)[0].detach().float()
-    _refuse_what_is_not_finite(recording, maps)
-    prediction = _prediction(subject, recording)
-    saliency_map = _saliency_map(subject, recording, maps, prediction, key, known)
-    cautions = [LOOKS_LIKE_PROBABILITIES] if recording.output.looks_like_probabilities else []
-    explanation = Explanation(
-        prediction=prediction,
-        saliency_map=saliency_map,
-        trust=trust.report(saliency_map, known, subject.proof, cautions),
-        provenance=_provenance(subject, recording.contrast, key, chosen, started),
+    question = Question(
+        method=method,
+        variant=variant,
+        finding=finding,
+        contrast=contrast,
+        target_layer=target_layer,
+        logits=logits,
+        scalar=scalar,
+        progress=progress,
     )
-    return VisualExplanation(explanation, subject.image)
+    images = [image] if isinstance(model, Classifier) else as_one(admitted(model), image)
+    (explanation,) = _explain(model, images, question)
+    return explanation
 
 
-def _variant(method: Method, variant: str | None) -> str:
-    if variant is None:
-        return method.variants[0]
-    if variant not in method.variants:
-        variants = ", ".join(filter(None, method.variants)) or "none"
-        raise UnknownMethod(f"{method.name} has no variant “{variant}”; it has: {variants}.")
-    return variant
+def explain_batch(model: Classifier | nn.Module, images: Images, **question: Any) -> list[VisualExplanation]:
+    """Explain a model's findings on several images, with one forward pass for all of them.
+
+    Parameters
+    ----------
+    images
+        For a loaded model a list of images from `camlucida.read_image`; for a bare network the prepared
+        tensor, (batch, channel, *space).
+    question
+        The keywords of `explain`; they hold for every image.
+
+    Returns
+    -------
+    list[VisualExplanation]
+        One for each image, in their order, as `explain` gives them one by one (to rounding). Of the time
+        taken each has its share.
+
+    Raises
+    ------
+    UnsuitableImage, UnsupportedNetwork
+        An image is refused, or gives values that are not finite; the message begins with its number, counted
+        from 0. It is all or nothing: then none is explained.
+    """
+    return _explain(model, images, Question(**question))
 
 
-def _contrast(
-    subject: Subject, method: Method, contrast: SupportsIndex | str | Contrast | None
-) -> Contrast | None:
-    if contrast is None:
-        return Contrast() if method.contrastive else None
-    if isinstance(contrast, Contrast):
-        return contrast
-    return Contrast(_index(contrast, subject.findings(subject.cut.findings)))
+def _explain(model: Classifier | nn.Module, images: Any, question: Question) -> list[VisualExplanation]:
+    started = time.perf_counter()
+    chosen = choose_method(question.method, question.variant)
+    network = admitted(model.module if isinstance(model, Classifier) else model)
+    with alone(network):
+        subject = _subject(model, network, images, question)
+        recording = _record(subject, question, chosen.method)
+        maps = chosen.method.compute(recording, variant=chosen.variant, progress=question.progress)
+        maps = maps.detach().float()
+        _refuse_what_is_not_finite(recording, maps)
+        share = (time.perf_counter() - started) / len(maps)
+        explanations = [
+            assemble(subject, recording, own, chosen, sample, share) for sample, own in enumerate(maps)
+        ]
+    return [
+        VisualExplanation(explanation, subject.image(sample))
+        for sample, explanation in enumerate(explanations)
+    ]
 
 
-def _record(subject: Subject, finding: FindingChoice, contrast: Contrast | None) -> Recording:
+def _subject(model: Classifier | nn.Module, network: nn.Module, images: Any, question: Question) -> Subject:
+    if isinstance(model, Classifier):
+        return of_classifier(model, network, images, question.target_layer, scalar=question.scalar)
+    return of_network(network, images, question.target_layer, question.logits)
+
+
+def _record(subject: Subject, question: Question, method: Method) -> Recording:
     every = subject.findings(subject.cut.findings)
-    findings = _indices(finding, every)
-    if finding is None and contrast is not None and contrast.other is not None:
-        findings = tuple(index for index in findings if index != contrast.other)
+    contrast = choose_contrast(question.contrast, method, every)
+    findings = choose_findings(question.finding, contrast, every)
     try:
         return Recording(subject.network, subject.inputs, subject.cut, findings, subject.logits, contrast)
     except NoTargetLayer:
@@ -141,86 +160,10 @@ def _record(subject: Subject, finding: FindingChoice, contrast: Contrast | None)
 
 def _refuse_what_is_not_finite(recording: Recording, maps: Tensor) -> None:
     for what, values in (("logits", recording.logits), ("maps", maps)):
-        if not torch.isfinite(values).all():
+        finite = torch.isfinite(values.flatten(1)).all(dim=1)
+        if not finite.all():
+            sample = int(finite.int().argmin())
             raise UnsupportedNetwork(
-                f"The {what} of this image are not finite (nan or inf) in {recording.activations.dtype}; "
-                "look for damaged weights, or compute in float32."
+                f"{of_several(sample, len(maps))}The {what} of this image are not finite (nan or inf) in "
+                f"{recording.activations.dtype}; look for damaged weights, or compute in float32."
             )
-
-
-def _indices(finding: FindingChoice, findings: Sequence[Finding]) -> tuple[int, ...]:
-    if finding is None:
-        return tuple(range(len(findings)))
-    chosen = [finding] if isinstance(finding, str | SupportsIndex) else list(finding)
-    if not chosen:
-        raise UnknownFinding("No finding was asked for; leave `finding` out to explain all of them.")
-    return tuple(_index(one, findings) for one in chosen)
-
-
-def _index(finding: SupportsIndex | str, findings: Sequence[Finding]) -> int:
-    names = [known.name.casefold() for known in findings]
-    if isinstance(finding, str) and finding.casefold() in names:
-        return names.index(finding.casefold())
-    if not isinstance(finding, str) and 0 <= index(finding) < len(names):
-        return index(finding)
-    known = ", ".join(finding.name for finding in findings)
-    raise UnknownFinding(f"The model has no finding “{finding}”; it has: {known}.")
-
-
-def _prediction(subject: Subject, recording: Recording) -> Prediction:
-    logits = recording.logits[0].double()
-    if subject.model is not None:
-        return subject.model.prediction(logits.tolist())
-    softmax = recording.output.activation == "softmax"
-    probabilities = logits.softmax(dim=0) if softmax else logits.sigmoid()
-    return Prediction(subject.findings(len(logits)), tuple(logits.tolist()), tuple(probabilities.tolist()))
-
-
-def _saliency_map(
-    subject: Subject, recording: Recording, maps: Tensor, prediction: Prediction, key: str, method: Method
-) -> SaliencyMap:
-    """Maps (finding, *grid) as a record, with what they leave unexplained."""
-    logits, bias = (recording.scores(rows)[0].double() for rows in (recording.logits, recording.bias))
-    residual = logits - bias - maps.double().flatten(1).sum(dim=1)
-    return SaliencyMap(
-        findings=tuple(prediction.findings[number].name for number in recording.findings),
-        values=np.ascontiguousarray(maps.cpu().numpy()),
-        logits=tuple(logits.tolist()),
-        bias=tuple(bias.tolist()),
-        residual=tuple(residual.tolist()),
-        method=key,
-        target_layer=subject.cut.name,
-        geometry=subject.geometry(tuple(maps.shape[1:])),
-        unit=method.unit,
-        contrasts=_contrasts(recording, prediction),
-    )
-
-
-def _contrasts(recording: Recording, prediction: Prediction) -> tuple[str, ...]:
-    if recording.contrast is None:
-        return ()
-    others = recording.contrast.others(recording.logits, recording.findings)[0]
-    return tuple(prediction.findings[number].name for number in others.tolist())
-
-
-def _provenance(
-    subject: Subject, contrast: Contrast | None, method: str, variant: str, started: float
-) -> Provenance:
-    model = subject.model
-    return Provenance(
-        pixel_digest=subject.pixel_digest(),
-        preprocessing_digest=model.card.preparation.digest if model else "",
-        model_digest=model.digest if model else "",  # a bare network has not been registered
-        model_name=model.card.name if model else type(subject.network).__name__,
-        model_version=model.card.version if model else "",
-        method=method,
-        method_variant=variant,
-        target_layer=subject.cut.name,
-        target="logit" if contrast is None else contrast.description,
-        library_version=__version__,
-        torch_version=torch.__version__,
-        precision=str(subject.inputs.dtype).removeprefix("torch."),
-        device=subject.inputs.device.type,
-        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        seconds=round(time.perf_counter() - started, 4),
-    )

@@ -39,6 +39,8 @@ class Recording:
         What the findings are held against (Finer-CAM), or None.
     """
 
+    activations: Tensor
+
     def __init__(
         self,
         network: nn.Module,

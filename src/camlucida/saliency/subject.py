@@ -1,7 +1,11 @@
-"""What is explained, by whichever road it came: a model and an image, or a bare network and a tensor."""
+"""What is explained, by whichever road it came: a model and images, or a bare network and a tensor."""
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock, RLock
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -9,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from camlucida.errors import UnsuitableImage
+from camlucida.errors import InputError, UnsuitableImage
+from camlucida.images.prepare import Prepared
 from camlucida.models.classifier import Classifier
 from camlucida.models.cut import Cut, Logits, modules
 from camlucida.models.head import HeadProof
@@ -22,14 +27,17 @@ from camlucida.records.image import Image, Photometric
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A network, its input (1, channel, *space), where to split it, and the way back to the image."""
+    """A network, its inputs (batch, channel, *space), where to split it, and the way back to the images.
+
+    `images` are those that the inputs were made of; a bare network's tensor has none.
+    """
 
     network: nn.Module
     inputs: Tensor
-    image: Image
     cut: Cut
     logits: Logits | None
-    input_to_pixel: NDArray[np.float64]
+    input_to_pixel: tuple[NDArray[np.float64], ...]
+    images: tuple[Image, ...] = ()
     model: Classifier | None = None
     proof: HeadProof | None = None
 
@@ -39,64 +47,139 @@ class Subject:
             return tuple(self.model.card.findings)
         return tuple(Finding(f"output {index}") for index in range(count))
 
-    def geometry(self, grid: tuple[int, ...]) -> Geometry:
+    def geometry(self, grid: tuple[int, ...], sample: int = 0) -> Geometry:
         """Native grid → network input (both cover the same field) → pixel grid → patient."""
         field = tuple(self.inputs.shape[2:])
+        image = self.images[sample] if self.images else None
         return Geometry(
             native_shape=grid,
-            pixel_shape=self.image.space,
-            native_to_pixel=self.input_to_pixel @ resizing(field, grid),
-            spacing=self.image.spacing,
-            pixel_to_patient=self.image.pixel_to_patient,
+            pixel_shape=image.space if image else field,
+            native_to_pixel=self.input_to_pixel[sample] @ resizing(field, grid),
+            spacing=image.spacing if image else None,
+            pixel_to_patient=image.pixel_to_patient if image else None,
         )
 
-    def pixel_digest(self) -> str:
+    def pixel_digest(self, sample: int = 0) -> str:
         """SHA-256 of the image's pixels, or of the tensor that a bare network was given."""
-        if self.model is not None:
-            return self.image.digest
-        return hashlib.sha256(_bytes(self.inputs)).hexdigest()
+        if self.images:
+            return self.images[sample].digest
+        return hashlib.sha256(_bytes(self.inputs[sample])).hexdigest()
+
+    def image(self, sample: int = 0) -> Image | Callable[[], Image]:
+        """What is looked at; of a tensor a picture is made when it is asked for."""
+        if self.images:
+            return self.images[sample]
+        return partial(as_image, self.inputs[sample].detach().to("cpu", copy=True))
 
     def forget_cut(self) -> None:
         """What was known of the network's structure is out of date."""
         _CUTS.pop(self.network, None)
 
 
-def of_classifier(model: Classifier, image: object, layer: str | None, *, scalar: bool) -> Subject:
-    """A registered model and an image that it must be suited to."""
-    if not isinstance(image, Image):
-        raise UnsuitableImage(
-            f"The model “{model.card.name}” takes an image from camlucida.read_image, not a "
-            f"{type(image).__name__}; for a prepared tensor hand over its network, model.module."
-        )
-    model.check(image, scalar=scalar)
-    prepared = model.prepare(image)
-    network = _admitted(model.module)
-    inputs = torch.from_numpy(prepared.values)[None].to(_device(network))
+def of_classifier(
+    model: Classifier, network: nn.Module, images: Sequence[object], layer: str | None, *, scalar: bool
+) -> Subject:
+    """A registered model and images that it must be suited to."""
+    prepared = [_prepared(model, images, number, scalar=scalar) for number in range(len(images))]
+    if not prepared:
+        raise UnsuitableImage(_NO_IMAGE)
+    values = np.stack([one.values for one in prepared])
+    inputs = torch.from_numpy(values).to(_device(network))
     cut = _cut(network, inputs, layer or model.card.target_layer, model.logits)
-    proof = model.head if model.head is not None and model.head.target_layer == cut.name else None
-    return Subject(network, inputs, image, cut, model.logits, prepared.input_to_pixel, model, proof)
+    return Subject(
+        network=network,
+        inputs=inputs,
+        cut=cut,
+        logits=model.logits,
+        input_to_pixel=tuple(one.input_to_pixel for one in prepared),
+        images=tuple(image for image in images if isinstance(image, Image)),
+        model=model,
+        proof=model.head if model.head is not None and model.head.target_layer == cut.name else None,
+    )
 
 
-def of_network(network: nn.Module, image: object, layer: str | None, logits: Logits | None) -> Subject:
-    """A bare network and the tensor that it takes."""
-    network = _admitted(network)
-    if isinstance(image, np.ndarray):
-        image = torch.from_numpy(np.asarray(image, np.float32))
-    if not isinstance(image, Tensor):
+def of_network(network: nn.Module, images: object, layer: str | None, logits: Logits | None) -> Subject:
+    """A bare network and the tensor that it takes, (batch, channel, *space)."""
+    tensor = _tensor(images)
+    axes = _axes_of_space(network, tensor)
+    if tensor.ndim != axes + 2:
         raise UnsuitableImage(
-            f"A bare network takes a tensor (channel, *space), not a {type(image).__name__}; to explain a "
-            "file, make a model of the network with a model.toml."
+            f"The tensor has shape {tuple(tensor.shape)}; explain_batch takes (batch, channel, *space), here "
+            f"with {axes} axes of space."
         )
-    inputs = _batch_of_one(network, image)
+    if not len(tensor):
+        raise UnsuitableImage(_NO_IMAGE)
+    if not tensor.is_floating_point():
+        raise UnsuitableImage(
+            f"The tensor holds {tensor.dtype}; networks take floating point, for example .float()."
+        )
+    inputs = tensor.detach().to(_device(network))
     cut = _cut(network, inputs, layer, logits)
-    return Subject(network, inputs, _as_image(inputs), cut, logits, np.eye(inputs.ndim - 1))
+    return Subject(network, inputs, cut, logits, (np.eye(inputs.ndim - 1),) * len(inputs))
 
 
-def _admitted(network: nn.Module) -> nn.Module:
+def as_one(network: nn.Module, image: object) -> Tensor:
+    """A tensor (channel, *space) or (1, channel, *space) as a batch of one."""
+    tensor = _tensor(image)
+    axes = _axes_of_space(network, tensor)
+    batch = tensor[None] if tensor.ndim == axes + 1 else tensor
+    if batch.ndim != axes + 2 or batch.shape[0] != 1:
+        raise UnsuitableImage(
+            f"The tensor has shape {tuple(tensor.shape)}; explain takes one image, (channel, *space) "
+            f"or (1, channel, *space), here with {axes} axes of space. explain_batch takes several."
+        )
+    return batch
+
+
+def admitted(network: nn.Module) -> nn.Module:
     """The network out of its wrappers; one that cannot be explained is refused when it is first seen."""
     return original if (original := unwrapped(network)) in _CUTS else explainable(network)
 
 
+@contextmanager
+def alone(network: nn.Module) -> Iterator[None]:
+    """Explanations of one network wait for each other: they set its flags and hooks, and put them back."""
+    with _LOCKS_LOCK:
+        lock = _LOCKS.setdefault(network, RLock())
+    with lock:
+        yield
+
+
+def of_several(sample: int, count: int) -> str:
+    """The beginning of a message about one image: says which, where there are several."""
+    return f"images[{sample}]: " if count > 1 else ""
+
+
+def _prepared(model: Classifier, images: Sequence[object], number: int, *, scalar: bool) -> Prepared:
+    image = images[number]
+    try:
+        if not isinstance(image, Image):
+            raise UnsuitableImage(
+                f"The model “{model.card.name}” takes an image from camlucida.read_image, not a "
+                f"{type(image).__name__}; for a prepared tensor hand over its network, model.module."
+            )
+        model.check(image, scalar=scalar)
+        return model.prepare(image)
+    except InputError as error:
+        if len(images) == 1:
+            raise
+        raise type(error)(of_several(number, len(images)) + str(error)) from error
+
+
+def _tensor(images: object) -> Tensor:
+    if isinstance(images, np.ndarray):
+        return torch.from_numpy(np.asarray(images, np.float32))
+    if isinstance(images, Tensor):
+        return images
+    raise UnsuitableImage(
+        f"A bare network takes a tensor (channel, *space), not a {type(images).__name__}; to explain a "
+        "file, make a model of the network with a model.toml."
+    )
+
+
+_NO_IMAGE = "No image was given; a batch holds at least one."
+_LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
+_LOCKS_LOCK = Lock()
 _MOST_CUTS = 64
 _CUTS: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], Cut]] = WeakKeyDictionary()
 
@@ -106,16 +189,25 @@ def _cut(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits |
 
     Its place follows from the structure; that the head pools by its mean may cease to hold with training.
     """
-    # The sum is not finite when any value is not, and ten times quicker to look at.
-    if not torch.isfinite(inputs.sum()) and not torch.isfinite(inputs).all():
-        raise UnsuitableImage("The network's input holds values that are not finite (nan or inf); mend them.")
+    _refuse_what_is_not_finite(inputs)
     known = _CUTS.setdefault(network, {})
-    key = (tuple(inputs.shape[1:]), layer, logits, _state(network))
+    key = (tuple(inputs.shape[1:]), len(inputs) > 1, layer, logits, _state(network))
     if key not in known:
         if len(known) >= _MOST_CUTS:  # a new lambda, or new weights, at every call
             known.clear()
         known[key] = _find(network, inputs, layer, logits)
     return known[key]
+
+
+def _refuse_what_is_not_finite(inputs: Tensor) -> None:
+    if torch.isfinite(inputs.sum()):  # not finite when any value is not, and ten times quicker to look at
+        return
+    finite = torch.isfinite(inputs.flatten(1)).all(dim=1)
+    if not finite.all():
+        raise UnsuitableImage(
+            f"{of_several(int(finite.int().argmin()), len(inputs))}The network's input holds values that are "
+            "not finite (nan or inf); mend them."
+        )
 
 
 def _find(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits | None) -> Cut:
@@ -147,22 +239,6 @@ def _bytes(tensor: Tensor) -> memoryview:
     return flat.view(torch.uint8).numpy().data
 
 
-def _batch_of_one(network: nn.Module, image: Tensor) -> Tensor:
-    axes = _axes_of_space(network, image)
-    if image.ndim == axes + 1:
-        image = image[None]
-    if image.ndim != axes + 2 or image.shape[0] != 1:
-        raise UnsuitableImage(
-            f"The tensor has shape {tuple(image.shape)}; explain takes one image, (channel, *space) "
-            f"or (1, channel, *space), here with {axes} axes of space."
-        )
-    if not image.is_floating_point():
-        raise UnsuitableImage(
-            f"The tensor holds {image.dtype}; networks take floating point, for example .float()."
-        )
-    return image.detach().to(_device(network))
-
-
 def _axes_of_space(network: nn.Module, image: Tensor) -> int:
     """Two or three, as the network's convolutions say; where it has none, as the tensor says."""
     for module in network.modules():
@@ -176,11 +252,11 @@ def _device(network: nn.Module) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
-def _as_image(inputs: Tensor) -> Image:
-    """A tensor as something to look at: colour for three channels of a picture, else the channels' mean."""
-    values = inputs[0].detach().float()
-    if inputs.ndim == 4 and len(values) == 3:
+def as_image(values: Tensor) -> Image:
+    """A tensor (channel, *space) to look at: colour for three channels in 2D, else the channels' mean."""
+    values = values.float()
+    if values.ndim == 3 and len(values) == 3:
         low, high = (float(bound) for bound in values.aminmax())
         picture = ((values - low) * (255 / ((high - low) or 1.0))).round().byte()
-        return Image(picture.permute(1, 2, 0).contiguous().cpu().numpy(), Photometric.RGB)
-    return Image(values.mean(dim=0).cpu().numpy())
+        return Image(picture.permute(1, 2, 0).contiguous().numpy(), Photometric.RGB)
+    return Image(values.mean(dim=0).numpy())

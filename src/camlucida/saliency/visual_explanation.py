@@ -3,7 +3,9 @@
 import html
 import io
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +34,12 @@ class VisualExplanation:
     """
 
     explanation: Explanation
-    image: Image
+    shown: Image | Callable[[], Image]
+
+    @cached_property
+    def image(self) -> Image:
+        """The image that is explained; made when it is first looked at, where it was only a tensor."""
+        return self.shown if isinstance(self.shown, Image) else self.shown()
 
     @property
     def name(self) -> str:

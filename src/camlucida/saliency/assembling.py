@@ -1,0 +1,128 @@
+"""From computed maps to records: prediction, map with its residual, trust report, provenance."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from camlucida.models.card import Task
+from camlucida.records.explanation import Explanation
+from camlucida.records.prediction import Prediction
+from camlucida.records.provenance import Provenance
+from camlucida.records.saliency_map import SaliencyMap
+from camlucida.saliency import trust
+from camlucida.saliency.asked import ChosenMethod
+from camlucida.saliency.contrast import Contrast
+from camlucida.saliency.recording import Recording
+from camlucida.saliency.subject import Subject
+from camlucida.version import __version__
+
+LOOKS_LIKE_PROBABILITIES = (
+    "All outputs lie between 0 and 1: if they are probabilities, point at the logits before them "
+    "(logits=…), or a sure finding will have a blank map."
+)
+REGRESSION = (
+    "The model is a regression: the values are in the unit of its output, not in logits, and their sign "
+    "says which way a place moves the number, not whether it argues for a finding."
+)
+
+
+def assemble(
+    subject: Subject, recording: Recording, maps: Tensor, chosen: ChosenMethod, sample: int, seconds: float
+) -> Explanation:
+    """The records of one image.
+
+    Parameters
+    ----------
+    maps
+        Of this image: (finding, *grid), float32.
+    sample
+        The image's place in the batch.
+    seconds
+        Wall-clock time that prediction and maps took.
+    """
+    prediction = _prediction(subject, recording, sample)
+    saliency_map = _saliency_map(subject, recording, maps, prediction, chosen, sample)
+    cautions = tuple(_cautions(subject, recording))
+    return Explanation(
+        prediction=prediction,
+        saliency_map=saliency_map,
+        trust=trust.report(saliency_map, chosen.method, subject.proof, cautions),
+        provenance=_provenance(subject, recording.contrast, chosen, sample, seconds),
+    )
+
+
+def _cautions(subject: Subject, recording: Recording) -> Iterator[str]:
+    if subject.model is not None and subject.model.card.task is Task.REGRESSION:
+        yield REGRESSION
+    if recording.output.looks_like_probabilities:
+        yield LOOKS_LIKE_PROBABILITIES
+
+
+def _prediction(subject: Subject, recording: Recording, sample: int) -> Prediction:
+    logits = recording.logits[sample].double()
+    if subject.model is not None:
+        return subject.model.prediction(logits.tolist())
+    softmax = recording.output.activation == "softmax"
+    probabilities = logits.softmax(dim=0) if softmax else logits.sigmoid()
+    return Prediction(subject.findings(len(logits)), tuple(logits.tolist()), tuple(probabilities.tolist()))
+
+
+def _saliency_map(
+    subject: Subject,
+    recording: Recording,
+    maps: Tensor,
+    prediction: Prediction,
+    chosen: ChosenMethod,
+    sample: int,
+) -> SaliencyMap:
+    """Maps (finding, *grid) as a record, with what they leave unexplained."""
+    one = slice(sample, sample + 1)
+    logits, bias = (
+        recording.scores(rows[one], sample)[0].double() for rows in (recording.logits, recording.bias)
+    )
+    residual = logits - bias - maps.double().flatten(1).sum(dim=1)
+    return SaliencyMap(
+        findings=tuple(prediction.findings[number].name for number in recording.findings),
+        values=np.ascontiguousarray(maps.cpu().numpy()),
+        logits=tuple(logits.tolist()),
+        bias=tuple(bias.tolist()),
+        residual=tuple(residual.tolist()),
+        method=chosen.key,
+        target_layer=subject.cut.name,
+        geometry=subject.geometry(tuple(maps.shape[1:]), sample),
+        unit=chosen.method.unit,
+        contrasts=_contrasts(recording, prediction, sample),
+    )
+
+
+def _contrasts(recording: Recording, prediction: Prediction, sample: int) -> tuple[str, ...]:
+    if recording.contrast is None:
+        return ()
+    others = recording.contrast.others(recording.logits, recording.findings)[sample]
+    return tuple(prediction.findings[number].name for number in others.tolist())
+
+
+def _provenance(
+    subject: Subject, contrast: Contrast | None, chosen: ChosenMethod, sample: int, seconds: float
+) -> Provenance:
+    model = subject.model
+    return Provenance(
+        pixel_digest=subject.pixel_digest(sample),
+        preprocessing_digest=model.card.preparation.digest if model else "",
+        model_digest=model.digest if model else "",  # a bare network has not been registered
+        model_name=model.card.name if model else type(subject.network).__name__,
+        model_version=model.card.version if model else "",
+        method=chosen.key,
+        method_variant=chosen.variant,
+        target_layer=subject.cut.name,
+        target="logit" if contrast is None else contrast.description,
+        library_version=__version__,
+        torch_version=torch.__version__,
+        precision=str(subject.inputs.dtype).removeprefix("torch."),
+        device=subject.inputs.device.type,
+        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        seconds=round(seconds, 4),
+    )
