@@ -5,7 +5,7 @@ the last that has spatial extent and on most of whose positions the output depen
 DenseNet (after its functional ReLU), EfficientNet, SqueezeNet, VGG, 3D networks.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from camlucida.errors import NoTargetLayer, UnsupportedNetwork
+from camlucida.errors import NoTargetLayer, UnsuitableImage, UnsupportedNetwork
 from camlucida.models.cut import (
     Cut,
     Logits,
@@ -67,14 +67,37 @@ def find_cut(
             _named(candidates, network, layer)
             if layer
             else _last_that_matters(
-                candidates, trace, lambda step: _met_again(network, example, step, logits)
+                [step for step in candidates if not trace.is_class_map(step.tensor)],
+                trace,
+                lambda step: _met_again(network, example, step, logits),
             )
         )
         if layer and not _met_again(network, example, chosen, logits):
             raise NoTargetLayer(f"No gradient comes from the output back to “{layer}”: {_CUT_OFF}")
-    cut = replace(chosen.cut, findings=trace.logits.shape[1])
-    stackable = _stackable(network, example[:1], cut, logits)
-    return replace(cut, stackable=stackable, pooled=stackable and _pooled(network, example[:1], cut, logits))
+    return _completed(network, example, chosen, trace, logits)
+
+
+def candidates(network: nn.Module, example: Tensor, *, logits: Logits | None = None) -> tuple[Cut, ...]:
+    """The layers worth comparing, early to late: of each grid size the last tensor that the output needs.
+
+    The last one is what `find_cut` chooses. A name that other tensors have too ("relu" of a shared module) is
+    followed by which of its calls is meant; hand over the cut itself, not its name.
+
+    Raises
+    ------
+    NoTargetLayer, UnsupportedNetwork
+        As `find_cut`.
+    """
+    last = find_cut(network, example, logits=logits)
+    network = explainable(network)
+    with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad():
+        trace = _probe(network, example[:1], logits)
+        spatial = [step for step in trace.steps if _spatial(step.tensor, example)]
+        before = spatial[: _place_of(last, spatial)]
+        chosen = list(_last_of_each_grid(before, trace, last.grid))
+        earlier = [step for step in chosen if _met_again(network, example, step, logits)]
+    cuts = [_completed(network, example, step, trace, logits) for step in reversed(earlier)]
+    return (*(replace(cut, name=_unambiguous(cut, spatial)) for cut in cuts), last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +115,11 @@ class _Trace:
     steps: list[_Step]
     logits: Tensor
     attention: int  # how many steps there were before the last attention
+    returns_maps: bool = False  # a map for each finding, (batch, finding, *space), as a segmentation does
+
+    def is_class_map(self, tensor: Tensor) -> bool:
+        """Whether this is the network's answer already, on its way to be returned: a channel a class."""
+        return self.returns_maps and tensor.shape[1] == self.logits.shape[1]
 
     def attends_after(self, step: _Step) -> bool:
         """Whether tokens attended to each other after this tensor last came by."""
@@ -160,22 +188,72 @@ def _probe(network: nn.Module, example: Tensor, logits: Logits | None) -> _Trace
         inputs = example.detach().clone().requires_grad_() * 1.0  # no leaf: the network may work in place
         with probe:
             returned = network(inputs)
-        output = read_output(returned, probe.probabilities, logits)
-        return _Trace(probe.steps, output.logits, probe.attention)
+        output = read_output(returned, probe.probabilities, _everywhere(logits))
+        maps = any(
+            tensor.ndim == example.ndim and tensor.shape[1] == output.logits.shape[1]
+            for tensor in _tensors(returned)
+        )
+        return _Trace(probe.steps, output.logits, probe.attention, maps)
+
+
+def _everywhere(logits: Logits | None) -> Logits | None:
+    """The layer is the same whichever region is asked about, so it is looked for with all of the output."""
+    whole: Logits | None = getattr(logits, "everywhere", logits)
+    return whole
+
+
+def _tensors(returned: Any) -> Iterator[Tensor]:
+    """The tensors in what a network returned: itself, or those of a dict, a list or a tuple."""
+    inner = returned.values() if isinstance(returned, Mapping) else returned
+    for one in inner if isinstance(returned, Mapping | list | tuple) else (returned,):
+        if isinstance(one, Tensor):
+            yield one
+
+
+def _completed(network: nn.Module, example: Tensor, step: _Step, trace: _Trace, logits: Logits | None) -> Cut:
+    cut = replace(step.cut, findings=trace.logits.shape[1])
+    stackable = _stackable(network, example[:2], cut, logits)
+    return replace(cut, stackable=stackable, pooled=stackable and _pooled(network, example[:1], cut, logits))
+
+
+def _place_of(cut: Cut, steps: list[_Step]) -> int:
+    """Where a cut that was found before stands among the steps of another run."""
+    places = [
+        place
+        for place, step in enumerate(steps)
+        if (step.cut.module, step.cut.exit, step.cut.call) == (cut.module, cut.exit, cut.call)
+    ]
+    return places[-1] if places else len(steps)
+
+
+def _last_of_each_grid(steps: list[_Step], trace: _Trace, known: tuple[int, ...]) -> Iterator[_Step]:
+    """Late to early: of each grid size but the known one, the last tensor that the output depends on."""
+    scalar, seen = _scalar(trace), {known}
+    for step in _distinct(reversed(steps)):
+        if (
+            step.cut.grid not in seen
+            and not trace.is_class_map(step.tensor)
+            and _matters(scalar, step.tensor)
+        ):
+            seen.add(step.cut.grid)
+            yield step
+
+
+def _unambiguous(cut: Cut, steps: list[_Step]) -> str:
+    """The cut's name; where later tensors have the same, with the number of its call."""
+    same = [step.cut for step in steps if step.cut.name == cut.name]
+    places = [(other.exit, other.call) for other in same]
+    place = places.index((cut.exit, cut.call))
+    return cut.name if place == len(places) - 1 else f"{cut.name} (call {place + 1} of {len(places)})"
 
 
 def _last_that_matters(candidates: list[_Step], trace: _Trace, met_again: Callable[[_Step], bool]) -> _Step:
     """The last spatial tensor on most of whose positions the output depends."""
     if not trace.logits.requires_grad:
         raise NoTargetLayer("The output does not depend on the input by any differentiable path.")
-    weights = torch.linspace(1.0, 2.0, trace.logits.numel(), device=trace.logits.device)
-    scalar = (trace.logits * weights.reshape(trace.logits.shape)).sum()
+    scalar = _scalar(trace)
     for step in _distinct(reversed(candidates)):
-        if not step.tensor.requires_grad:
-            continue
-        gradient = _gradient(scalar, step.tensor)
-        matters = gradient is not None and (gradient != 0).any(dim=1).float().mean() > _MOST
-        if matters and met_again(step):
+        if _matters(scalar, step.tensor) and met_again(step):
             _refuse_attention(step, trace)
             return step
     raise NoTargetLayer(
@@ -184,6 +262,20 @@ def _last_that_matters(candidates: list[_Step], trace: _Trace, met_again: Callab
         "(inference_mode, or checkpoint with use_reentrant=True). Name a layer with target_layer=… to look "
         "anyway."
     )
+
+
+def _scalar(trace: _Trace) -> Tensor:
+    """All logits in one number, each with a weight of its own, so that they cannot cancel each other."""
+    weights = torch.linspace(1.0, 2.0, trace.logits.numel(), device=trace.logits.device)
+    return (trace.logits * weights.reshape(trace.logits.shape)).sum()
+
+
+def _matters(scalar: Tensor, tensor: Tensor) -> bool:
+    """Whether the output depends on most of a tensor's positions."""
+    if not tensor.requires_grad:
+        return False
+    gradient = _gradient(scalar, tensor)
+    return gradient is not None and bool((gradient != 0).any(dim=1).float().mean() > _MOST)
 
 
 def _gradient(scalar: Tensor, tensor: Tensor) -> Tensor | None:
@@ -296,7 +388,7 @@ def _pooled(network: nn.Module, example: Tensor, cut: Cut, logits: Logits | None
     generator.manual_seed(0)
     try:
         pooled = run(network, example, cut, means, logits).logits
-    except (RuntimeError, ValueError, IndexError):  # the head wants its grid: this is the answer
+    except (RuntimeError, ValueError, IndexError, UnsuitableImage):  # it wants its grid: this is the answer
         return False
     return pooled.shape == whole.shape and torch.allclose(pooled, whole, rtol=1e-4, atol=1e-5)
 
