@@ -6,7 +6,7 @@ from operator import index
 from typing import SupportsIndex
 
 from camlucida.errors import UnknownFinding, UnknownMethod
-from camlucida.models.cut import Logits
+from camlucida.models.cut import Cut, Logits
 from camlucida.records.finding import Finding
 from camlucida.saliency.contrast import Contrast
 from camlucida.saliency.method import Method, Progress
@@ -14,6 +14,11 @@ from camlucida.saliency.methods import find_method
 
 FindingChoice = SupportsIndex | str | Sequence[SupportsIndex | str] | None
 ContrastChoice = SupportsIndex | str | Contrast | None
+Layer = str | Cut | None
+LayerChoice = Layer | Sequence[str | Cut]
+
+FUSED = "layercam"
+"""The method whose maps of several layers are fused: its paper alone says how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +29,7 @@ class Question:
     variant: str | None = None
     finding: FindingChoice = None
     contrast: ContrastChoice = None
-    target_layer: str | None = None
+    target_layer: LayerChoice = None
     logits: Logits | None = None
     scalar: bool = False
     progress: Progress | None = None
@@ -52,6 +57,23 @@ def choose_method(name: str, variant: str | None) -> ChosenMethod:
         variants = ", ".join(filter(None, method.variants)) or "none"
         raise UnknownMethod(f"{method.name} has no variant “{variant}”; it has: {variants}.")
     return ChosenMethod(key, method, method.variants[0] if variant is None else variant)
+
+
+def choose_layers(layers: LayerChoice, chosen: ChosenMethod) -> tuple[Layer, ...]:
+    """The target layers, one or more; None is the one that is found by itself.
+
+    Raises
+    ------
+    UnknownMethod
+        Several layers, and a method whose maps are not made to be fused.
+    """
+    several = (layers,) if layers is None or isinstance(layers, str | Cut) else tuple(layers) or (None,)
+    if len(several) > 1 and chosen.key != FUSED:
+        raise UnknownMethod(
+            f"Maps of several layers are fused for LayerCAM alone, whose paper says how; take it, or one "
+            f"layer. `camlucida layers` shows the maps of {chosen.method.name} side by side."
+        )
+    return several
 
 
 def choose_contrast(contrast: ContrastChoice, method: Method, findings: Sequence[Finding]) -> Contrast | None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from camlucida.models.card import Task
+from camlucida.models.cut import Logits
 from camlucida.records.explanation import Explanation
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
@@ -59,6 +60,7 @@ def _cautions(subject: Subject, recording: Recording) -> Iterator[str]:
         yield REGRESSION
     if recording.output.looks_like_probabilities:
         yield LOOKS_LIKE_PROBABILITIES
+    yield from recording.remarks
 
 
 def _prediction(subject: Subject, recording: Recording, sample: int) -> Prediction:
@@ -105,6 +107,14 @@ def _contrasts(recording: Recording, prediction: Prediction, sample: int) -> tup
     return tuple(prediction.findings[number].name for number in others.tolist())
 
 
+def _target(logits: Logits | None, contrast: Contrast | None) -> str:
+    """What was differentiated: in the adapter's words, if it has any, and what it was held against."""
+    own = str(getattr(logits, "description", "logit"))
+    if contrast is None:
+        return own
+    return contrast.description if own == "logit" else f"{own}: {contrast.description}"
+
+
 def _provenance(
     subject: Subject, contrast: Contrast | None, chosen: ChosenMethod, sample: int, seconds: float
 ) -> Provenance:
@@ -118,7 +128,7 @@ def _provenance(
         method=chosen.key,
         method_variant=chosen.variant,
         target_layer=subject.cut.name,
-        target="logit" if contrast is None else contrast.description,
+        target=_target(subject.logits, contrast),
         library_version=__version__,
         torch_version=torch.__version__,
         precision=str(subject.inputs.dtype).removeprefix("torch."),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,20 @@ from camlucida.records.image import Image
 from camlucida.saliency.asked import (
     ContrastChoice,
     FindingChoice,
+    Layer,
+    LayerChoice,
     Question,
     choose_contrast,
     choose_findings,
+    choose_layers,
     choose_method,
 )
 from camlucida.saliency.assembling import assemble
+from camlucida.saliency.fusion import fused
+from camlucida.saliency.known_networks import admitted, known
 from camlucida.saliency.method import Method, Progress
 from camlucida.saliency.recording import Recording
-from camlucida.saliency.subject import Subject, admitted, alone, as_one, of_classifier, of_network, of_several
+from camlucida.saliency.subject import Subject, as_one, of_classifier, of_network, of_several
 from camlucida.saliency.visual_explanation import VisualExplanation
 
 Images = Sequence[Image] | Tensor | NDArray[np.float32]
@@ -38,7 +44,7 @@ def explain(
     variant: str | None = None,
     finding: FindingChoice = None,
     contrast: ContrastChoice = None,
-    target_layer: str | None = None,
+    target_layer: LayerChoice = None,
     logits: Logits | None = None,
     scalar: bool = False,
     progress: Progress | None = None,
@@ -61,9 +67,11 @@ def explain(
         Another finding, by name or number: explains why the one rather than the other, y_c - y_d (Finer-CAM).
         A `Contrast` says how strongly.
     target_layer
-        Path of the layer that carries the maps; found by itself when None.
+        Path of the layer that carries the maps; found by itself when None. Several of them are fused into one
+        map by LayerCAM's rule. A `Cut` from `camlucida.models.target_layer.candidates` does as well.
     logits
-        For networks that return something else: takes what the network returns, gives (batch, finding).
+        For networks that return something else: takes what the network returns, gives (batch, finding). For
+        segmentations and detections see `camlucida.models.targets`.
     scalar
         Says that you know that the output is no finding's logit (a regression) and want it explained.
     progress
@@ -124,9 +132,13 @@ def explain_batch(model: Classifier | nn.Module, images: Images, **question: Any
 def _explain(model: Classifier | nn.Module, images: Any, question: Question) -> list[VisualExplanation]:
     started = time.perf_counter()
     chosen = choose_method(question.method, question.variant)
+    layer, *more = layers = choose_layers(question.target_layer, chosen)
+    if more:
+        each = [_explain(model, images, replace(question, target_layer=one)) for one in layers]
+        return [fused(parts, chosen.method) for parts in zip(*each, strict=True)]
     network = admitted(model.module if isinstance(model, Classifier) else model)
-    with alone(network):
-        subject = _subject(model, network, images, question)
+    with known(network).alone:
+        subject = _subject(model, network, images, layer, question)
         recording = _record(subject, question, chosen.method)
         maps = chosen.method.compute(recording, variant=chosen.variant, progress=question.progress)
         maps = maps.detach().float()
@@ -141,10 +153,12 @@ def _explain(model: Classifier | nn.Module, images: Any, question: Question) -> 
     ]
 
 
-def _subject(model: Classifier | nn.Module, network: nn.Module, images: Any, question: Question) -> Subject:
+def _subject(
+    model: Classifier | nn.Module, network: nn.Module, images: Any, layer: Layer, question: Question
+) -> Subject:
     if isinstance(model, Classifier):
-        return of_classifier(model, network, images, question.target_layer, scalar=question.scalar)
-    return of_network(network, images, question.target_layer, question.logits)
+        return of_classifier(model, network, images, layer, scalar=question.scalar)
+    return of_network(network, images, layer, question.logits)
 
 
 def _record(subject: Subject, question: Question, method: Method) -> Recording:
@@ -152,7 +166,15 @@ def _record(subject: Subject, question: Question, method: Method) -> Recording:
     contrast = choose_contrast(question.contrast, method, every)
     findings = choose_findings(question.finding, contrast, every)
     try:
-        return Recording(subject.network, subject.inputs, subject.cut, findings, subject.logits, contrast)
+        return Recording(
+            subject.network,
+            subject.inputs,
+            subject.cut,
+            findings,
+            subject.logits,
+            contrast,
+            training=subject.training,
+        )
     except NoTargetLayer:
         subject.forget_cut()
         raise

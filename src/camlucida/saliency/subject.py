@@ -1,12 +1,9 @@
 """What is explained, by whichever road it came: a model and images, or a bare network and a tensor."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock, RLock
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,20 +13,21 @@ from torch import Tensor, nn
 from camlucida.errors import InputError, UnsuitableImage
 from camlucida.images.prepare import Prepared
 from camlucida.models.classifier import Classifier
-from camlucida.models.cut import Cut, Logits, modules
+from camlucida.models.cut import Cut, Logits
 from camlucida.models.head import HeadProof
-from camlucida.models.limits import explainable, unwrapped
 from camlucida.models.target_layer import find_cut
 from camlucida.records.finding import Finding
 from camlucida.records.geometry import Geometry, resizing
 from camlucida.records.image import Image, Photometric
+from camlucida.saliency.known_networks import known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
     """A network, its inputs (batch, channel, *space), where to split it, and the way back to the images.
 
-    `images` are those that the inputs were made of; a bare network's tensor has none.
+    `images` are those that the inputs were made of; a bare network's tensor has none. `training` are the
+    network's modules that are in training mode.
     """
 
     network: nn.Module
@@ -37,6 +35,7 @@ class Subject:
     cut: Cut
     logits: Logits | None
     input_to_pixel: tuple[NDArray[np.float64], ...]
+    training: tuple[nn.Module, ...] = ()
     images: tuple[Image, ...] = ()
     model: Classifier | None = None
     proof: HeadProof | None = None
@@ -73,11 +72,11 @@ class Subject:
 
     def forget_cut(self) -> None:
         """What was known of the network's structure is out of date."""
-        _CUTS.pop(self.network, None)
+        known(self.network).forget()
 
 
 def of_classifier(
-    model: Classifier, network: nn.Module, images: Sequence[object], layer: str | None, *, scalar: bool
+    model: Classifier, network: nn.Module, images: Sequence[object], layer: str | Cut | None, *, scalar: bool
 ) -> Subject:
     """A registered model and images that it must be suited to."""
     prepared = [_prepared(model, images, number, scalar=scalar) for number in range(len(images))]
@@ -85,20 +84,21 @@ def of_classifier(
         raise UnsuitableImage(_NO_IMAGE)
     values = np.stack([one.values for one in prepared])
     inputs = torch.from_numpy(values).to(_device(network))
-    cut = _cut(network, inputs, layer or model.card.target_layer, model.logits)
+    cut, training = _cut(network, inputs, layer or model.card.target_layer, model.logits)
     return Subject(
         network=network,
         inputs=inputs,
         cut=cut,
         logits=model.logits,
         input_to_pixel=tuple(one.input_to_pixel for one in prepared),
+        training=training,
         images=tuple(image for image in images if isinstance(image, Image)),
         model=model,
         proof=model.head if model.head is not None and model.head.target_layer == cut.name else None,
     )
 
 
-def of_network(network: nn.Module, images: object, layer: str | None, logits: Logits | None) -> Subject:
+def of_network(network: nn.Module, images: object, layer: str | Cut | None, logits: Logits | None) -> Subject:
     """A bare network and the tensor that it takes, (batch, channel, *space)."""
     tensor = _tensor(images)
     axes = _axes_of_space(network, tensor)
@@ -114,8 +114,8 @@ def of_network(network: nn.Module, images: object, layer: str | None, logits: Lo
             f"The tensor holds {tensor.dtype}; networks take floating point, for example .float()."
         )
     inputs = tensor.detach().to(_device(network))
-    cut = _cut(network, inputs, layer, logits)
-    return Subject(network, inputs, cut, logits, (np.eye(inputs.ndim - 1),) * len(inputs))
+    cut, training = _cut(network, inputs, layer, logits)
+    return Subject(network, inputs, cut, logits, (np.eye(inputs.ndim - 1),) * len(inputs), training)
 
 
 def as_one(network: nn.Module, image: object) -> Tensor:
@@ -129,20 +129,6 @@ def as_one(network: nn.Module, image: object) -> Tensor:
             f"or (1, channel, *space), here with {axes} axes of space. explain_batch takes several."
         )
     return batch
-
-
-def admitted(network: nn.Module) -> nn.Module:
-    """The network out of its wrappers; one that cannot be explained is refused when it is first seen."""
-    return original if (original := unwrapped(network)) in _CUTS else explainable(network)
-
-
-@contextmanager
-def alone(network: nn.Module) -> Iterator[None]:
-    """Explanations of one network wait for each other: they set its flags and hooks, and put them back."""
-    with _LOCKS_LOCK:
-        lock = _LOCKS.setdefault(network, RLock())
-    with lock:
-        yield
 
 
 def of_several(sample: int, count: int) -> str:
@@ -178,25 +164,17 @@ def _tensor(images: object) -> Tensor:
 
 
 _NO_IMAGE = "No image was given; a batch holds at least one."
-_LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
-_LOCKS_LOCK = Lock()
-_MOST_CUTS = 64
-_CUTS: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], Cut]] = WeakKeyDictionary()
 
 
-def _cut(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits | None) -> Cut:
-    """The cut is found once per network, input shape and layer, and again when weights were changed.
-
-    Its place follows from the structure; that the head pools by its mean may cease to hold with training.
-    """
+def _cut(
+    network: nn.Module, inputs: Tensor, layer: str | Cut | None, logits: Logits | None
+) -> tuple[Cut, tuple[nn.Module, ...]]:
+    """Where the network is cut, and its modules that are in training mode."""
     _refuse_what_is_not_finite(inputs)
-    known = _CUTS.setdefault(network, {})
-    key = (tuple(inputs.shape[1:]), len(inputs) > 1, layer, logits, _state(network))
-    if key not in known:
-        if len(known) >= _MOST_CUTS:  # a new lambda, or new weights, at every call
-            known.clear()
-        known[key] = _find(network, inputs, layer, logits)
-    return known[key]
+    memory = known(network)
+    training = memory.look_again(network)
+    key = (tuple(inputs.shape[1:]), len(inputs) > 1, layer, logits)
+    return memory.cut(key, lambda: _find(network, inputs, layer, logits)), training
 
 
 def _refuse_what_is_not_finite(inputs: Tensor) -> None:
@@ -210,7 +188,9 @@ def _refuse_what_is_not_finite(inputs: Tensor) -> None:
         )
 
 
-def _find(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits | None) -> Cut:
+def _find(network: nn.Module, inputs: Tensor, layer: str | Cut | None, logits: Logits | None) -> Cut:
+    if isinstance(layer, Cut):
+        return layer
     try:
         return find_cut(network, inputs, layer, logits=logits)
     except (RuntimeError, ValueError, IndexError) as error:  # from the network's own forward pass
@@ -218,19 +198,6 @@ def _find(network: nn.Module, inputs: Tensor, layer: str | None, logits: Logits 
             f"The network fails on an input of shape {tuple(inputs.shape)}, {inputs.dtype}: "
             f"{str(error).partition(chr(10))[0]}."
         ) from error
-
-
-def _state(network: nn.Module) -> int:
-    """Another number after any of the network's parameters was written to or replaced."""
-    state = 0
-    try:
-        for module in modules(network):
-            for parameter in module._parameters.values():  # noqa: SLF001 - torch's own table; parameters() is slow
-                if parameter is not None:
-                    state += 31 * id(parameter) + parameter._version  # noqa: SLF001 - torch's count of writes
-    except RuntimeError:  # made in inference mode, where writes are not counted; find_cut refuses it
-        return 0
-    return state
 
 
 def _bytes(tensor: Tensor) -> memoryview:
