@@ -11,10 +11,13 @@
     │   ├── InvalidWeights      the weights cannot be read safely, or do not fit the architecture
     │   ├── UnknownModel        no such model is registered
     │   ├── ModelChanged        the files no longer have the digest they were registered with
-    │   └── UnsupportedNetwork  the network cannot be explained, and why
+    │   ├── UnsupportedNetwork  the network cannot be explained, and why
+    │   └── UnsuitableRuntime   the network can be explained, but not in this runtime, and why
     ├── ExplainError
     │   ├── UnknownMethod
     │   ├── UnknownFinding
+    │   ├── UnknownCheck
+    │   ├── IncomparablePrior   the prior's map is of another model, method or finding
     │   └── NoTargetLayer       no layer with spatial extent that the output depends on
     ├── StoreError
     │   └── DamagedBlob         a kept file does not have its digest any more
@@ -75,6 +78,10 @@ class UnsupportedNetwork(ModelError):  # noqa: N818
     """The network cannot be explained."""
 
 
+class UnsuitableRuntime(ModelError):  # noqa: N818
+    """The network cannot be run in this runtime; runtime="eager" takes any network."""
+
+
 class ExplainError(CamlucidaError):
     """The explanation cannot be computed."""
 
@@ -85,6 +92,14 @@ class UnknownMethod(ExplainError):  # noqa: N818
 
 class UnknownFinding(ExplainError):  # noqa: N818
     """The model has no such finding."""
+
+
+class UnknownCheck(ExplainError):  # noqa: N818
+    """No such check; there are causal, stability and agreement."""
+
+
+class IncomparablePrior(ExplainError):  # noqa: N818
+    """The prior's map cannot be compared with this one."""
 
 
 class NoTargetLayer(ExplainError):  # noqa: N818

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.hooks import RemovableHandle
 
 from camlucida.errors import NoTargetLayer, UnsupportedNetwork
 
@@ -79,10 +79,13 @@ def run(
     cut: Cut,
     at_cut: Callable[[Tensor], Tensor],
     logits: Logits | None = None,
+    *,
+    training: tuple[nn.Module, ...] | None = None,
 ) -> Output:
     """Run the network and let `at_cut` look at, or replace, the tensor at the cut.
 
-    Gradients are recorded from there on if `at_cut` returns a tensor that requires them.
+    Gradients are recorded from there on if `at_cut` returns a tensor that requires them. `training` are the
+    modules in training mode, where they are known already.
 
     Raises
     ------
@@ -100,25 +103,26 @@ def run(
         torch.set_grad_enabled(mode=graph)
         return replaced
 
-    with (
-        as_it_was(network) as training,
-        torch.inference_mode(mode=False),
-        torch.no_grad(),
-        ExitStack() as stack,
-    ):
-        head = _Head(cut.call, cross)
-        handle = _watch(network, cut, head, cross, stack)
-        try:
+    with as_it_was(network, training) as was_training, torch.inference_mode(mode=False), torch.no_grad():
+        with _watching(network, cut, cross) as head:
             returned = network(inputs.clone() if inputs.is_inference() else inputs)
-            stack.close()
-            torch.set_grad_enabled(mode=graph)
-            output = read_output(returned, head.probabilities, logits)
-        finally:
-            if handle is not None:
-                handle.remove()
+        torch.set_grad_enabled(mode=graph)
+        output = read_output(returned, head.probabilities, logits)
     if not passed:
         raise NoTargetLayer(f"The forward pass did not come by “{cut.name}”; find the target layer again.")
-    return replace(output, training=training)
+    return replace(output, training=was_training)
+
+
+def run_traced(
+    network: nn.Module, inputs: Tensor, cut: Cut, at_cut: Callable[[Tensor], Tensor], logits: Logits | None
+) -> tuple[Tensor, str | None]:
+    """As `run`, for torch.export: no modes are switched, which a graph would remember, and no value is read.
+
+    Gives the logits, and the function that the network puts after them. For use inside `as_it_was`.
+    """
+    with _watching(network, cut, at_cut) as head:
+        returned = network(inputs)
+    return _find_logits(returned, head.probabilities, logits)
 
 
 def run_whole(network: nn.Module, inputs: Tensor, logits: Logits | None = None) -> Output:
@@ -181,34 +185,45 @@ def read_output(
     UnsupportedNetwork
         No tensor of shape (batch, finding) is returned; the message says how to point at it.
     """
+    table, activation = _find_logits(returned, probabilities, logits)
+    return Output(table, activation, activation is None and within_unit_interval(table))
+
+
+def _find_logits(
+    returned: Any, probabilities: dict[str, list[tuple[Tensor, Tensor]]], logits: Logits | None
+) -> tuple[Tensor, str | None]:
+    """The logits, and the function that was put after them."""
     tensor = _output_tensor(returned, logits)
     for activation, calls in probabilities.items():
         for result, argument in reversed(calls):
             if (tensor is result or tensor._base is result) and argument.numel() == tensor.numel():  # noqa: SLF001 - torch's own name for "is a view of"
-                return Output(_as_table(argument.reshape(tensor.shape)), activation)
-    table = _as_table(tensor)
-    return Output(table, None, _within_unit_interval(table))
+                return _as_table(argument.reshape(tensor.shape)), activation
+    return _as_table(tensor), None
 
 
-def _watch(
-    network: nn.Module, cut: Cut, head: "_Head", cross: Callable[[Tensor], Tensor], stack: ExitStack
-) -> RemovableHandle | None:
+@contextmanager
+def _watching(network: nn.Module, cut: Cut, cross: Callable[[Tensor], Tensor]) -> Iterator["_Head"]:
     """Switch the head's function mode on at the right exit, not before: it costs time."""
-    if not cut.exit:
-        stack.enter_context(head)
-        return None
-    exits = 0
+    head, exits, thread = _Head(cut.call, cross), 0, get_ident()
+    with ExitStack() as stack:
+        if not cut.exit:
+            yield stack.enter_context(head)
+            return
 
-    def at_exit(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        nonlocal exits
-        exits += 1
-        if exits != cut.exit:
-            return None
-        replaced = cross(output) if cut.call == 0 else None
-        stack.enter_context(head)
-        return replaced
+        def at_exit(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            nonlocal exits
+            if get_ident() != thread:  # the network is used elsewhere at the same time
+                return None
+            exits += 1
+            if exits != cut.exit:
+                return None
+            replaced = cross(output) if cut.call == 0 else None
+            stack.enter_context(head)
+            return replaced
 
-    return network.get_submodule(cut.module).register_forward_hook(at_exit)
+        handle = network.get_submodule(cut.module).register_forward_hook(at_exit)
+        stack.callback(handle.remove)
+        yield head
 
 
 class _Head(TorchFunctionMode):
@@ -298,5 +313,6 @@ def _as_table(tensor: Tensor) -> Tensor:
     )
 
 
-def _within_unit_interval(table: Tensor) -> bool:
+def within_unit_interval(table: Tensor) -> bool:
+    """Whether all values could be probabilities."""
     return bool(((table >= 0) & (table <= 1)).all()) and bool((table > 0).any())
