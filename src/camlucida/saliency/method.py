@@ -27,6 +27,10 @@ class Compute(Protocol):
     def __call__(self, recording: Recording, *, variant: str, progress: Progress | None) -> Tensor: ...
 
 
+Start = Callable[[Recording, str], Tensor]
+"""Of a recording and a variant: the targets' values (batch, target) that a map adds up from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A method by its paper's name.
@@ -35,7 +39,12 @@ class Method:
     RELATIVE where only the pattern within one map has a meaning. `passes` says what it costs beside one
     inference, for all findings together if not said otherwise; `needs` what it asks of a network, beside a
     target layer. The first of `variants` is the default. `class_agnostic`: the map is the same for every
-    finding, so it explains none. `contrastive`: the method is about one finding against another.
+    finding, so it explains none. `contrastive`: the method is about one finding against another. `aliases`
+    are other papers' names for the same map. `start` gives what the map's sum is added to; the logit of a
+    silent target layer, if None.
+
+    A method that does not take every network says so in `needs`, and raises UnsupportedNetwork with a
+    sentence for those it does not take.
     """
 
     name: str
@@ -49,3 +58,5 @@ class Method:
     grid: Grid = Grid.CELLS
     class_agnostic: bool = False
     contrastive: bool = False
+    aliases: tuple[str, ...] = ()
+    start: Start | None = None
