@@ -12,8 +12,9 @@ import PIL.ImageFont
 from numpy.typing import NDArray
 
 from camlucida.errors import InputError
-from camlucida.records import Explanation, Image, Unit, VoiLut, Window
+from camlucida.records import Explanation, Image, SaliencyMap, Unit, VoiLut, Window
 from camlucida.records.geometry import scaling
+from camlucida.records.method_name import CLASS_AGNOSTIC, EXPLAINS_NO_FINDING, spelling
 from camlucida.rendering import colour
 from camlucida.rendering.overlay import overlay
 from camlucida.rendering.scale import scale_of
@@ -32,13 +33,6 @@ WRITTEN_OUT = str.maketrans(
     {"−": "-", "–": "-", "—": "-", "×": "x", "≥": ">=", "≤": "<=", "→": "->", "µ": "u", "μ": "u"}
     | {"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "œ": "oe", "ł": "l", "Ł": "L", "đ": "d", "ı": "i"}
 )
-PAPERS_SPELLING = {
-    "grad-cam": "Grad-CAM",
-    "grad-cam++": "Grad-CAM++",
-    "hirescam": "HiResCAM",
-    "layercam": "LayerCAM",
-    "score-cam": "Score-CAM",
-}
 
 
 def picture(
@@ -200,8 +194,10 @@ def _legend(
 
 
 def _prediction_lines(explanation: Explanation, index: int) -> list[_Line]:
-    name, which = _finding(explanation, index)
-    lines = _wrapped(name, 25, INK, 0)
+    which = _place(explanation, index)
+    lines = _wrapped(explanation.saliency_map.label(index), 25, INK, 0)
+    if explanation.saliency_map.method in CLASS_AGNOSTIC:
+        lines += _wrapped(EXPLAINS_NO_FINDING, 15, WARNING, 10)
     if which is None:
         return lines
     prediction = explanation.prediction
@@ -213,11 +209,11 @@ def _prediction_lines(explanation: Explanation, index: int) -> list[_Line]:
     return [*lines, _Line(f"Operating point {state}", 13, QUIET, right=f"{point:.3f}")]
 
 
-def _finding(explanation: Explanation, index: int) -> tuple[str, int | None]:
-    """The finding's name, and where it stands in the prediction (None where it does not)."""
+def _place(explanation: Explanation, index: int) -> int | None:
+    """Where the finding stands in the prediction (None where it does not)."""
     name = explanation.saliency_map.findings[index]
     names = [finding.name for finding in explanation.prediction.findings]
-    return name, names.index(name) if name in names else None
+    return names.index(name) if name in names else None
 
 
 def _evidence_lines(explanation: Explanation, index: int) -> list[_Line]:
@@ -233,8 +229,12 @@ def _evidence_lines(explanation: Explanation, index: int) -> list[_Line]:
         _number("against", saliency_map.evidence_against(index)),
         _number("bias", saliency_map.bias[index]),
         _number("residual (not explained)", saliency_map.residual[index]),
-        _number("sum: the finding's logit", saliency_map.logits[index]),
+        _number(_whole(saliency_map), saliency_map.logits[index]),
     ]
+
+
+def _whole(saliency_map: SaliencyMap) -> str:
+    return "sum: the logits' difference" if saliency_map.contrasts else "sum: the finding's logit"
 
 
 def _no_evidence_lines() -> list[_Line]:
@@ -244,10 +244,9 @@ def _no_evidence_lines() -> list[_Line]:
 
 def _origin_lines(explanation: Explanation, index: int, shown: _Shown) -> list[_Line]:
     provenance, saliency_map = explanation.provenance, explanation.saliency_map
-    method = PAPERS_SPELLING.get(saliency_map.method, saliency_map.method)
     sentences = [
         f"Model: {provenance.model_name} {provenance.model_version}",
-        f"Method: {method}, layer {saliency_map.target_layer}",
+        f"Method: {spelling(saliency_map.method)}, layer {saliency_map.target_layer}",
         _grid_sentence(explanation),
         explanation.trust.findings[index].statement,
     ]

@@ -1,6 +1,11 @@
 """Why this finding rather than that: the target of Finer-CAM, which every method can explain.
 
-Zhang et al., CVPR 2025 (arXiv 2501.11309), eq. 5: the target is y_c - alpha · y_d instead of y_c.
+Zhang et al., CVPR 2025 (arXiv 2501.11309): the target is y_c - alpha · y_d instead of y_c, where d is a class
+that is like c. The paper's classes exclude each other, and those nearest in logit are taken to be like it;
+its authors' code holds c against the nearest one with alpha = 1, or against a mean of the nearest three with
+0.6. Here it is one finding, with alpha = 1: the difference of two logits has a meaning of its own (of classes
+that exclude each other, the logarithm of how much likelier the one is), so the map keeps its unit and sum.
+Findings that may occur together need not be alike where their logits are near: name the other one.
 """
 
 from collections.abc import Sequence
@@ -17,7 +22,7 @@ class Contrast:
     """What a finding is held against.
 
     `other` is the index of a finding; None takes, for each, the one whose logit is nearest to its own.
-    `strength` is alpha: 1 asks only for the difference of the two.
+    `strength` is alpha: 1 asks for the difference of the two; less of it brings back what they share.
     """
 
     other: int | None = None

@@ -2,15 +2,44 @@
 
 from camlucida.errors import UnknownMethod
 from camlucida.saliency.method import Method
-from camlucida.saliency.methods import grad_cam, grad_cam_plus_plus, hirescam, layercam, score_cam
+from camlucida.saliency.methods import (
+    ablation_cam,
+    cam,
+    counterfactual_grad_cam,
+    eigen_cam,
+    finer_cam,
+    fullgrad,
+    grad_cam,
+    grad_cam_plus_plus,
+    hirescam,
+    layercam,
+    recipro_cam,
+    score_cam,
+    shapley_cam,
+    xgrad_cam,
+)
 
-METHODS: dict[str, Method] = {
-    "grad-cam": grad_cam.METHOD,
-    "grad-cam++": grad_cam_plus_plus.METHOD,
-    "hirescam": hirescam.METHOD,
-    "layercam": layercam.METHOD,
-    "score-cam": score_cam.METHOD,
-}
+_MODULES = (
+    # class activation maps, by gradients through the head
+    grad_cam,
+    hirescam,
+    grad_cam_plus_plus,
+    xgrad_cam,
+    layercam,
+    shapley_cam,
+    finer_cam,
+    counterfactual_grad_cam,
+    # class activation maps, without gradients
+    cam,
+    ablation_cam,
+    recipro_cam,
+    score_cam,
+    eigen_cam,
+    # attributions to the input's pixels
+    fullgrad,
+)
+
+METHODS: dict[str, Method] = {module.METHOD.name.lower(): module.METHOD for module in _MODULES}
 
 
 def find_method(name: str) -> tuple[str, Method]:
@@ -22,7 +51,7 @@ def find_method(name: str) -> tuple[str, Method]:
         There is no such method; the message lists those that are.
     """
     for key, method in METHODS.items():
-        if _plain(key) == _plain(name):
+        if _plain(name) in map(_plain, (key, *method.aliases)):
             return key, method
     raise UnknownMethod(f"There is no method “{name}”; there are: {', '.join(METHODS)}.")
 

@@ -10,8 +10,11 @@ from camlucida.records.saliency_map import Unit
 from camlucida.saliency.method import Method, Progress
 from camlucida.saliency.recording import Recording
 
-MASKED_VALUES = 2**24
-"""Values of masked images held at a time: 64 MB of float32."""
+MASKED_VALUES = 2**21
+"""Values of masked images run at a time: 8 MB of float32, and some fifty times as much in the network."""
+
+MOST_MASKED = 32
+"""Masked images run at a time, however small they are: more of them are no faster."""
 
 
 def score_cam(recording: Recording, *, variant: str = "increase", progress: Progress | None = None) -> Tensor:
@@ -32,14 +35,15 @@ def _channel_scores(recording: Recording, sample: int, progress: Progress | None
     """C_k of every channel, (channel, target), in batches of bounded memory."""
     image = recording.images[sample : sample + 1]
     baseline = recording.rescore(torch.zeros_like(image), sample)
-    done, channels = 0, recording.activations.shape[1]
+    samples, channels = recording.activations.shape[:2]
+    done = sample * channels
     scores = []
     for masks, alive in _masks(recording.activations[sample], image):
         score = recording.rescore(image * masks, sample) - baseline
         scores.append(torch.where(alive[:, None], score, 0))
         done += len(masks)
         if progress is not None:
-            progress(done, channels)
+            progress(done, samples * channels)
     return torch.cat(scores)
 
 
@@ -47,7 +51,7 @@ def _masks(activations: Tensor, image: Tensor) -> Iterator[tuple[Tensor, Tensor]
     """H_k (n, 1, *space) and whether the channel varies at all (n), some channels at a time."""
     space = image.shape[2:]
     mode = "bilinear" if len(space) == 2 else "trilinear"
-    size = max(1, MASKED_VALUES // image.numel())
+    size = min(max(1, MASKED_VALUES // image.numel()), MOST_MASKED)
     for start in range(0, len(activations), size):
         channels = activations[start : start + size]
         masks = interpolate(channels[:, None], size=space, mode=mode, align_corners=False)

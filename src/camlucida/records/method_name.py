@@ -1,0 +1,32 @@
+"""How a method is called where its mathematics is not at hand: in pictures, in reports, in the viewer.
+
+A test holds these tables against the methods themselves.
+"""
+
+SPELLING = {
+    "grad-cam": "Grad-CAM",
+    "hirescam": "HiResCAM",
+    "grad-cam++": "Grad-CAM++",
+    "xgrad-cam": "XGrad-CAM",
+    "layercam": "LayerCAM",
+    "shapleycam": "ShapleyCAM",
+    "finer-cam": "Finer-CAM",
+    "counterfactual grad-cam": "Counterfactual Grad-CAM",
+    "cam": "CAM",
+    "ablation-cam": "Ablation-CAM",
+    "recipro-cam": "Recipro-CAM",
+    "score-cam": "Score-CAM",
+    "eigen-cam": "Eigen-CAM",
+    "fullgrad": "FullGrad",
+}
+"""Names as their papers write them, by their keys in METHODS."""
+
+CLASS_AGNOSTIC = frozenset({"eigen-cam"})
+"""Methods whose map is the same for every finding, so that it explains none."""
+
+EXPLAINS_NO_FINDING = "Explains no finding: the map is the same for all of them."
+
+
+def spelling(method: str) -> str:
+    """The paper's spelling of a method's key; a method of your own keeps its key."""
+    return SPELLING.get(method, method)
