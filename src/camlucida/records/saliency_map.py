@@ -22,7 +22,8 @@ class SaliencyMap:
 
     `values` has shape `(finding, *space)`, float32, signed, unnormalised, on the native grid.
     For each finding, `residual = logit - bias - sum(values)`: the part of the logit that the map does not
-    explain. `bias` is the finding's logit when the target layer is silent (all activations zero).
+    explain. `bias` is the finding's logit when the target layer is silent (all activations zero); that of the
+    baseline image for pixel attributions that start from one.
     `contrasts` are the findings that they are held against (Finer-CAM), one each, or none: the logits are
     then those of the finding less a share of the other's.
     """

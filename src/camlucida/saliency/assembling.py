@@ -82,9 +82,8 @@ def _saliency_map(
 ) -> SaliencyMap:
     """Maps (finding, *grid) as a record, with what they leave unexplained."""
     one = slice(sample, sample + 1)
-    logits, bias = (
-        recording.scores(rows[one], sample)[0].double() for rows in (recording.logits, recording.bias)
-    )
+    logits = recording.scores(recording.logits[one], sample)[0].double()
+    bias = _start(recording, chosen, sample).double()
     residual = logits - bias - maps.double().flatten(1).sum(dim=1)
     return SaliencyMap(
         findings=tuple(prediction.findings[number].name for number in recording.findings),
@@ -98,6 +97,13 @@ def _saliency_map(
         unit=chosen.method.unit,
         contrasts=_contrasts(recording, prediction, sample),
     )
+
+
+def _start(recording: Recording, chosen: ChosenMethod, sample: int) -> Tensor:
+    """The targets' values (target,) to which the map is added: a silent target layer's, or a baseline's."""
+    if chosen.method.start is not None:
+        return chosen.method.start(recording, chosen.variant, sample)
+    return recording.scores(recording.bias[sample : sample + 1], sample)[0]
 
 
 def _contrasts(recording: Recording, prediction: Prediction, sample: int) -> tuple[str, ...]:

@@ -45,14 +45,9 @@ def _blurred_along(values: Tensor, axis: int) -> Tensor:
     return smooth.reshape(lines.shape).movedim(-1, axis)
 
 
-def baseline_scores(recording: Recording, variant: str) -> Tensor:
-    """The targets' values (batch, target) of the baselines, which a complete map adds up from.
+def baseline_scores(recording: Recording, variant: str, sample: int) -> Tensor:
+    """The targets' values (target,) of an image's baseline, to which a complete map is added.
 
     `variant` is one of BASELINES.
     """
-    return torch.cat(
-        [
-            recording.rescore(baseline(recording.images[sample : sample + 1], variant), sample)
-            for sample in range(len(recording.images))
-        ]
-    )
+    return recording.rescore(baseline(recording.images[sample : sample + 1], variant), sample)[0]

@@ -27,8 +27,9 @@ class Compute(Protocol):
     def __call__(self, recording: Recording, *, variant: str, progress: Progress | None) -> Tensor: ...
 
 
-Start = Callable[[Recording, str], Tensor]
-"""Of a recording and a variant: the targets' values (batch, target) that a map adds up from."""
+Start = Callable[[Recording, str, int], Tensor]
+"""Of a recording, a variant and the number of an image: the targets' values (target,) to which the map's sum
+is added."""
 
 
 @dataclass(frozen=True, slots=True)

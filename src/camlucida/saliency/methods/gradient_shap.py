@@ -38,8 +38,8 @@ def gradient_shap(recording: Recording, *, variant: str = "", progress: Progress
     return each_image(recording, one)
 
 
-def _start(recording: Recording, _variant: str) -> Tensor:
-    return torch.stack([baseline_scores(recording, kind) for kind in BASELINES]).mean(dim=0)
+def _start(recording: Recording, _variant: str, sample: int) -> Tensor:
+    return torch.stack([baseline_scores(recording, kind, sample) for kind in BASELINES]).mean(dim=0)
 
 
 METHOD = Method(

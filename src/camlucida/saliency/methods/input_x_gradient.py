@@ -19,8 +19,8 @@ def input_x_gradient(recording: Recording, *, variant: str = "", progress: Progr
     return each_image(recording, one)
 
 
-def _start(recording: Recording, _variant: str) -> Tensor:
-    return baseline_scores(recording, "zero")
+def _start(recording: Recording, _variant: str, sample: int) -> Tensor:
+    return baseline_scores(recording, "zero", sample)
 
 
 METHOD = Method(
