@@ -37,6 +37,8 @@ class Recording:
         Indices of the findings that are asked for, in the order of the maps.
     contrast
         What the findings are held against (Finer-CAM), or None.
+    remarks
+        What a method found out about its own maps; they become cautions of the trust report.
     """
 
     activations: Tensor
@@ -49,9 +51,13 @@ class Recording:
         findings: Sequence[int] | None = None,
         logits: Logits | None = None,
         contrast: Contrast | None = None,
+        *,
+        training: tuple[nn.Module, ...] | None = None,
     ) -> None:
         self.network, self.images, self.cut, self._adapter = network, images, cut, logits
+        self._training = training
         self.contrast = contrast
+        self.remarks: list[str] = []
         self.findings = tuple(range(cut.findings) if findings is None else findings)
         batch = images.shape[0]
         with torch.inference_mode(mode=False), torch.enable_grad():  # whatever mode the caller is in
@@ -112,6 +118,21 @@ class Recording:
         output = run(self.network, images, self.cut, lambda tensor: tensor, self._adapter)
         return self.scores(output.logits, sample)
 
+    def again(self, images: Tensor, sample: int = 0) -> "Recording":
+        """The same of other images (n, channel, *space), with the targets that this sample has."""
+        other = Recording(
+            self.network,
+            images,
+            self.cut,
+            self.findings,
+            self._adapter,
+            self.contrast,
+            training=self._training,
+        )
+        # A contrast with the nearest logit must not turn to another finding: the cached property is filled.
+        other.__dict__["targets"] = self.targets[sample].expand(len(images), -1, -1)
+        return other
+
     def for_head(self, activations: Tensor) -> Tensor:
         """Activations (n, channel, *grid) as the head takes them: their means, where it sees no more."""
         return mean_over_space(activations) if self.cut.pooled else activations
@@ -164,7 +185,7 @@ class Recording:
             self._leaf = torch.cat(rows).requires_grad_()
             return self._leaf.clone()  # what follows may work in place
 
-        return run(self.network, self.images, self.cut, at_cut, self._adapter)
+        return run(self.network, self.images, self.cut, at_cut, self._adapter, training=self._training)
 
     def _bias(self, batch: int) -> Tensor:
         if self.cut.stackable:
