@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from camlucida.errors import NoTargetLayer, UnsupportedNetwork
+from camlucida.models.layout import Layout
 
 Logits = Callable[[Any], Tensor]
 """Takes what the network returns, gives its logits: (batch, finding)."""
@@ -58,6 +59,13 @@ class Cut:
     findings: int = 0
     stackable: bool = False
     pooled: bool = False
+    layout: Layout | None = None
+    why: str = ""  # this layer: a sentence's end, for people
+
+    @property
+    def keeps_tokens(self) -> bool:
+        """Whether the head also gets tokens that are not shown, so that images differ in their bias too."""
+        return self.layout is not None and self.layout.prefix > 0
 
 
 @dataclass(frozen=True, slots=True)
