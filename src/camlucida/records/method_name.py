@@ -18,6 +18,17 @@ SPELLING = {
     "score-cam": "Score-CAM",
     "eigen-cam": "Eigen-CAM",
     "fullgrad": "FullGrad",
+    "gradient": "Gradient",
+    "input x gradient": "Input x Gradient",
+    "smoothgrad": "SmoothGrad",
+    "integrated gradients": "Integrated Gradients",
+    "gradientshap": "GradientSHAP",
+    "deconvolution": "Deconvolution",
+    "guided backpropagation": "Guided Backpropagation",
+    "guided grad-cam": "Guided Grad-CAM",
+    "occlusion": "Occlusion",
+    "lime": "LIME",
+    "kernelshap": "KernelSHAP",
 }
 """Names as their papers write them, by their keys in METHODS."""
 

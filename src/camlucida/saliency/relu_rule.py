@@ -15,6 +15,8 @@ from camlucida.models.cut import function_name
 from camlucida.saliency.input_gradients import each_image, input_gradients
 from camlucida.saliency.recording import Recording
 
+NO_RELU = "The network calls no ReLU, so there is no other rule to follow: this map is the plain gradient."
+
 
 def rectified_gradients(recording: Recording, *, deconvolution: bool) -> Tensor:
     """Of each target by the images, with another rule at each ReLU: (batch, target, channel, *space).
@@ -22,12 +24,16 @@ def rectified_gradients(recording: Recording, *, deconvolution: bool) -> Tensor:
     A ReLU hands back ReLU(g), where g came from above; guided backpropagation hands it back only where the
     ReLU's own input was positive, too (Springenberg 2015, figure 1).
     """
+    rule = _Rule(deconvolution=deconvolution)
 
     def one(image: Tensor, sample: int) -> Tensor:
-        with _Rule(deconvolution=deconvolution):
+        with rule:
             return input_gradients(recording, image, sample)[0]
 
-    return each_image(recording, one)
+    gradients = each_image(recording, one)
+    if not rule.met:
+        recording.remarks.append(NO_RELU)
+    return gradients
 
 
 class _Rule(TorchFunctionMode):
@@ -35,7 +41,7 @@ class _Rule(TorchFunctionMode):
 
     def __init__(self, *, deconvolution: bool) -> None:
         super().__init__()
-        self.deconvolution = deconvolution
+        self.deconvolution, self.met = deconvolution, False
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -44,6 +50,7 @@ class _Rule(TorchFunctionMode):
         name = function_name(func)
         if not _rectifies(name, args, given):
             return func(*args, **given)
+        self.met = True
         values = args[0] if args else given["input"]
         result = _Rectified.apply(values, self.deconvolution)  # type: ignore[no-untyped-call]  # torch's own
         in_place = name.endswith("_") or given.get("inplace") or (name == "relu" and True in args[1:])

@@ -6,16 +6,27 @@ from camlucida.saliency.methods import (
     ablation_cam,
     cam,
     counterfactual_grad_cam,
+    deconvolution,
     eigen_cam,
     finer_cam,
     fullgrad,
     grad_cam,
     grad_cam_plus_plus,
+    gradient,
+    gradient_shap,
+    guided_backpropagation,
+    guided_grad_cam,
     hirescam,
+    input_x_gradient,
+    integrated_gradients,
+    kernel_shap,
     layercam,
+    lime,
+    occlusion,
     recipro_cam,
     score_cam,
     shapley_cam,
+    smoothgrad,
     xgrad_cam,
 )
 
@@ -37,6 +48,18 @@ _MODULES = (
     eigen_cam,
     # attributions to the input's pixels
     fullgrad,
+    gradient,
+    input_x_gradient,
+    smoothgrad,
+    integrated_gradients,
+    gradient_shap,
+    deconvolution,
+    guided_backpropagation,
+    guided_grad_cam,
+    # attributions to regions of the input, without gradients
+    occlusion,
+    lime,
+    kernel_shap,
 )
 
 METHODS: dict[str, Method] = {module.METHOD.name.lower(): module.METHOD for module in _MODULES}

@@ -12,8 +12,8 @@ from camlucida.saliency.input_gradients import SCORED_VALUES, batches, each_imag
 from camlucida.saliency.method import Grid, Method, Progress
 from camlucida.saliency.recording import Recording
 
-STEPS = {2: 16, 3: 8}
-"""Steps that a window takes along a side, by axes of space; it is two steps long."""
+STEPS, STEPS_OF_A_VOLUME = 16, 8
+"""Steps that a window takes along a side; it is two steps long."""
 
 Window = tuple[slice, ...]
 
@@ -41,7 +41,7 @@ def occlusion(recording: Recording, *, variant: str = "mean", progress: Progress
 
 def windows(space: tuple[int, ...]) -> Iterator[Window]:
     """Windows that cover each pixel twice along each axis; those at the border are cut off by it."""
-    steps = STEPS[len(space)]
+    steps = STEPS_OF_A_VOLUME if sum(side > 1 for side in space) > 2 else STEPS
     return product(*(_along(side, max(1, round(side / steps))) for side in space))
 
 
