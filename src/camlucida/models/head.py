@@ -24,7 +24,7 @@ _ROUNDING = 1e-5  # of logits in float32, relative
 
 @dataclass(frozen=True, slots=True)
 class HeadProof:
-    """What was found when the head was tried on `inputs` inputs.
+    """What was found when the head was tried on `inputs` inputs, `images` of which were no made-up ones.
 
     `deviation` is the largest |sum + bias - logit| of the signed map that is faithful by theorem (HiResCAM),
     `deviation_pooled` that of Grad-CAM, both in logits. `bias` are the logits of a silent target layer.
@@ -37,6 +37,7 @@ class HeadProof:
     target_layer: str
     grid: tuple[int, ...]
     inputs: int
+    images: int = 0
 
     def faithful(self, method: str) -> bool:
         """Whether the theorem covers this method's map."""

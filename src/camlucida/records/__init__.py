@@ -8,10 +8,23 @@ from camlucida.records.image import FileFormat, Image, Patient, Photometric, Sou
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
 from camlucida.records.saliency_map import SaliencyMap, Unit
-from camlucida.records.trust_report import FindingTrust, HeadKind, TrustReport
+from camlucida.records.trust_report import (
+    AgreementCheck,
+    CausalCheck,
+    Change,
+    FindingTrust,
+    HeadKind,
+    MethodAgreement,
+    PriorDistance,
+    StabilityCheck,
+    TrustReport,
+)
 from camlucida.records.window import VoiLut, VoiLutFunction, Window
 
 __all__ = [
+    "AgreementCheck",
+    "CausalCheck",
+    "Change",
     "CodedConcept",
     "Explanation",
     "FileFormat",
@@ -20,12 +33,15 @@ __all__ = [
     "Geometry",
     "HeadKind",
     "Image",
+    "MethodAgreement",
     "Patient",
     "Photometric",
     "Prediction",
+    "PriorDistance",
     "Provenance",
     "SaliencyMap",
     "Source",
+    "StabilityCheck",
     "TrustReport",
     "Unit",
     "VoiLut",

@@ -5,6 +5,7 @@ Reading bounds every size before it allocates and runs no code from the file.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from math import isnan, nan
 from typing import Any
@@ -23,7 +24,17 @@ from camlucida.records.geometry import Geometry
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
 from camlucida.records.saliency_map import SaliencyMap, Unit
-from camlucida.records.trust_report import FindingTrust, HeadKind, TrustReport
+from camlucida.records.trust_report import (
+    AgreementCheck,
+    CausalCheck,
+    Change,
+    FindingTrust,
+    HeadKind,
+    MethodAgreement,
+    PriorDistance,
+    StabilityCheck,
+    TrustReport,
+)
 
 FORMAT = 1
 MAX_BYTES = 512 * 2**20
@@ -156,12 +167,36 @@ def _saliency_map(content: dict[str, Any], values: NDArray[np.float32]) -> Salie
 
 
 def _trust(content: dict[str, Any]) -> TrustReport:
-    return TrustReport(
-        head=HeadKind(content["head"]),
-        head_deviation=content["head_deviation"],
-        findings=tuple(FindingTrust(**finding) for finding in content["findings"]),
-        cautions=tuple(content["cautions"]),
-    )
+    read = {
+        **content,
+        "head": HeadKind(content["head"]),
+        "findings": tuple(_finding_trust(finding) for finding in content["findings"]),
+        "cautions": tuple(content["cautions"]),
+    }
+    return TrustReport(**read)
+
+
+def _finding_trust(content: dict[str, Any]) -> FindingTrust:
+    """What was kept before a check was known, or without it being asked for, has none."""
+    checks = {name: kind(content[name]) for name, kind in _CHECKS.items() if content.get(name) is not None}
+    return FindingTrust(**{**content, **checks})
+
+
+def _stability(content: dict[str, Any]) -> StabilityCheck:
+    return StabilityCheck(**{**content, "changes": tuple(Change(**one) for one in content["changes"])})
+
+
+def _agreement(content: dict[str, Any]) -> AgreementCheck:
+    methods = tuple(MethodAgreement(**one) for one in content["methods"])
+    return AgreementCheck(**{**content, "methods": methods})
+
+
+_CHECKS: Mapping[str, Callable[[dict[str, Any]], object]] = {
+    "causal": lambda content: CausalCheck(**content),
+    "stability": _stability,
+    "agreement": _agreement,
+    "prior": lambda content: PriorDistance(**content),
+}
 
 
 def _probabilities(explanation: Explanation) -> list[float | None]:

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
-from camlucida.errors import UnknownFinding, UnknownMethod
+from camlucida.errors import UnknownCheck, UnknownFinding, UnknownMethod
 from camlucida.models.cut import Cut, Logits
 from camlucida.records.finding import Finding
 from camlucida.saliency.contrast import Contrast
 from camlucida.saliency.method import Method, Progress
 from camlucida.saliency.methods import find_method
+
+if TYPE_CHECKING:
+    from camlucida.saliency.visual_explanation import VisualExplanation
 
 FindingChoice = SupportsIndex | str | Sequence[SupportsIndex | str] | None
 ContrastChoice = SupportsIndex | str | Contrast | None
@@ -33,6 +36,8 @@ class Question:
     logits: Logits | None = None
     scalar: bool = False
     progress: Progress | None = None
+    checks: str | Sequence[str] = ()
+    prior: "VisualExplanation | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,21 @@ def choose_layers(layers: LayerChoice, chosen: ChosenMethod) -> tuple[Layer, ...
             f"layer. `camlucida layers` shows the maps of {chosen.method.name} side by side."
         )
     return several
+
+
+def refuse_checks(question: Question) -> None:
+    """Refuse checks of a map that is fused of several layers: it cannot be made again from one recording.
+
+    Raises
+    ------
+    UnknownCheck
+        Checks or a prior are asked for.
+    """
+    if question.checks or question.prior is not None:
+        raise UnknownCheck(
+            "Checks and the distance to a prior are of one layer's map; name one target layer, or leave them "
+            "out."
+        )
 
 
 def choose_contrast(contrast: ContrastChoice, method: Method, findings: Sequence[Finding]) -> Contrast | None:

@@ -1,7 +1,8 @@
 """From computed maps to records: prediction, map with its residual, trust report, provenance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor
 from camlucida.models.card import Task
 from camlucida.models.cut import Logits
 from camlucida.records.explanation import Explanation
+from camlucida.records.image import Image
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
 from camlucida.records.saliency_map import SaliencyMap
 from camlucida.saliency import trust
-from camlucida.saliency.asked import ChosenMethod
+from camlucida.saliency.asked import ChosenMethod, Question
 from camlucida.saliency.contrast import Contrast
 from camlucida.saliency.recording import Recording
 from camlucida.saliency.subject import Subject
@@ -31,7 +33,13 @@ REGRESSION = (
 
 
 def assemble(
-    subject: Subject, recording: Recording, maps: Tensor, chosen: ChosenMethod, sample: int, seconds: float
+    subject: Subject,
+    recording: Recording,
+    maps: Tensor,
+    chosen: ChosenMethod,
+    question: Question,
+    sample: int,
+    seconds: float,
 ) -> Explanation:
     """The records of one image.
 
@@ -42,17 +50,41 @@ def assemble(
     sample
         The image's place in the batch.
     seconds
-        Wall-clock time that prediction and maps took.
+        Wall-clock time that prediction and maps took, without the checks.
     """
     prediction = _prediction(subject, recording, sample)
     saliency_map = _saliency_map(subject, recording, maps, prediction, chosen, sample)
-    cautions = tuple(_cautions(subject, recording))
-    return Explanation(
-        prediction=prediction,
-        saliency_map=saliency_map,
-        trust=trust.report(saliency_map, chosen.method, subject.proof, cautions),
-        provenance=_provenance(subject, recording.contrast, chosen, sample, seconds),
+    provenance = _provenance(subject, recording.contrast, chosen, sample, seconds)
+    report = trust.report(
+        saliency_map,
+        chosen.method,
+        subject.proof,
+        tuple(_cautions(subject, recording)),
+        image=subject.images[sample] if subject.images else None,
+        checked=_checked(subject, recording, saliency_map, chosen, question, provenance, sample),
     )
+    return Explanation(prediction, saliency_map, report, provenance)
+
+
+def _checked(
+    subject: Subject,
+    recording: Recording,
+    saliency_map: SaliencyMap,
+    chosen: ChosenMethod,
+    question: Question,
+    provenance: Provenance,
+    sample: int,
+) -> dict[str, Sequence[Any]]:
+    """The dear parts of the trust report, as far as they are asked for."""
+    examined = trust.Examined(
+        recording, sample, chosen.key, chosen.method, chosen.variant, saliency_map.values
+    )
+    found = trust.checked(question.checks, examined, question.progress)
+    if question.prior is None:
+        return found
+    image = subject.image(sample)
+    shown = image if isinstance(image, Image) else image()
+    return found | trust.compared(saliency_map, shown, provenance, question.prior)
 
 
 def _cautions(subject: Subject, recording: Recording) -> Iterator[str]:

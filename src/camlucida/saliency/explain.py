@@ -24,6 +24,7 @@ from camlucida.saliency.asked import (
     choose_findings,
     choose_layers,
     choose_method,
+    refuse_checks,
 )
 from camlucida.saliency.assembling import assemble
 from camlucida.saliency.fusion import fused
@@ -48,6 +49,8 @@ def explain(
     logits: Logits | None = None,
     scalar: bool = False,
     progress: Progress | None = None,
+    checks: str | Sequence[str] = (),
+    prior: VisualExplanation | None = None,
 ) -> VisualExplanation:
     """Explain a model's findings on one image.
 
@@ -75,7 +78,12 @@ def explain(
     scalar
         Says that you know that the output is no finding's logit (a regression) and want it explained.
     progress
-        Called with (done, of how many) by methods that take many passes.
+        Called with (done, of how many) by methods and checks that take many passes.
+    checks
+        Dear parts of the trust report: "causal", "stability", "agreement", several of them, or "all".
+    prior
+        The explanation of the prior study, by the same model and method: the trust report says how far this
+        map is from that one.
 
     Returns
     -------
@@ -85,8 +93,10 @@ def explain(
 
     Raises
     ------
-    UnknownMethod, UnknownFinding, NoTargetLayer, UnsupportedNetwork, UnsuitableImage
+    UnknownMethod, UnknownFinding, NoTargetLayer, UnsupportedNetwork, UnsuitableImage, UnknownCheck
         With a sentence that says what to do.
+    IncomparablePrior
+        The prior's map is of another model, method or finding.
     """
     question = Question(
         method=method,
@@ -97,6 +107,8 @@ def explain(
         logits=logits,
         scalar=scalar,
         progress=progress,
+        checks=checks,
+        prior=prior,
     )
     images = [image] if isinstance(model, Classifier) else as_one(admitted(model), image)
     (explanation,) = _explain(model, images, question)
@@ -134,6 +146,7 @@ def _explain(model: Classifier | nn.Module, images: Any, question: Question) -> 
     chosen = choose_method(question.method, question.variant)
     layer, *more = layers = choose_layers(question.target_layer, chosen)
     if more:
+        refuse_checks(question)
         each = [_explain(model, images, replace(question, target_layer=one)) for one in layers]
         return [fused(parts, chosen.method) for parts in zip(*each, strict=True)]
     network = admitted(model.module if isinstance(model, Classifier) else model)
@@ -145,7 +158,8 @@ def _explain(model: Classifier | nn.Module, images: Any, question: Question) -> 
         _refuse_what_is_not_finite(recording, maps)
         share = (time.perf_counter() - started) / len(maps)
         explanations = [
-            assemble(subject, recording, own, chosen, sample, share) for sample, own in enumerate(maps)
+            assemble(subject, recording, own, chosen, question, sample, share)
+            for sample, own in enumerate(maps)
         ]
     return [
         VisualExplanation(explanation, subject.image(sample))

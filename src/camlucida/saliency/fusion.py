@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camlucida.records.geometry import resizing
+from camlucida.records.image import Image
 from camlucida.records.saliency_map import SaliencyMap, Unit
 from camlucida.rendering.upsample import resample
 from camlucida.saliency import trust
@@ -34,7 +35,7 @@ def fused(parts: Sequence[VisualExplanation], method: Method) -> VisualExplanati
     explanation = replace(
         last,
         saliency_map=saliency_map,
-        trust=trust.report(saliency_map, method, None, cautions),
+        trust=trust.report(saliency_map, method, None, cautions, image=_image(parts[-1])),
         provenance=replace(
             last.provenance,
             target_layer=saliency_map.target_layer,
@@ -42,6 +43,11 @@ def fused(parts: Sequence[VisualExplanation], method: Method) -> VisualExplanati
         ),
     )
     return replace(parts[-1], explanation=explanation)
+
+
+def _image(part: VisualExplanation) -> Image | None:
+    """The image, unless it was only a tensor: a body is not sought on those."""
+    return part.shown if isinstance(part.shown, Image) else None
 
 
 def _fused_map(maps: Sequence[SaliencyMap], finest: SaliencyMap) -> SaliencyMap:
