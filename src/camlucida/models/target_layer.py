@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -161,7 +162,11 @@ class _Probe(TorchFunctionMode):
         return result
 
     def _at_exit(self, path: str, *, leaf: bool) -> Any:
+        thread = get_ident()
+
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if get_ident() != thread:  # the network is used elsewhere at the same time
+                return
             self.exits[path] = self.exits.get(path, 0) + 1
             if leaf:
                 self.leaf, self.leaf_exit, self.calls = path, self.exits[path], 0
