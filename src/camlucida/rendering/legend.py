@@ -16,6 +16,7 @@ from camlucida.records import Explanation, Image, SaliencyMap, Unit, VoiLut, Win
 from camlucida.records.geometry import scaling
 from camlucida.records.method_name import CLASS_AGNOSTIC, EXPLAINS_NO_FINDING, spelling
 from camlucida.rendering import colour
+from camlucida.rendering.body import body, outline
 from camlucida.rendering.overlay import overlay
 from camlucida.rendering.scale import scale_of
 from camlucida.rendering.upsample import on_grid, resample
@@ -28,6 +29,7 @@ LARGEST, SMALLEST = 1024, 768  # pixels of the long edge of the image part
 PANEL, MARGIN = 340, 20  # pixels
 WIDTH = PANEL - 2 * MARGIN  # of a line in the legend
 INK, QUIET, WARNING = (235, 235, 235), (165, 165, 165), (255, 190, 80)
+OUTLINE = (80, 220, 255)  # of the body: no colour map has it
 BACKGROUND = (18, 18, 20)
 WRITTEN_OUT = str.maketrans(
     {"−": "-", "–": "-", "—": "-", "×": "x", "≥": ">=", "≤": "<=", "→": "->", "µ": "u", "μ": "u"}
@@ -44,12 +46,14 @@ def picture(
     window: Window | VoiLut | None = None,
     colour_map: str = "inferno",
     opacity: float = 0.6,
+    zones: bool = False,
 ) -> PIL.Image.Image:
     """The image with the evidence for one finding over it, and a legend at its right (RGB).
 
     `index` counts the findings of the explanation's map. Of a volume it is the slice `slice_index` (counted
     from 0), or the one with most evidence for the finding. The long edge of the image part has 768 to 1024
-    pixels; pixels that are not square are drawn in their true proportion.
+    pixels; pixels that are not square are drawn in their true proportion. With `zones` the body's outline is
+    drawn, and the legend says how much of the evidence lies outside it, in the corners and at the border.
 
     Raises
     ------
@@ -60,9 +64,12 @@ def picture(
     grey = _grey(image, shown, window)
     scale = scale_of(explanation.saliency_map, index)
     evidence = _evidence(image, explanation, index, shown)
-    drawn = PIL.Image.fromarray(overlay(grey, evidence, scale, opacity, colour_map))
+    over = overlay(grey, evidence, scale, opacity, colour_map)
     legend = _legend(explanation, index, shown, scale, colour_map, opacity)
-    return _side_by_side(drawn, legend)
+    if zones:
+        over[_body_outline(image, shown)] = OUTLINE
+        legend[-1:-1] = _zone_lines(explanation, index)
+    return _side_by_side(PIL.Image.fromarray(over), legend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +122,23 @@ def _grey(image: Image, shown: _Shown, window: Window | VoiLut | None) -> NDArra
 def _evidence(image: Image, explanation: Explanation, index: int, shown: _Shown) -> NDArray[np.float32]:
     """The finding's map on the drawn pixels, (row, column)."""
     saliency_map = explanation.saliency_map
-    to_pixel = _to_pixel(image, shown)
-    size: tuple[int, ...] = (shown.rows, shown.columns)
-    if shown.slice_index is not None:
-        volume = scaling([1.0] * 3, [float(shown.slice_index), 0.0, 0.0])
-        volume[1:, 1:] = to_pixel
-        to_pixel, size = volume, (1, *size)
-    on_pixels = on_grid(saliency_map.values[index], saliency_map.geometry, to_pixel, size)
+    on_pixels = on_grid(saliency_map.values[index], saliency_map.geometry, *_drawn_grid(image, shown))
     return on_pixels.reshape(shown.rows, shown.columns)
+
+
+def _body_outline(image: Image, shown: _Shown) -> NDArray[np.bool_]:
+    """Where the body's edge is drawn, (row, column); nowhere if no body can be told."""
+    return outline(body(image), *_drawn_grid(image, shown), thickness=2).reshape(shown.rows, shown.columns)
+
+
+def _drawn_grid(image: Image, shown: _Shown) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    """From indices on the drawn slice to pixel indices, and the drawn shape."""
+    to_pixel = _to_pixel(image, shown)
+    if shown.slice_index is None:
+        return to_pixel, (shown.rows, shown.columns)
+    volume = scaling([1.0] * 3, [float(shown.slice_index), 0.0, 0.0])
+    volume[1:, 1:] = to_pixel
+    return volume, (1, shown.rows, shown.columns)
 
 
 def _to_pixel(image: Image, shown: _Shown) -> NDArray[np.float64]:
@@ -240,6 +256,24 @@ def _whole(saliency_map: SaliencyMap) -> str:
 def _no_evidence_lines() -> list[_Line]:
     why = "No place on the image argues for this finding."
     return [*_wrapped(NO_EVIDENCE, 19, WARNING, 18), *_wrapped(why, 13, QUIET, 4)]
+
+
+def _zone_lines(explanation: Explanation, index: int) -> list[_Line]:
+    trust = explanation.trust.findings[index]
+    shares = {
+        "outside the body": trust.outside_share,
+        "in the corners": trust.corner_share,
+        "at the border": trust.border_share,
+    }
+    found = {where: share for where, share in shares.items() if share is not None}
+    if not found:
+        return []
+    body_line = _wrapped(explanation.trust.body, 13, QUIET, 4) if explanation.trust.body else []
+    return [
+        _Line("Supporting evidence", 13, QUIET, 14),
+        *(_Line(where, 15, INK, 5, f"{share:.0%}") for where, share in found.items()),
+        *body_line,
+    ]
 
 
 def _origin_lines(explanation: Explanation, index: int, shown: _Shown) -> list[_Line]:

@@ -99,18 +99,28 @@ class VisualExplanation:
         raise UnknownFinding(f"There is no map of “{finding}”; there are: {', '.join(self.findings)}.")
 
     def overlay(
-        self, finding: str | int = 0, *, opacity: float = 0.6, colour_map: str = "inferno"
+        self,
+        finding: str | int = 0,
+        *,
+        opacity: float = 0.6,
+        colour_map: str = "inferno",
+        zones: bool = False,
     ) -> "Picture":
-        """The image with the finding's heatmap and a legend in logits, as a Pillow image."""
-        index = self.index(finding)
-        return picture(self.image, self.explanation, index, opacity=opacity, colour_map=colour_map)
+        """The image with the finding's heatmap and a legend in logits, as a Pillow image.
 
-    def save(self, folder: str | Path, *, name: str | None = None) -> Path:
+        With `zones`, the body's outline and how much of the evidence lies outside it.
+        """
+        index = self.index(finding)
+        return picture(
+            self.image, self.explanation, index, opacity=opacity, colour_map=colour_map, zones=zones
+        )
+
+    def save(self, folder: str | Path, *, name: str | None = None, zones: bool = False) -> Path:
         """Write maps (safetensors), provenance and trust (JSON) and one overlay PNG per finding.
 
         All into `folder/name`, which is complete or not there at all. Returns that folder.
         """
-        pictures = {finding: self.overlay(finding) for finding in self.findings}
+        pictures = {finding: self.overlay(finding, zones=zones) for finding in self.findings}
         return save(self.explanation, pictures, Path(folder), name or self.name)
 
     def __repr__(self) -> str:
