@@ -26,8 +26,9 @@ _MOST_VALUES = 2**28  # of one prepared image: 1 GiB of float32
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_WITH_GRAPH = {".pt2", ".onnx"}
 _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*|[A-Za-z_]\w*")
-_LOGITS = re.compile(r"key:.{1,128}|index:\d{1,3}")
+_LOGITS = re.compile(r"(mean of )?(key:.{1,128}|index:\d{1,3})|mean")
 
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
@@ -59,8 +60,9 @@ class Phantoms(StrEnum):
 class ModelCard:
     """What is known of a model; the fields are the keys of model.toml.
 
-    `architecture` is None where the weights file brings its own graph (.pt2). `logits` names where they are
-    in what the network returns ("key:NAME" or "index:N"), None where it returns nothing else.
+    `architecture` is None where the weights file brings its own graph (.pt2, .onnx). `logits` names where
+    they are in what the network returns ("key:NAME" or "index:N"), or what is taken of a segmentation
+    ("mean", "mean of key:NAME"); None where it returns nothing else.
     """
 
     name: str
@@ -176,9 +178,12 @@ def _card(table: "_Table") -> ModelCard:
 
 
 def _architecture(table: "_Table", weights: str) -> str | None:
-    exported = Path(weights).suffix == ".pt2"
+    suffix = Path(weights).suffix
+    exported = suffix in _WITH_GRAPH
     if exported and table.has("architecture"):
-        raise table.wrong("architecture", "not needed with a .pt2, which brings its own graph: leave it out")
+        raise table.wrong(
+            "architecture", f"not needed with a {suffix}, which brings its own graph: leave it out"
+        )
     if exported:
         return None
     return table.matching("architecture", _IMPORT_PATH, "“package.module:Name”, or a shipped network's name")
@@ -201,7 +206,7 @@ def _plain(value: Any) -> bool:
 def _logits(table: "_Table") -> str | None:
     if not table.has("logits"):
         return None
-    return table.matching("logits", _LOGITS, "“key:NAME” of a dict or “index:N” of a tuple")
+    return table.matching("logits", _LOGITS, "“key:NAME” of a dict, “index:N” of a tuple, or “mean” (of …)")
 
 
 def _input(table: "_Table") -> tuple[tuple[str, ...], Phantoms, Preparation]:

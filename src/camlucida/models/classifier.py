@@ -13,6 +13,7 @@ from camlucida.images.prepare import Prepared, prepare
 from camlucida.models.card import ModelCard, Output, Task
 from camlucida.models.cut import Logits
 from camlucida.models.head import HeadProof
+from camlucida.models.targets import mean_over
 from camlucida.records import Image, Prediction
 
 
@@ -114,13 +115,23 @@ def refuse_other_count(card: ModelCard, count: int) -> None:
         )
 
 
+MEAN = "mean"
+"""How the `logits` of a segmentation's card begin."""
+
+
 @cache
 def logits_adapter(where: str | None) -> Logits | None:
-    """What takes the logits out of what a network returns: "key:NAME", "index:N", or None."""
-    if where is None:
-        return None
-    kind, _, name = where.partition(":")
+    """What takes the logits out of what a network returns: "key:NAME", "index:N", or None.
+
+    "mean", or "mean of" one of them, takes the mean of each class's map in what a segmentation returns.
+    """
+    if where is None or where == MEAN:
+        return mean_over() if where else None
+    place = where.removeprefix(f"{MEAN} of ")
+    kind, _, name = place.partition(":")
     key: str | int = name if kind == "key" else int(name)
+    if place != where:
+        return mean_over(key=key)
 
     def adapter(returned: Any) -> Tensor:
         try:

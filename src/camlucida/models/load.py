@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from camlucida.errors import InvalidModelCard, InvalidWeights, UnknownModel
 from camlucida.models.build import build
 from camlucida.models.card import CARD, ModelCard, Output, file_inside, read_card
-from camlucida.models.classifier import Classifier, logits_adapter, refuse_other_count
+from camlucida.models.classifier import MEAN, Classifier, logits_adapter, refuse_other_count
 from camlucida.models.cut import Cut, run
 from camlucida.models.exported import load_exported
 from camlucida.models.head import HeadProof, prove
+from camlucida.models.onnx_graph import load_onnx
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.models.target_layer import find_cut
 from camlucida.models.weights import load_weights
@@ -77,7 +78,7 @@ def network(folder: Path, card: ModelCard) -> nn.Module:
     """The network of a card with its weights, in evaluation mode, on the CPU, its parameters frozen."""
     weights = file_inside(folder, card.weights)
     if card.architecture is None:
-        module = load_exported(weights)
+        module = load_onnx(weights) if weights.suffix == ".onnx" else load_exported(weights)
     else:
         module = build(card.architecture, card.architecture_arguments)
         load_weights(module, weights)
@@ -102,8 +103,23 @@ class Trial:
     cautions: tuple[str, ...]
 
 
-def try_out(module: nn.Module, card: ModelCard, count: int = 2) -> Trial:
-    """Find the target layer and prove the head on `count` made-up inputs, the same ones each time.
+def try_out(
+    module: nn.Module,
+    card: ModelCard,
+    count: int | None = None,
+    prepared: Iterable[NDArray[np.float32]] = (),
+    step: Callable[[], None] = lambda: None,
+) -> Trial:
+    """Find the target layer and prove the head on made-up inputs, the same ones each time, and on images.
+
+    Parameters
+    ----------
+    count
+        How many made-up inputs; None for two, or one where it is large.
+    prepared
+        Images as `Classifier.prepare` gives them: (channel, *size).
+    step
+        Called after each input.
 
     Raises
     ------
@@ -170,6 +186,11 @@ def _cautions(card: ModelCard, looks_like_probabilities: bool) -> tuple[str, ...
         cautions.append(
             "All outputs lie between 0 and 1: if they are probabilities already, they are no logits; take "
             "the network's last activation away."
+        )
+    if (card.logits or "").startswith(MEAN):
+        cautions.append(
+            "Logits are means over a segmentation's map, so a probability is that of the mean logit, of no "
+            "place on the image."
         )
     if card.output is Output.SOFTMAX and len(card.findings) == 1:
         cautions.append("A softmax over one finding is always 1: output = “sigmoid” is meant.")
