@@ -99,7 +99,7 @@ def test_two_inputs_of_one_name_are_both_kept(inputs, tmp_path):
     ("words", "message"),
     [
         (["--finding", "Fracture"], "no finding “Fracture”; it has: Pneumothorax, Pleural effusion"),
-        (["--method", "lime"], "no method “lime”"),
+        (["--method", "grad-kam"], "no method “grad-kam”"),
         (["--target-layer", "layer9"], "no layer “layer9”"),
     ],
 )
@@ -115,3 +115,21 @@ def test_an_unknown_model_is_said_before_anything_is_read(inputs):
     assert done.returncode == 1
     assert "nobody" in done.stderr
     assert done.stdout == ""
+
+
+def test_a_contrast_names_both_findings(inputs, tmp_path):
+    model, images = inputs
+    words = ("--model", model, "--contrast", "pneumothorax", "--out", tmp_path)
+    done = explain(images / "film.dcm", *words)
+    assert done.returncode == 0, done.stderr
+    assert "Pleural effusion rather than Pneumothorax" in done.stdout
+    assert "Pneumothorax rather than" not in done.stdout
+    assert "Logit is that of the finding less that of the other" in done.stderr
+    kept = json.loads((tmp_path / "film" / "explanation.json").read_text())
+    assert set(kept["saliency_map"]["contrasts"]) == {"Pneumothorax"}
+
+
+def test_a_map_that_explains_no_finding_says_so(inputs):
+    model, images = inputs
+    done = explain(images / "film.dcm", "--model", model, "--method", "eigen-cam")
+    assert "Note: Explains no finding" in done.stderr

@@ -23,6 +23,7 @@ from camlucida.records import (
     Window,
 )
 from camlucida.records.geometry import Geometry, resizing
+from camlucida.records.method_name import EXPLAINS_NO_FINDING
 from camlucida.rendering import legend
 from camlucida.rendering.legend import NO_EVIDENCE, NOTICE, PANEL, legible, most_evidence, picture
 
@@ -242,3 +243,21 @@ def test_the_same_numbers_give_the_same_picture():
     image = radiograph()
     explanation = explained(image, np.arange(9.0).reshape(3, 3) / 9)
     assert picture(image, explanation, 0).tobytes() == picture(image, explanation, 0).tobytes()
+
+
+def test_a_map_that_is_the_same_for_all_findings_says_so(words):
+    image = radiograph()
+    picture(image, explained(image, np.ones((2, 2)), method="eigen-cam", unit=Unit.RELATIVE), 0)
+    assert EXPLAINS_NO_FINDING in words()
+    picture(image, explained(image, np.ones((2, 2))), 0)
+    assert words().count(EXPLAINS_NO_FINDING) == 1
+
+
+def test_a_contrast_names_both_findings_and_the_difference(words):
+    image = radiograph()
+    whole = explained(image, np.ones((2, 2)))
+    held = replace(whole, saliency_map=replace(whole.saliency_map, contrasts=("Other",)))
+    picture(image, held, 0)
+    assert "Effusion rather than Other" in words()
+    assert "sum: the logits' difference +1.25" in words()
+    assert "Probability 0.777" in words()

@@ -37,6 +37,9 @@ def explain(
     finding: Annotated[
         list[str] | None, typer.Option(help="Only this finding; may be given several times. Default: all.")
     ] = None,
+    contrast: Annotated[
+        str | None, typer.Option(help="Explain why the findings rather than this one.")
+    ] = None,
     target_layer: Annotated[
         str | None, typer.Option(help="Layer that carries the maps. Default: found by itself.")
     ] = None,
@@ -54,7 +57,7 @@ def explain(
     from camlucida.models.load import load_model  # noqa: PLC0415
 
     files = find_images(paths)
-    run = _Run(load_model(model), method, variant, finding or None, target_layer, out)
+    run = _Run(load_model(model), method, variant, finding or None, contrast, target_layer, out)
     with messages.progress() as progress:
         task = progress.add_task("Explaining", total=len(files))
         for one in files:
@@ -72,11 +75,13 @@ class _Run:
         method: str,
         variant: str | None,
         findings: list[str] | None,
+        contrast: str | None,
         target_layer: str | None,
         out: Path | None,
     ) -> None:
         self.model, self.method, self.variant = model, method, variant
-        self.findings, self.target_layer, self.out = findings, target_layer, out
+        self.findings, self.contrast = findings, contrast
+        self.target_layer, self.out = target_layer, out
         self.done, self.failed = 0, 0
         self.names: set[str] = set()
 
@@ -122,6 +127,7 @@ class _Run:
                 method=self.method,
                 variant=self.variant,
                 finding=self.findings,
+                contrast=self.contrast,
                 target_layer=self.target_layer,
                 progress=step,
             )
@@ -141,6 +147,8 @@ class _Run:
             _rows(result),
             right=6,
         )
+        if result.explanation.saliency_map.contrasts:
+            messages.note("  Logit is that of the finding less that of the other; so are For and Against.")
         if unsupported := list(_unsupported(result)):
             messages.note(f"  No supporting evidence: {', '.join(unsupported)}.")
         for remark in (*result.image.notes, *result.explanation.trust.cautions):
@@ -164,7 +172,7 @@ def _rows(result: "VisualExplanation") -> Iterator[tuple[str, ...]]:
         whole = prediction.index(saliency_map.findings[index])
         operating_point = prediction.findings[whole].operating_point
         yield (
-            saliency_map.findings[index],
+            saliency_map.label(index),
             {True: "yes", False: "no", None: "–"}[prediction.reported(whole)],
             f"{prediction.probabilities[whole]:.3f}",
             "–" if operating_point is None else f"{operating_point:.3f}",
@@ -177,7 +185,8 @@ def _rows(result: "VisualExplanation") -> Iterator[tuple[str, ...]]:
 
 def _unsupported(result: "VisualExplanation") -> Iterator[str]:
     saliency_map = result.explanation.saliency_map
-    return (name for index, name in enumerate(saliency_map.findings) if not saliency_map.supported(index))
+    every = range(len(saliency_map.findings))
+    return (saliency_map.label(index) for index in every if not saliency_map.supported(index))
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,8 +41,18 @@ def complain(error: BaseException | str) -> None:
     errors().print(f"[bold red]Error:[/] {escape(text)}")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> None:
-    """A table on stdout; the last `right` columns hold numbers and are aligned to the right."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: int = 0,
+    lines: bool = False,
+) -> None:
+    """A table on stdout; the last `right` columns hold numbers and are aligned to the right.
+
+    With `lines` there is air between the rows, and the first line of each is a heading.
+    """
     shown = Table(
         title=escape(title) or None,
         title_justify="left",
@@ -51,13 +61,34 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
         box=SIMPLE_HEAD,  # the finest: eight columns fit into 80 characters
         padding=0,
         pad_edge=False,
+        leading=1 if lines else 0,
     )
     for position, column in enumerate(columns):
         justify = "right" if position >= len(columns) - right else "left"
         shown.add_column(escape(column), justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        shown.add_row(*(escape(str(cell)) for cell in row))
+        first, *others = (escape(str(cell)) for cell in row)
+        shown.add_row(_headed(first) if lines else first, *others)
     Console(highlight=False).print(shown)
+
+
+def _headed(cell: str) -> str:
+    """A cell whose first line is a heading."""
+    heading, _, rest = cell.partition("\n")
+    return f"[bold]{heading}[/]\n{rest}"
+
+
+def facts(title: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """A heading and what is known under it, a name and a text a line."""
+    shown = Table.grid(padding=(0, 2, 0, 0))
+    shown.add_column(style="dim", no_wrap=True)
+    shown.add_column(overflow="fold")
+    for name, text in pairs:
+        shown.add_row(f"  {escape(name)}", escape(text))
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(title)}[/]")
+    console.print(shown)
+    console.print()
 
 
 def count(number: int, noun: str) -> str:

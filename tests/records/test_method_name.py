@@ -1,0 +1,22 @@
+"""The table of names against the methods themselves, which delivery may not import."""
+
+from camlucida.records.method_name import CLASS_AGNOSTIC, SPELLING, spelling
+from camlucida.saliency.methods import METHODS
+
+
+def test_every_method_is_spelt_as_its_paper_spells_it():
+    assert {key: SPELLING.get(key) for key in METHODS} == {
+        key: method.name for key, method in METHODS.items()
+    }
+
+
+def test_no_name_is_left_of_a_method_that_is_gone():
+    assert sorted(set(SPELLING) - set(METHODS)) == []
+
+
+def test_the_methods_that_explain_no_finding_are_the_same():
+    assert {key for key, method in METHODS.items() if method.class_agnostic} == CLASS_AGNOSTIC
+
+
+def test_a_method_of_ones_own_keeps_its_key():
+    assert spelling("my method") == "my method"
