@@ -211,9 +211,31 @@ def test_a_regression_is_explained_only_when_asked(tmp_path, make_image):
     model = load_folder(write_model(tmp_path / "age", task="regression"))
     with pytest.raises(UnsupportedNetwork, match=r"is a regression.*scalar=True"):
         camlucida.explain(model, make_image())
-    assert np.isnan(
-        camlucida.explain(model, make_image(), scalar=True).explanation.prediction.probabilities[0]
-    )
+    result = camlucida.explain(model, make_image(), scalar=True)
+    assert np.isnan(result.explanation.prediction.probabilities).all()
+    assert result.explanation.trust.cautions[0].startswith("The output is a number, not a finding's logit")
+    assert (result.values < 0).any()
+    sums = result.values.reshape(len(result.values), -1).sum(axis=1, dtype=np.float64)
+    assert sums + result.bias == pytest.approx(result.logits, abs=1e-4)
+
+
+def test_a_bare_networks_number_is_explained_when_asked():
+    network, inputs = make(Sigmoid), images(Sigmoid)
+    result = camlucida.explain(network, inputs, scalar=True)
+    assert np.isnan(result.explanation.prediction.probabilities).all()
+    number, before = result.explanation.trust.cautions[:2]
+    assert "which way a place moves it" in number
+    assert before == "The values add up to the number before the network's final sigmoid."
+    assert result.values.sum() + result.bias == pytest.approx(torch.logit(network(inputs)).tolist(), abs=1e-4)
+    plain = camlucida.explain(network, inputs).explanation
+    assert not any("which way a place moves it" in caution for caution in plain.trust.cautions)
+
+
+def test_a_number_between_0_and_1_is_not_taken_for_a_probability():
+    network = make(Dense)
+    network.register_forward_hook(lambda _m, _i, y: (y - y.min()) / (y.max() - y.min()))
+    cautions = camlucida.explain(network, images(Dense), scalar=True).explanation.trust.cautions
+    assert not any("if they are probabilities" in caution for caution in cautions)
 
 
 def test_outputs_that_look_like_probabilities_are_cautioned():

@@ -26,10 +26,11 @@ LOOKS_LIKE_PROBABILITIES = (
     "All outputs lie between 0 and 1: if they are probabilities, point at the logits before them "
     "(logits=…), or a sure finding will have a blank map."
 )
-REGRESSION = (
-    "The model is a regression: the values are in the unit of its output, not in logits, and their sign "
-    "says which way a place moves the number, not whether it argues for a finding."
+SCALAR = (
+    "The output is a number, not a finding's logit: values are in its unit, and their sign says which way a "
+    "place moves it, not whether the place argues for a finding."
 )
+BEFORE_ACTIVATION = "The values add up to the number before the network's final {}."
 
 
 def assemble(
@@ -52,14 +53,14 @@ def assemble(
     seconds
         Wall-clock time that prediction and maps took, without the checks.
     """
-    prediction = _prediction(subject, recording, sample)
+    prediction = _prediction(subject, recording, question, sample)
     saliency_map = _saliency_map(subject, recording, maps, prediction, chosen, sample)
     provenance = _provenance(subject, recording.contrast, chosen, sample, seconds)
     report = trust.report(
         saliency_map,
         chosen.method,
         subject.proof,
-        tuple(_cautions(subject, recording)),
+        tuple(_cautions(subject, recording, question)),
         image=subject.images[sample] if subject.images else None,
         checked=_checked(subject, recording, saliency_map, chosen, question, provenance, sample),
     )
@@ -87,20 +88,30 @@ def _checked(
     return found | trust.compared(saliency_map, shown, provenance, question.prior)
 
 
-def _cautions(subject: Subject, recording: Recording) -> Iterator[str]:
-    if subject.model is not None and subject.model.card.task is Task.REGRESSION:
-        yield REGRESSION
-    if recording.output.looks_like_probabilities:
+def _is_scalar(subject: Subject, question: Question) -> bool:
+    """Whether the outputs are no logits: the model's card says so, or, of a bare network, the caller."""
+    return question.scalar if subject.model is None else subject.model.card.task is Task.REGRESSION
+
+
+def _cautions(subject: Subject, recording: Recording, question: Question) -> Iterator[str]:
+    output = recording.output
+    if _is_scalar(subject, question):
+        yield SCALAR
+        if output.activation is not None:
+            yield BEFORE_ACTIVATION.format(output.activation)
+    elif output.looks_like_probabilities:
         yield LOOKS_LIKE_PROBABILITIES
     yield from recording.remarks
 
 
-def _prediction(subject: Subject, recording: Recording, sample: int) -> Prediction:
+def _prediction(subject: Subject, recording: Recording, question: Question, sample: int) -> Prediction:
     logits = recording.logits[sample].double()
     if subject.model is not None:
         return subject.model.prediction(logits.tolist())
     softmax = recording.output.activation == "softmax"
     probabilities = logits.softmax(dim=0) if softmax else logits.sigmoid()
+    if question.scalar:
+        probabilities = torch.full_like(logits, torch.nan)
     return Prediction(subject.findings(len(logits)), tuple(logits.tolist()), tuple(probabilities.tolist()))
 
 
