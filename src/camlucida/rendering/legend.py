@@ -72,6 +72,25 @@ def picture(
     return _side_by_side(PIL.Image.fromarray(over), legend)
 
 
+def overlaid(
+    image: Image,
+    explanation: Explanation,
+    index: int,
+    *,
+    slice_index: int | None = None,
+    scale: float | None = None,
+    opacity: float = 0.6,
+) -> PIL.Image.Image:
+    """As `picture`, without the legend: who draws it beside others says what the colours mean.
+
+    `scale` is the evidence in a cell at full colour; `opacity` 0 draws the image alone.
+    """
+    shown = _slice(image, explanation, index, slice_index)
+    scale = scale_of(explanation.saliency_map, index) if scale is None else scale
+    evidence = _evidence(image, explanation, index, shown)
+    return PIL.Image.fromarray(overlay(_grey(image, shown, None), evidence, scale, opacity))
+
+
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """Which slice (of how many; None for a 2D image) is drawn, and on how many rows and columns."""
