@@ -1,3 +1,5 @@
+import numpy as np
+import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
@@ -36,7 +38,7 @@ def test_add_says_what_was_found(model):
     assert "target layer stages" in said
     assert "native grid 8×6 cells" in said
     assert "linear: HiResCAM and Grad-CAM are faithful by theorem, |sum + bias - logit| ≤" in said
-    assert "logits on 4 inputs" in said
+    assert "logits on 8 inputs" in said
 
 
 def test_list_shows_what_is_registered(model):
@@ -135,3 +137,28 @@ def test_the_proof_in_words(kind, deviation, pooled, statement):
     head = {"kind": kind, "deviation": deviation, "deviation_pooled": pooled, "inputs": 4}
     assert statement in head_statement(head)
     assert "on 4 inputs" in head_statement(head)
+
+
+def test_check_proves_the_head_on_as_many_inputs_as_asked_and_on_images(model, tmp_path):
+    call("add", model, "--inputs", 3)
+    assert "made-up ones" in call("show", "two-findings")
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(2):
+        values = np.random.default_rng(number).integers(0, 255, (40, 30), np.uint8)
+        PIL.Image.fromarray(values).save(images / f"{number}.png")
+    (images / "broken.png").write_bytes(b"\x89PNG broken")
+    said = call("check", "two-findings", "--inputs", 5, "--images", images)
+    assert "on 7 inputs, 2 of them images" in said
+    assert "on 7 inputs, 2 of them images" in call("show", "two-findings")
+    weaker = call("check", "two-findings", "--inputs", 2)
+    assert "on 2 inputs, made-up ones" in weaker
+    assert "on record" in weaker
+
+
+def test_check_with_images_of_which_none_can_be_used_fails(model, tmp_path):
+    call("add", model)
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG broken")
+    said = call("check", "two-findings", "--images", tmp_path / "broken.png", code=1)
+    assert "broken.png" in said
+    assert "None of the images could be used" in said

@@ -81,7 +81,7 @@ def test_a_registered_model_is_loaded_with_its_proof_and_not_proven_again(tmp_pa
     model = load_model("two-findings")
     assert model.digest == registered.digest == load_model("two-findings@1.0.0").digest
     assert model.head.kind is HeadKind.LINEAR
-    assert model.head.inputs == 4
+    assert model.head.inputs == 8
     assert model.head.grid == tuple(registered.head["grid"])
 
 

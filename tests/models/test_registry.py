@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,6 +10,19 @@ from torch import nn
 from camlucida.errors import InvalidModelCard, InvalidWeights, ModelChanged, ModelError, UnknownModel
 from camlucida.models.registry import REGISTERED, Registry, shipped_models
 from example_models import CARD, small_network, write_model
+
+
+class Bent(nn.Module):
+    """Linear in what it sees of plain inputs; a very bright image reaches the bend of its head."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Conv2d(1, 4, 3, 2)
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return nn.functional.hardtanh(self.fc(self.body(x).abs().mean((2, 3))), -20, 20)
 
 
 @pytest.fixture
@@ -51,7 +65,7 @@ def test_what_was_found_is_kept(registry, model):
     assert registered.parameters == sum(parameter.numel() for parameter in small_network().parameters())
     assert registered.findings == ("Pneumothorax", "Pleural effusion")
     assert registered.head["kind"] == "linear"
-    assert registered.head["inputs"] == 4
+    assert registered.head["inputs"] == 8
     assert registered.head["deviation_pooled"] < 1e-4
     assert registered.head["grid"] == (8, 6)
     assert not registered.layer_named
@@ -193,3 +207,40 @@ def test_every_shipped_model_can_be_registered_and_is_linear(registry):
         registered = registry.add(folder)
         assert registered.name == name
         assert registered.head["kind"] == "linear"
+
+
+def test_a_check_on_more_inputs_and_on_images_is_kept(registry, model):
+    registered = registry.add(model)
+    done = []
+    images = [np.random.default_rng(n).normal(size=(1, 32, 24)).astype(np.float32) for n in range(3)]
+    check = registry.check("two-findings", 12, iter(images), lambda: done.append(1))
+    assert len(done) == 15
+    kept = registry.get("two-findings")
+    assert (check.head["inputs"], check.head["images"]) == (15, 3)
+    assert (kept.head["inputs"], kept.head["images"]) == (15, 3)
+    assert kept.checked is not None
+    assert kept.head["deviation"] == max(registered.head["deviation"], check.head["deviation"])
+    again = registry.check("two-findings", 2)
+    assert again.head["inputs"] == 2
+    assert registry.get("two-findings").head == kept.head  # a weaker proof unlearns nothing
+
+
+def test_a_head_that_bends_only_on_some_inputs_is_found_with_more_of_them(registry, tmp_path):
+    path = f"{Bent.__module__}:Bent"
+    folder = write_model(tmp_path / "model", Bent(), architecture=path, architecture_arguments=None)
+    assert registry.add(folder).head["kind"] == "linear"
+    far = np.full((1, 32, 24), 100, np.float32)
+    check = registry.check("two-findings", 2, [far])
+    assert check.head["kind"] == check.known["kind"] == "nonlinear"
+    assert check.head["deviation"] > 1e-2
+    assert registry.check("two-findings").head["kind"] == "linear"
+    assert registry.get("two-findings").head["kind"] == "nonlinear"  # one counterexample is enough
+
+
+def test_a_record_of_before_images_counted_is_still_read(registry, model):
+    path = registry.add(model).folder / REGISTERED
+    record = json.loads(path.read_text("utf-8"))
+    del record["head"]["images"], record["checked"]
+    path.write_text(json.dumps(record), "utf-8")
+    assert registry.get("two-findings").checked is None
+    assert registry.check("two-findings").known["images"] == 0

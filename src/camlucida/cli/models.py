@@ -1,19 +1,30 @@
 """`camlucida models add|list|show|check|retire`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from camlucida.cli import messages
-from camlucida.errors import CamlucidaError, UnknownModel
+from camlucida.errors import CamlucidaError, InputError, UnknownModel
 from camlucida.models.card import ModelCard, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.settings import settings
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from camlucida.images.read import ImageFiles
+
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
+Inputs = Annotated[
+    int | None,
+    typer.Option(min=1, help="On how many made-up inputs the head is proven. Default: 8, or 2 large ones."),
+]
 Key = Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="Without a version: the highest in use.")]
 
 
@@ -27,6 +38,7 @@ def add(
     source: Annotated[
         str, typer.Argument(metavar="FOLDER", help="A folder with model.toml, or a shipped name.")
     ],
+    inputs: Inputs = None,
 ) -> None:
     """Verify a model, find its target layer, prove its head, and register it."""
     folder = shipped_models().get(source, Path(source))
@@ -35,8 +47,8 @@ def add(
             f"There is no folder “{source}”, and no model of this name comes with camlucida "
             f"({', '.join(shipped_models()) or 'none does'})."
         )
-    with messages.errors().status("Trying the model out …"):
-        registered = _registry().add(folder)
+    with _trying(source, inputs) as step:
+        registered = _registry().add(folder, inputs, step)
     messages.say(f"{registered.key} is registered: {registered.title or 'no title'}")
     _say_facts(_found(registered))
 
@@ -77,27 +89,68 @@ def check(
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME[@VERSION]]...", help="None: all of them.")
     ] = None,
+    inputs: Inputs = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Prove the head on these images too: a file or folder, may be given several times."
+        ),
+    ] = None,
 ) -> None:
-    """Compare files with their digests, and prove the head again."""
+    """Compare files with their digests, and prove the head again; the strongest proof is kept."""
     keys = keys or [registered.key for registered in _registry().list()]
     if not keys:
         messages.note("No model is registered; `camlucida models add FOLDER` adds one.")
-    passed = [_check(key) for key in keys]  # all of them, also after one that fails
+    passed = [_check(key, inputs, images or []) for key in keys]  # all of them, also after one that fails
     if not all(passed):
         raise typer.Exit(1)
 
 
-def _check(key: str) -> bool:
+def _check(key: str, inputs: int | None, images: list[Path]) -> bool:
     try:
-        with messages.errors().status(f"Trying {key} out …"):
-            result = _registry().check(key)
+        card, found = read_card(_registry().get(key).folder), _find(images)
+        with _trying(key, None if inputs is None else inputs + len(found)) as step:
+            result = _registry().check(key, inputs, _prepared(card, found), step)
     except CamlucidaError as error:
         messages.complain(error)
         return False
     messages.say(f"{result.registered.key} is unchanged: its files have their digests.")
     logits = f"as registered, to within {result.difference:.1g}"
-    _say_facts({"head": head_statement(result.head), "logits": logits})
+    facts = {"head": head_statement(result.head), "logits": logits}
+    if result.known != result.head:
+        facts["on record"] = head_statement(result.known)
+    _say_facts(facts)
+    if images and not result.head["images"]:
+        messages.complain(f"None of the images could be used to prove the head of {key}.")
+        return False
     return True
+
+
+@contextmanager
+def _trying(name: str, inputs: int | None) -> Iterator[Callable[[], None]]:
+    """Shows the progress; gives what is called after each input."""
+    with messages.progress() as progress:
+        task = progress.add_task(f"Trying {name} out", total=inputs)
+        yield lambda: progress.advance(task)
+
+
+def _find(images: list[Path]) -> "list[ImageFiles]":
+    from camlucida.images.read import find_images  # noqa: PLC0415 - a check without images needs none of it
+
+    return find_images(images)
+
+
+def _prepared(card: ModelCard, found: "list[ImageFiles]") -> "Iterator[NDArray[np.float32]]":
+    """The images as the model takes them, one by one; one that cannot be used is told and left out."""
+    from camlucida.images.prepare import prepare  # noqa: PLC0415
+    from camlucida.images.read import read  # noqa: PLC0415
+
+    for files in found:
+        try:
+            for image in read(files):
+                yield prepare(image, card.preparation).values
+        except (InputError, OSError) as error:
+            messages.complain(f"{files.name}: {error}")
 
 
 @app.command(epilog="Example: camlucida models retire phantom-radiograph@1.0.0")
@@ -109,7 +162,8 @@ def retire(key: Key) -> None:
 
 def head_statement(head: Mapping[str, Any]) -> str:
     """What the proof means, in words; `head` holds the fields of HeadProof."""
-    inputs = f"on {head['inputs']} inputs"
+    images = head.get("images", 0)
+    inputs = f"on {head['inputs']} inputs" + (f", {images} of them images" if images else ", made-up ones")
     exact, pooled = f"{head['deviation']:.1e}", f"{head['deviation_pooled']:.1e}"
     if head["kind"] != "linear":
         return (
@@ -164,6 +218,7 @@ def _history(registered: Registered) -> dict[str, str]:
     return {
         "registered": f"{registered.registered}, camlucida {registered.library_version}, torch "
         f"{registered.torch_version}",
+        **({"proven again": registered.checked} if registered.checked else {}),
         "state": f"retired since {registered.retired}" if registered.retired else "in use",
         "folder": str(registered.folder),
     }

@@ -5,7 +5,7 @@ up to the logit (Draelos & Carin, arXiv 2011.08891, section 3). If its gradient 
 (global average pooling and a linear layer), Grad-CAM is that same map.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -45,13 +45,22 @@ class HeadProof:
         return self.kind is HeadKind.LINEAR and (method == "hirescam" or pooled)
 
 
-def prove(network: nn.Module, cut: Cut, inputs: Sequence[Tensor], logits: Logits | None = None) -> HeadProof:
+def prove(
+    network: nn.Module,
+    cut: Cut,
+    inputs: Iterable[Tensor],
+    logits: Logits | None = None,
+    *,
+    made_up: int | None = None,
+) -> HeadProof:
     """Try the head on real activations and on random ones.
 
     Parameters
     ----------
     inputs
-        Each (1, channel, *space); the more, the stronger.
+        Each (1, channel, *space); the more, the stronger. Taken one after the other, none is kept.
+    made_up
+        How many of them, the first, are made-up; None for all. The others are images.
     """
     network = explainable(network)
     # Whatever mode the caller is in.
@@ -67,6 +76,7 @@ def prove(network: nn.Module, cut: Cut, inputs: Sequence[Tensor], logits: Logits
         target_layer=cut.name,
         grid=cut.grid,
         inputs=len(trials),
+        images=0 if made_up is None else len(trials) - made_up,
     )
 
 

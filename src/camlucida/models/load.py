@@ -1,12 +1,15 @@
 """From a name or a folder to a classifier: card, network, weights, and the proof of the head."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from camlucida.errors import InvalidModelCard, InvalidWeights, UnknownModel
@@ -24,6 +27,7 @@ from camlucida.records import HeadKind
 from camlucida.settings import settings
 
 _MANY_VALUES = 2_000_000  # of one input, from which the proof is made on fewer
+_REMEMBERED = 4  # made-up inputs whose logits are kept, to be compared when the model is checked
 
 
 def load_model(name_or_path: str | Path) -> Classifier:
@@ -126,19 +130,32 @@ def try_out(
     InvalidModelCard, InvalidWeights, UnsupportedNetwork, NoTargetLayer
         The network does not do what its card says, or cannot be explained.
     """
-    inputs = list(_inputs(card, count))
+    made_up = _affordable(card) if count is None else count
+    first = list(islice(_inputs(card, made_up), _REMEMBERED))
     adapter = logits_adapter(card.logits)
-    cut = _find_cut(module, inputs[0], card)
-    outputs = [run(module, image, cut, lambda tensor: tensor, adapter) for image in inputs]
+    cut = _find_cut(module, first[0], card)
+    outputs = [run(module, image, cut, lambda tensor: tensor, adapter) for image in first]
     for output in outputs:
         _refuse_contradiction(card, output.logits, output.activation)
     cautions = _cautions(card, all(output.looks_like_probabilities for output in outputs))
     return Trial(
         cut,
-        prove(module, cut, inputs, adapter),
+        prove(module, cut, _every(card, made_up, prepared, step), adapter, made_up=made_up),
         tuple(tuple(output.logits[0].tolist()) for output in outputs),
         cautions,
     )
+
+
+def _affordable(card: ModelCard) -> int:
+    return 2 if prod(card.preparation.size) < _MANY_VALUES else 1
+
+
+def _every(
+    card: ModelCard, made_up: int, prepared: Iterable[NDArray[np.float32]], step: Callable[[], None]
+) -> Iterator[Tensor]:
+    for image in chain(_inputs(card, made_up), (torch.from_numpy(values)[None] for values in prepared)):
+        yield image
+        step()
 
 
 def _inputs(card: ModelCard, count: int) -> Iterator[Tensor]:
@@ -148,7 +165,7 @@ def _inputs(card: ModelCard, count: int) -> Iterator[Tensor]:
     each = (1, -1, *[1] * preparation.space)
     mean, std = torch.tensor(preparation.mean).reshape(each), torch.tensor(preparation.std).reshape(each)
     mode = "bilinear" if preparation.space == 2 else "trilinear"
-    for _ in range(count if prod(preparation.size) < _MANY_VALUES else 1):
+    for _ in range(count):
         coarse = torch.rand((1, preparation.channels, *[5] * preparation.space), generator=generator)
         smooth = nn.functional.interpolate(coarse, size=preparation.size, mode=mode, align_corners=False)
         grain = torch.rand(smooth.shape, generator=generator) * 0.1

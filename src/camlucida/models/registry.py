@@ -10,10 +10,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,19 @@ from camlucida.settings import settings
 from camlucida.version import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from camlucida.models.load import Trial
 
 REGISTERED = "registered.json"
+Step = Callable[[], None]
 _CARD = "model.toml"
 _TEXTS = ("*.md", "*.txt", "LICENSE*", "LICENCE*", "NOTICE*")
 _LARGEST_TEXT = 1_000_000  # bytes
-_INPUTS = 4  # on which a head is proven when a model is registered
+_INPUTS = 8  # made-up ones on which a head is proven, unless another number is asked for
+_FEWER = 2  # of large inputs, of which each takes seconds
+_MANY_VALUES = 2_000_000  # of one input, from which it is large
 _SAME_LOGITS = 1e-3  # what another machine's rounding may change
 
 
@@ -37,7 +44,9 @@ _SAME_LOGITS = 1e-3  # what another machine's rounding may change
 class Registered:
     """A registered model, as registered.json tells it. Digests are SHA-256 in hexadecimal.
 
-    `head` holds the fields of `HeadProof`; `logits` what the model said of the inputs it was tried on.
+    `head` holds the fields of `HeadProof`, the strongest proof so far: that of registering, or of a later
+    check on more inputs or with a larger deviation; `checked` is the time of that check. `logits` is what
+    the model said of the first made-up inputs.
     `retired` is the time (ISO 8601, UTC) from which the model is no longer used unless asked by version.
     """
 
@@ -57,6 +66,7 @@ class Registered:
     library_version: str
     torch_version: str
     folder: Path
+    checked: str | None = None
 
     @property
     def key(self) -> str:
@@ -87,6 +97,7 @@ class Check:
     registered: Registered
     head: Mapping[str, Any]
     difference: float  # largest |logit now - logit when registered|
+    known: Mapping[str, Any]  # the proof as it is kept from now on: the strongest of all so far
 
 
 class Registry:
@@ -95,8 +106,15 @@ class Registry:
     def __init__(self, home: Path) -> None:
         self.folder = home / "models"
 
-    def add(self, source: Path) -> Registered:
+    def add(self, source: Path, inputs: int | None = None, step: Step = lambda: None) -> Registered:
         """Copy a model's folder, try the copy out, and register it; the same model twice is no error.
+
+        Parameters
+        ----------
+        inputs
+            On how many made-up inputs the head is proven; None for 8, or fewer if they are large.
+        step
+            Called after each.
 
         Raises
         ------
@@ -110,7 +128,7 @@ class Registry:
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".adding-") as temporary:
             copy = Path(temporary) / "model"
             files = _copy(source, copy, card.weights)
-            registered = _try_out(copy, files)
+            registered = _try_out(copy, files, inputs, step)
             _write(registered)
             return self._keep(copy, registered)
 
@@ -140,8 +158,23 @@ class Registry:
             raise UnknownModel(self.unknown(key))
         return registered
 
-    def check(self, key: str) -> Check:
-        """Verify a model's digests and try it out again.
+    def check(
+        self,
+        key: str,
+        inputs: int | None = None,
+        prepared: "Iterable[NDArray[np.float32]]" = (),
+        step: Step = lambda: None,
+    ) -> Check:
+        """Verify a model's digests, try it out again, and keep the proof if it is stronger than that before.
+
+        Parameters
+        ----------
+        inputs
+            On how many made-up inputs the head is proven; None for as many as `add` takes.
+        prepared
+            Images to prove it on too, as `Classifier.prepare` gives them: (channel, *size).
+        step
+            Called after each input.
 
         Raises
         ------
@@ -150,7 +183,7 @@ class Registry:
         """
         registered = self.get(key)
         registered.verify()
-        trial = _trial(registered.folder)[0]
+        trial = _trial(registered.folder, inputs, prepared, step)[0]
         difference = _difference(registered.logits, trial.logits)
         if not difference <= _SAME_LOGITS:
             raise ModelChanged(
@@ -158,7 +191,10 @@ class Registry:
                 f"{difference:.2g} from those it was registered with: the code of its architecture has "
                 "changed. Register it as a new version."
             )
-        return Check(registered, _head(trial), difference)
+        known = stronger(registered.head, _head(trial))
+        if known != registered.head:
+            registered = _with(registered, head=known, checked=_now())
+        return Check(registered, _head(trial), difference, known)
 
     def retire(self, key: str) -> Registered:
         """Mark a version as no longer used; its files stay, so that its maps can be made again.
@@ -170,9 +206,7 @@ class Registry:
         """
         registered = self.get(key)
         if registered.retired is None:
-            fields = {**_fields(registered), "retired": _now()}
-            registered = Registered(**fields, folder=registered.folder)
-            _write(registered)
+            registered = _with(registered, retired=_now())
         return registered
 
     def unknown(self, key: str) -> str:
@@ -218,6 +252,30 @@ def _same_or_refused(present: Registered, new: Registered, error: OSError) -> Re
     ) from error
 
 
+def stronger(before: Mapping[str, Any], now: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is known of a head after two proofs, as fields of HeadProof: nothing is unlearnt.
+
+    One proof that it is not linear is enough; deviations are the largest of both; the number of inputs is
+    that of the proof with more of them, not their sum, as the made-up ones are the same each time.
+    """
+    kind = max(str(before["kind"]), str(now["kind"]), key=("unproven", "linear", "nonlinear").index)
+    more = now if now["inputs"] >= before["inputs"] else before
+    return {
+        **before,
+        "kind": kind,
+        "inputs": more["inputs"],
+        "images": more.get("images", 0),
+        **{name: max(before[name], now[name]) for name in ("deviation", "deviation_pooled")},
+    }
+
+
+def _with(registered: Registered, **changed: Any) -> Registered:
+    """The record with some fields changed, kept in its file."""
+    new = Registered(**{**_fields(registered), **changed}, folder=registered.folder)
+    _write(new)
+    return new
+
+
 def _copy(source: Path, copy: Path, weights: str) -> dict[str, str]:
     """Copy card, weights and texts, and nothing else; digests by name."""
     from camlucida.models.card import file_inside  # noqa: PLC0415
@@ -244,12 +302,12 @@ def _texts(source: Path) -> Iterator[str]:
                 yield path.name
 
 
-def _try_out(folder: Path, files: Mapping[str, str]) -> Registered:
+def _try_out(folder: Path, files: Mapping[str, str], inputs: int | None, step: Step) -> Registered:
     import torch  # noqa: PLC0415
 
     from camlucida.models.load import model_digest  # noqa: PLC0415
 
-    trial, card, parameters = _trial(folder)
+    trial, card, parameters = _trial(folder, inputs, (), step)
     return Registered(
         name=card.name,
         version=card.version,
@@ -270,13 +328,18 @@ def _try_out(folder: Path, files: Mapping[str, str]) -> Registered:
     )
 
 
-def _trial(folder: Path) -> "tuple[Trial, Any, int]":
+def _trial(
+    folder: Path, inputs: int | None, prepared: "Iterable[NDArray[np.float32]]", step: Step
+) -> "tuple[Trial, Any, int]":
     from camlucida.models.card import read_card  # noqa: PLC0415
     from camlucida.models.load import network, try_out  # noqa: PLC0415
 
     card = read_card(folder)
     module = network(folder, card)
-    return try_out(module, card, _INPUTS), card, sum(p.numel() for p in module.parameters())
+    if inputs is None:
+        inputs = _INPUTS if prod(card.preparation.size) < _MANY_VALUES else _FEWER
+    trial = try_out(module, card, inputs, prepared, step)
+    return trial, card, sum(p.numel() for p in module.parameters())
 
 
 def _head(trial: "Trial") -> dict[str, Any]:
@@ -284,7 +347,9 @@ def _head(trial: "Trial") -> dict[str, Any]:
 
 
 def _difference(before: tuple[tuple[float, ...], ...], after: tuple[tuple[float, ...], ...]) -> float:
-    pairs = zip([v for row in before for v in row], [v for row in after for v in row], strict=True)
+    # One may have been tried on fewer inputs; those that both have are the same.
+    rows = zip(before, after, strict=False)
+    pairs = [pair for old, new in rows for pair in zip(old, new, strict=True)]
     return max(abs(one - other) / max(1.0, abs(one)) for one, other in pairs)
 
 
