@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         default=12.0, gt=0, description="Hours after which a signed-in browser has to sign in again."
     )
     device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`: where networks run.")
+    runtime: str = Field(
+        default="eager",
+        description="`eager` (torch), `onnxruntime`, `openvino`, `inductor` or `auto`: where the part of a "
+        "network before the target layer runs.",
+    )
     max_file_bytes: int = Field(
         default=2_000_000_000, gt=0, description="Larger input files are refused before they are read."
     )

@@ -59,7 +59,7 @@ def split(network: nn.Module, images: Tensor, cut: Cut, logits: Logits | None = 
             module = program.module()
         except Exception as error:  # a foreign network may fail in any way while it is traced
             raise UnsuitableRuntime(
-                f"torch.export cannot trace this network ({type(error).__name__}: {_first_line(error)}); "
+                f"torch.export cannot trace this network ({type(error).__name__}: {first_line(error)}); "
                 f"{EAGER}."
             ) from error
     trunk = _part(module, without=ROWS, output=0)
@@ -141,5 +141,6 @@ def _reads_more(cut: Cut) -> str:
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a foreign library says of its failure, short enough for a sentence."""
     return str(error).strip().partition("\n")[0].rstrip(".")[:200]

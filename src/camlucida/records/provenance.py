@@ -24,6 +24,8 @@ class Provenance:
     device: str
     created: str  # ISO 8601, UTC
     seconds: float = 0.0  # wall-clock time that prediction and maps took together
+    runtime: str = "eager"  # of the part before the target layer, with its version: "openvino 2026.4.1"
+    runtime_reason: str = ""  # why it was chosen, where that was left to camlucida
 
     @property
     def cache_key(self) -> str:
@@ -38,6 +40,8 @@ class Provenance:
             "target": self.target,
             "library": self.library_version,
         }
+        if self.runtime != "eager":
+            determining |= {"runtime": self.runtime, "precision": self.precision}
         return hashlib.sha256(
             json.dumps(determining, sort_keys=True, separators=(",", ":")).encode()
         ).hexdigest()

@@ -36,6 +36,7 @@ class Question:
     logits: Logits | None = None
     scalar: bool = False
     progress: Progress | None = None
+    runtime: str | None = None
     checks: str | Sequence[str] = ()
     prior: "VisualExplanation | None" = None
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from camlucida.models.card import Task
 from camlucida.models.cut import Logits
+from camlucida.models.runtimes.fast import Eager, Fast
 from camlucida.records.explanation import Explanation
 from camlucida.records.image import Image
 from camlucida.records.prediction import Prediction
@@ -55,7 +56,7 @@ def assemble(
     """
     prediction = _prediction(subject, recording, question, sample)
     saliency_map = _saliency_map(subject, recording, maps, prediction, chosen, sample)
-    provenance = _provenance(subject, recording.contrast, chosen, sample, seconds)
+    provenance = _provenance(subject, recording, chosen, sample, seconds)
     report = trust.report(
         saliency_map,
         chosen.method,
@@ -101,6 +102,8 @@ def _cautions(subject: Subject, recording: Recording, question: Question) -> Ite
             yield BEFORE_ACTIVATION.format(output.activation)
     elif output.looks_like_probabilities:
         yield LOOKS_LIKE_PROBABILITIES
+    if recording.runtime.caution:
+        yield recording.runtime.caution
     yield from recording.remarks
 
 
@@ -165,7 +168,7 @@ def _target(logits: Logits | None, contrast: Contrast | None) -> str:
 
 
 def _provenance(
-    subject: Subject, contrast: Contrast | None, chosen: ChosenMethod, sample: int, seconds: float
+    subject: Subject, recording: Recording, chosen: ChosenMethod, sample: int, seconds: float
 ) -> Provenance:
     model = subject.model
     return Provenance(
@@ -177,11 +180,19 @@ def _provenance(
         method=chosen.key,
         method_variant=chosen.variant,
         target_layer=subject.cut.name,
-        target=_target(subject.logits, contrast),
+        target=_target(subject.logits, recording.contrast),
         library_version=__version__,
         torch_version=torch.__version__,
-        precision=str(subject.inputs.dtype).removeprefix("torch."),
+        precision=_precision(subject, recording.runtime),
         device=subject.inputs.device.type,
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),
         seconds=round(seconds, 4),
+        runtime=recording.runtime.runtime,
+        runtime_reason=recording.runtime.reason,
     )
+
+
+def _precision(subject: Subject, runtime: Fast | Eager) -> str:
+    if isinstance(runtime, Fast):
+        return runtime.precision
+    return str(subject.inputs.dtype).removeprefix("torch.")

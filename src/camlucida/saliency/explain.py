@@ -31,6 +31,7 @@ from camlucida.saliency.fusion import fused
 from camlucida.saliency.known_networks import admitted, known
 from camlucida.saliency.method import Method, Progress
 from camlucida.saliency.recording import Recording
+from camlucida.saliency.running import running
 from camlucida.saliency.subject import Subject, as_one, of_classifier, of_network, of_several
 from camlucida.saliency.visual_explanation import VisualExplanation
 
@@ -49,6 +50,7 @@ def explain(
     logits: Logits | None = None,
     scalar: bool = False,
     progress: Progress | None = None,
+    runtime: str | None = None,
     checks: str | Sequence[str] = (),
     prior: VisualExplanation | None = None,
 ) -> VisualExplanation:
@@ -79,6 +81,10 @@ def explain(
         Says that you know that the output is no finding's logit (a regression) and want it explained.
     progress
         Called with (done, of how many) by methods and checks that take many passes.
+    runtime
+        Where the part before the target layer runs: "eager" (torch), "onnxruntime", "openvino", "inductor",
+        or "auto" for the quickest; None takes the setting CAMLUCIDA_RUNTIME. float32 unless another
+        precision is asked for ("openvino:bfloat16"). Refused where its maps are not those of torch.
     checks
         Dear parts of the trust report: "causal", "stability", "agreement", several of them, or "all".
     prior
@@ -95,6 +101,8 @@ def explain(
     ------
     UnknownMethod, UnknownFinding, NoTargetLayer, UnsupportedNetwork, UnsuitableImage, UnknownCheck
         With a sentence that says what to do.
+    UnsuitableRuntime, MissingExtra
+        The network cannot be run in the runtime that was asked for, or it is not installed.
     IncomparablePrior
         The prior's map is of another model, method or finding.
     """
@@ -107,6 +115,7 @@ def explain(
         logits=logits,
         scalar=scalar,
         progress=progress,
+        runtime=runtime,
         checks=checks,
         prior=prior,
     )
@@ -188,6 +197,7 @@ def _record(subject: Subject, question: Question, method: Method) -> Recording:
             subject.logits,
             contrast,
             training=subject.training,
+            runtime=running(subject, question.runtime),
         )
     except NoTargetLayer:
         subject.forget_cut()

@@ -13,10 +13,13 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from torch import nn
 
+from camlucida.errors import CamlucidaError, MissingExtra, UnsuitableRuntime
 from camlucida.models.cut import Cut, modules
 from camlucida.models.limits import explainable, unwrapped
+from camlucida.models.runtimes.fast import Eager, Fast
 
 _MOST_CUTS = 64
+_MOST_RUNTIMES = 16
 
 
 class KnownNetwork:
@@ -32,6 +35,7 @@ class KnownNetwork:
         self._structure: list[int] = []
         self._weights: list[int] = []
         self._cuts: dict[tuple[object, ...], Cut] = {}
+        self._runtimes: dict[tuple[object, ...], Fast | Eager | CamlucidaError] = {}
 
     def look_again(self, network: nn.Module) -> tuple[nn.Module, ...]:
         """Forget the cuts where the network has changed; gives its modules that are in training mode."""
@@ -40,11 +44,11 @@ class KnownNetwork:
             found = list(dict.fromkeys(modules(network)))
             self._modules = tuple(map(ref, found))
             self._structure = _structure(found)
-            self._cuts.clear()
+            self.forget()
         weights = _weights(found)
         if weights != self._weights:
             self._weights = weights
-            self._cuts.clear()
+            self.forget()
         return tuple(compress(found, map(attrgetter("training"), found)))
 
     def cut(self, key: tuple[object, ...], find: Callable[[], Cut]) -> Cut:
@@ -58,6 +62,21 @@ class KnownNetwork:
     def forget(self) -> None:
         """What was known of the structure is out of date."""
         self._cuts.clear()
+        self._runtimes.clear()
+
+    def runtime(self, key: tuple[object, ...], load: Callable[[], Fast | Eager]) -> Fast | Eager:
+        """The runtime that is remembered under this key, or loaded now; a refusal is remembered too."""
+        if key not in self._runtimes:
+            if len(self._runtimes) >= _MOST_RUNTIMES:
+                self._runtimes.clear()
+            try:
+                self._runtimes[key] = load()
+            except (UnsuitableRuntime, MissingExtra) as error:
+                self._runtimes[key] = type(error)(str(error))  # a traceback would keep the network
+        known = self._runtimes[key]
+        if isinstance(known, CamlucidaError):
+            raise type(known)(str(known))
+        return known
 
 
 def admitted(network: nn.Module) -> nn.Module:

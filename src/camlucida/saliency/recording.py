@@ -14,10 +14,14 @@ from torch.nn.functional import one_hot
 
 from camlucida.models.cut import Cut, Logits, Output, as_it_was, mean_over_space, run, run_whole
 from camlucida.models.head import head_logits
+from camlucida.models.runtimes.fast import Eager, Fast
 from camlucida.saliency.contrast import Contrast
 
 HEAD_VALUES = 2**26
 """Values of activations handed to the head at a time: 256 MB of float32."""
+
+IN_TORCH = Eager()
+"""The network's own runtime."""
 
 
 class Recording:
@@ -37,6 +41,8 @@ class Recording:
         Indices of the findings that are asked for, in the order of the maps.
     contrast
         What the findings are held against (Finer-CAM), or None.
+    runtime
+        Where the part before the cut runs; the head always runs in torch, and so does `differentiable`.
     remarks
         What a method found out about its own maps; they become cautions of the trust report.
     """
@@ -53,9 +59,10 @@ class Recording:
         contrast: Contrast | None = None,
         *,
         training: tuple[nn.Module, ...] | None = None,
+        runtime: Fast | Eager = IN_TORCH,
     ) -> None:
         self.network, self.images, self.cut, self._adapter = network, images, cut, logits
-        self._training = training
+        self._training, self.runtime = training, runtime
         self.contrast = contrast
         self.remarks: list[str] = []
         self.findings = tuple(range(cut.findings) if findings is None else findings)
@@ -115,8 +122,7 @@ class Recording:
 
     def rescore(self, images: Tensor, sample: int = 0) -> Tensor:
         """The targets' values (n, target) of other images (n, channel, *space); plain inference."""
-        output = run(self.network, images, self.cut, lambda tensor: tensor, self._adapter)
-        return self.scores(output.logits, sample)
+        return self.scores(self._run(images, lambda tensor: tensor).logits, sample)
 
     def again(self, images: Tensor, sample: int = 0) -> "Recording":
         """The same of other images (n, channel, *space), with the targets that this sample has."""
@@ -128,6 +134,7 @@ class Recording:
             self._adapter,
             self.contrast,
             training=self._training,
+            runtime=self.runtime,
         )
         # A contrast with the nearest logit must not turn to another finding: the cached property is filled.
         other.__dict__["targets"] = self.targets[sample].expand(len(images), -1, -1)
@@ -148,8 +155,7 @@ class Recording:
         sample
             The image that supplies whatever the head reads beside the activations.
         """
-        image = self.images[sample : sample + 1]
-        return self.scores(head_logits(self.network, self.cut, image, rows, self._adapter), sample)
+        return self.scores(self._head_logits(rows, self.images[sample : sample + 1]), sample)
 
     def head_batches(self, count: int) -> Iterator[range]:
         """The numbers 0 to count - 1 in runs of which the head's rows fit into bounded memory."""
@@ -185,15 +191,30 @@ class Recording:
             self._leaf = torch.cat(rows).requires_grad_()
             return self._leaf.clone()  # what follows may work in place
 
-        return run(self.network, self.images, self.cut, at_cut, self._adapter, training=self._training)
+        return self._run(self.images, at_cut, self._training)
+
+    def _run(
+        self,
+        images: Tensor,
+        at_cut: Callable[[Tensor], Tensor],
+        training: tuple[nn.Module, ...] | None = None,
+    ) -> Output:
+        """The network in two parts, wherever the first of them runs."""
+        if isinstance(self.runtime, Fast):
+            return self.runtime.run(self.network, images, at_cut, training)
+        return run(self.network, images, self.cut, at_cut, self._adapter, training=training)
+
+    def _head_logits(self, rows: Tensor, image: Tensor) -> Tensor:
+        """Logits (row, finding) of rows as `for_head` gives them, and the image (1, channel, *space)."""
+        if isinstance(self.runtime, Fast):
+            return self.runtime.head_logits(rows)
+        return head_logits(self.network, self.cut, image, rows, self._adapter)
 
     def _bias(self, batch: int) -> Tensor:
         if self.cut.stackable:
             return self._graph[batch : batch + 1].detach().expand(batch, -1)
         rows = [
-            head_logits(
-                self.network, self.cut, image[None], torch.zeros_like(activations[None]), self._adapter
-            )
+            self._head_logits(torch.zeros_like(activations[None]), image[None])
             for image, activations in zip(self.images, self.activations, strict=True)
         ]
         return torch.cat(rows)
@@ -239,7 +260,7 @@ class Recording:
             leaves.append(tensor.detach().clone().requires_grad_())
             return leaves[0].clone()
 
-        output = run(self.network, self.images[sample : sample + 1], self.cut, at_cut, self._adapter)
+        output = self._run(self.images[sample : sample + 1], at_cut)
         return torch.stack(
             [_hessian_product(score, leaves[0])[0] for score in self.scores(output.logits, sample)[0]]
         )
