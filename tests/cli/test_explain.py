@@ -133,3 +133,12 @@ def test_a_map_that_explains_no_finding_says_so(inputs):
     model, images = inputs
     done = explain(images / "film.dcm", "--model", model, "--method", "eigen-cam")
     assert "Note: Explains no finding" in done.stderr
+
+
+def test_a_regression_needs_the_word(inputs, tmp_path):
+    film, age = inputs[1] / "film.dcm", write_model(tmp_path / "age", task="regression")
+    assert "ask for it with scalar=True" in " ".join(explain(film, "--model", age).stderr.split())
+    done = explain(film, "--model", age, "--scalar")
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "are in the unit of the model's output." in told
+    assert "Note: The output is a number, not a finding's logit" in told

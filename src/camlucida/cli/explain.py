@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -43,6 +43,9 @@ def explain(
     target_layer: Annotated[
         str | None, typer.Option(help="Layer that carries the maps. Default: found by itself.")
     ] = None,
+    scalar: Annotated[
+        bool, typer.Option("--scalar", help="The model's outputs are numbers, no findings (a regression).")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for maps, provenance and overlay PNGs.")
     ] = None,
@@ -57,7 +60,15 @@ def explain(
     from camlucida.models.load import load_model  # noqa: PLC0415
 
     files = find_images(paths)
-    run = _Run(load_model(model), method, variant, finding or None, contrast, target_layer, out)
+    question = {
+        "method": method,
+        "variant": variant,
+        "finding": finding or None,
+        "contrast": contrast,
+        "target_layer": target_layer,
+        "scalar": scalar,
+    }
+    run = _Run(load_model(model), question, out)
     with messages.progress() as progress:
         task = progress.add_task("Explaining", total=len(files))
         for one in files:
@@ -69,19 +80,8 @@ def explain(
 class _Run:
     """One call of the command: what was asked for, and what came of it."""
 
-    def __init__(
-        self,
-        model: "Classifier",
-        method: str,
-        variant: str | None,
-        findings: list[str] | None,
-        contrast: str | None,
-        target_layer: str | None,
-        out: Path | None,
-    ) -> None:
-        self.model, self.method, self.variant = model, method, variant
-        self.findings, self.contrast = findings, contrast
-        self.target_layer, self.out = target_layer, out
+    def __init__(self, model: "Classifier", question: dict[str, Any], out: Path | None) -> None:
+        self.model, self.question, self.out = model, question, out
         self.done, self.failed = 0, 0
         self.names: set[str] = set()
 
@@ -104,7 +104,8 @@ class _Run:
                 f"Kept in {self.out}: maps, provenance and overlays of {_count(self.done, 'image')}."
             )
         if self.done:
-            messages.note("Logit, For, Against and Residual are in logits.")
+            unit = "the unit of the model's output" if self.question["scalar"] else "logits"
+            messages.note(f"Logit, For, Against and Residual are in {unit}.")
         messages.note(messages.NOTICE)
         if self.failed:
             messages.complain(
@@ -115,22 +116,13 @@ class _Run:
     def _explain_image(self, name: str, image: "Image", progress: Progress) -> None:
         from camlucida.saliency.explain import explain as explain_image  # noqa: PLC0415
 
-        task = progress.add_task(self.method, total=None, visible=False)
+        task = progress.add_task(self.question["method"], total=None, visible=False)
 
         def step(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, visible=True)
 
         try:
-            result = explain_image(
-                self.model,
-                image,
-                method=self.method,
-                variant=self.variant,
-                finding=self.findings,
-                contrast=self.contrast,
-                target_layer=self.target_layer,
-                progress=step,
-            )
+            result = explain_image(self.model, image, **self.question, progress=step)
         finally:
             progress.remove_task(task)
         self._show(name, result)

@@ -53,7 +53,7 @@ class Classifier:
         if self.card.task is Task.REGRESSION and not scalar:
             raise UnsupportedNetwork(
                 f"The model {self.card.name} is a regression: its outputs are no logits of findings. To "
-                "explain them all the same, ask for it with scalar=True."
+                "explain them all the same, ask for it with scalar=True, or --scalar on the command line."
             )
         self._check_modality(image.modality)
         wanted, given = self.card.preparation.space, len(image.space)
