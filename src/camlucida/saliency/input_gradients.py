@@ -31,7 +31,7 @@ def input_gradients(recording: Recording, images: Tensor, sample: int) -> Tensor
     with torch.inference_mode(mode=False), torch.enable_grad(), recording.differentiable() as network:
         leaf = images.detach().clone().requires_grad_()
         scores = recording.scores(network(leaf.clone()), sample)  # a copy: networks may work in place
-        return torch.stack([_gradient(scores[:, target], leaf) for target in range(scores.shape[1])], dim=1)
+        return torch.stack([_gradient(score, leaf) for score in scores.unbind(dim=1)], dim=1)
 
 
 def _gradient(score: Tensor, leaf: Tensor) -> Tensor:

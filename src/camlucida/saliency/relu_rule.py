@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import CheckpointError
 
+from camlucida.errors import UnsupportedNetwork
 from camlucida.models.cut import function_name
 from camlucida.saliency.input_gradients import each_image, input_gradients
 from camlucida.saliency.recording import Recording
@@ -23,6 +25,11 @@ def rectified_gradients(recording: Recording, *, deconvolution: bool) -> Tensor:
 
     A ReLU hands back ReLU(g), where g came from above; guided backpropagation hands it back only where the
     ReLU's own input was positive, too (Springenberg 2015, figure 1).
+
+    Raises
+    ------
+    UnsupportedNetwork
+        The network checkpoints: its backward pass calls ReLUs again, where no rule can reach them.
     """
     rule = _Rule(deconvolution=deconvolution)
 
@@ -30,7 +37,13 @@ def rectified_gradients(recording: Recording, *, deconvolution: bool) -> Tensor:
         with rule:
             return input_gradients(recording, image, sample)[0]
 
-    gradients = each_image(recording, one)
+    try:
+        gradients = each_image(recording, one)
+    except CheckpointError as error:
+        raise UnsupportedNetwork(
+            "The network checkpoints its activations, so its ReLUs run again in the backward pass, where their "
+            "gradients cannot be replaced; switch the checkpointing off."
+        ) from error
     if not rule.met:
         recording.remarks.append(NO_RELU)
     return gradients
