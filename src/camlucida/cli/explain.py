@@ -8,6 +8,7 @@ import typer
 from rich.progress import Progress
 
 from camlucida.cli import messages
+from camlucida.cli.trust_lines import say_trust
 from camlucida.errors import CamlucidaError
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ def explain(
     scalar: Annotated[
         bool, typer.Option("--scalar", help="The model's outputs are numbers, no findings (a regression).")
     ] = False,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="Check the maps: causal, stability, agreement or all; may be given several times."),
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="The prior image: say how far the maps are from its maps.")
+    ] = None,
+    zones: Annotated[
+        bool, typer.Option("--zones", help="Draw the body's outline, and count what lies outside it.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for maps, provenance and overlay PNGs.")
     ] = None,
@@ -58,7 +69,9 @@ def explain(
     """
     from camlucida.images.read import find_images  # noqa: PLC0415 - `--help` must not load torch
     from camlucida.models.load import load_model  # noqa: PLC0415
+    from camlucida.saliency.trust import asked  # noqa: PLC0415
 
+    checks = asked(check or ())
     files = find_images(paths)
     question = {
         "method": method,
@@ -68,7 +81,10 @@ def explain(
         "target_layer": target_layer,
         "scalar": scalar,
     }
-    run = _Run(load_model(model), question, out)
+    run = _Run(load_model(model), question, out, zones=zones)
+    if prior is not None:
+        run.compare_with(prior)
+    run.question["checks"] = checks
     with messages.progress() as progress:
         task = progress.add_task("Explaining", total=len(files))
         for one in files:
@@ -80,10 +96,19 @@ def explain(
 class _Run:
     """One call of the command: what was asked for, and what came of it."""
 
-    def __init__(self, model: "Classifier", question: dict[str, Any], out: Path | None) -> None:
-        self.model, self.question, self.out = model, question, out
+    def __init__(
+        self, model: "Classifier", question: dict[str, Any], out: Path | None, *, zones: bool
+    ) -> None:
+        self.model, self.question, self.out, self.zones = model, question, out, zones
         self.done, self.failed = 0, 0
         self.names: set[str] = set()
+
+    def compare_with(self, prior: Path) -> None:
+        """Explain the prior image; every map is then held against its own."""
+        from camlucida.images.read import read_image  # noqa: PLC0415
+        from camlucida.saliency.explain import explain as explain_image  # noqa: PLC0415
+
+        self.question["prior"] = explain_image(self.model, read_image(prior), **self.question)
 
     def explain_files(self, files: "ImageFiles", progress: Progress) -> None:
         """Explain all images of one file or series; a fault is said, counted, and stops nothing."""
@@ -127,7 +152,7 @@ class _Run:
             progress.remove_task(task)
         self._show(name, result)
         if self.out is not None:
-            result.save(self.out, name=self._unused(result.name))
+            result.save(self.out, name=self._unused(result.name), zones=self.zones)
 
     def _show(self, name: str, result: "VisualExplanation") -> None:
         provenance = result.explanation.provenance
@@ -143,6 +168,8 @@ class _Run:
             messages.note("  Logit is that of the finding less that of the other; so are For and Against.")
         if unsupported := list(_unsupported(result)):
             messages.note(f"  No supporting evidence: {', '.join(unsupported)}.")
+        if self.zones or self.question["checks"] or "prior" in self.question:
+            say_trust(result)
         for remark in (*result.image.notes, *result.explanation.trust.cautions):
             messages.note(f"  Note: {remark}")
 

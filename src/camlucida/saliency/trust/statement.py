@@ -41,11 +41,11 @@ def statement(saliency_map: SaliencyMap, index: int, method: Method, trust: Find
     if method.class_agnostic:
         return "Explains no finding: this method's map is the same for all of them. It shows what stands out."
     if not saliency_map.supported(index):
-        return " ".join([_no_support(saliency_map, index), *_prior(trust.prior)])
+        return " ".join([_no_support(saliency_map, index), *_prior(trust.prior, placed=False)])
     basis, support = _basis(saliency_map, index, trust.residual_share), saliency_map.evidence_for(index)
     if saliency_map.unit is Unit.LOGIT and support < FAINT:
         faint = f"Hardly any evidence argues for it ({support:.1g} logits in all): its place says little."
-        return " ".join([basis, faint, *_prior(trust.prior)])
+        return " ".join([basis, faint, *_prior(trust.prior, placed=False)])
     sentences = (
         basis,
         *_zones(trust),
@@ -124,11 +124,12 @@ def _agreement(check: AgreementCheck | None) -> Iterator[str]:
     yield f"Other methods {how} (median rank correlation {check.correlation:.2f})."
 
 
-def _prior(distance: PriorDistance | None) -> Iterator[str]:
+def _prior(distance: PriorDistance | None, *, placed: bool = True) -> Iterator[str]:
+    """What has changed since the prior; where hardly anything argues for the finding, no place has moved."""
     if distance is None:
         return
     parts = [f"the logit has changed by {distance.logit_change:+.2f}"]
-    if distance.shift is not None:
+    if distance.shift is not None and placed:
         parts.append(f"the evidence has moved by {_length(distance.shift, distance.shift_unit)}")
     if distance.correlation is not None:
         alike = "much the same pattern" if distance.correlation >= SAME else "another pattern"

@@ -1,0 +1,64 @@
+"""The trust report on the command line: one table of figures, and each finding's line in words."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from camlucida.cli import messages
+
+if TYPE_CHECKING:
+    from camlucida.records import FindingTrust, TrustReport
+    from camlucida.saliency.visual_explanation import VisualExplanation
+
+ABSENT = "–"
+SHARES = {
+    "Unex-\nplained": "residual_share",
+    "Half\non": "focality",
+    "At the\nborder": "border_share",
+    "In the\ncorners": "corner_share",
+    "Outside\nthe body": "outside_share",
+}
+CHECKS: Mapping[str, Callable[["FindingTrust"], float | None]] = {
+    "Causal\nz": lambda trust: trust.causal.z if trust.causal else None,
+    "Stable\nto": lambda trust: trust.stability.worst if trust.stability else None,
+    "Others\nagree": lambda trust: trust.agreement.correlation if trust.agreement else None,
+}
+
+
+def say_trust(result: "VisualExplanation") -> None:
+    """Print the trust report of an explanation, strongest finding first."""
+    saliency_map, report = result.explanation.saliency_map, result.explanation.trust
+    order = sorted(range(len(saliency_map.findings)), key=lambda index: -saliency_map.logits[index])
+    columns = {
+        **{
+            name: [_share(getattr(trust, field)) for trust in report.findings]
+            for name, field in SHARES.items()
+        },
+        **{name: [_figure(read(trust)) for trust in report.findings] for name, read in CHECKS.items()},
+    }
+    given = {name: cells for name, cells in columns.items() if any(cell != ABSENT for cell in cells)}
+    rows = [(saliency_map.label(index), *(cells[index] for cells in given.values())) for index in order]
+    messages.table("", ("Finding", *given), rows, right=len(given))
+    for index in order:
+        messages.say(f"{saliency_map.label(index)}: {report.findings[index].statement}")
+    for remark in _remarks(report):
+        messages.note(f"  {remark}")
+
+
+def _share(share: float | None) -> str:
+    return ABSENT if share is None else f"{share:.0%}"
+
+
+def _figure(figure: float | None) -> str:
+    return ABSENT if figure is None else f"{figure:.2f}"
+
+
+def _remarks(report: "TrustReport") -> Iterator[str]:
+    yield (
+        "Shares are of the supporting evidence; Half on: the share of the area that holds half of it. Stable "
+        "to, Others agree: rank correlations, at worst and in the middle."
+    )
+    if report.body:
+        yield report.body
+    if report.verdict:
+        images = f", {report.head_images} of them images" if report.head_images else ""
+        yield f"Proof of the head, on {report.head_inputs} inputs{images}: {report.verdict}."
