@@ -161,7 +161,8 @@ def network(name: str) -> nn.Module:
             part.running_var.uniform_(0.8, 1.2, generator=generator)
     with torch.no_grad():
         for parameter in made.parameters():
-            if parameter.ndim == 1:  # biases, scales of norms: none of them exactly zero or one
+            # Biases and scales of norms, none exactly zero or one; heads that begin as zeros.
+            if parameter.ndim == 1 or not parameter.any():
                 parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.05)
     return made.eval()
 

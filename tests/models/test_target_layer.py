@@ -4,6 +4,7 @@ from torch import nn
 
 from camlucida.errors import NoTargetLayer
 from camlucida.models.cut import run
+from camlucida.models.layout import Order
 from camlucida.models.target_layer import find_cut
 from example_networks import (
     SHAPES,
@@ -111,9 +112,10 @@ def test_refuses_a_head_that_is_zero():
         find_cut(network, images(Dense))
 
 
-def test_refuses_a_transformer_with_the_reason():
-    with pytest.raises(NoTargetLayer, match="tokens are not mapped"):
-        find_cut(make(Transformer), torch.randn(1, 1, 32, 32))
+def test_a_mean_of_tokens_is_split_after_the_last_attention():
+    cut = find_cut(make(Transformer), torch.randn(1, 1, 32, 32))
+    assert (cut.name, cut.grid) == ("patches → scaled_dot_product_attention", (4, 4))
+    assert (cut.layout.order, cut.layout.prefix, cut.pooled) == (Order.TOKENS, 0, True)
 
 
 # torch's own exporter uses what it has itself deprecated; nothing of ours is on that path.

@@ -126,10 +126,12 @@ def by_hand(tokens):
 
 
 @pytest.mark.parametrize("attention", [by_hand, nn.MultiheadAttention(16, 2, batch_first=True)])
-def test_every_transformer_is_refused(attention):
+def test_a_transformer_is_explained_by_the_tokens_that_its_attention_is_given(attention):
     call = (lambda t: attention(t, t, t)[0]) if isinstance(attention, nn.Module) else attention
-    with pytest.raises(NoTargetLayer, match="tokens are not mapped"):
-        camlucida.explain(HandWritten(call), torch.randn(1, 3, 32, 32))
+    network, inputs = HandWritten(call), torch.randn(1, 3, 32, 32)
+    cut = find_cut(network, inputs)
+    assert (cut.name, cut.grid) == ("patches", (4, 4))
+    assert camlucida.explain(network, inputs).values.any()
 
 
 def test_an_axis_that_is_not_shrunk_does_not_hide_the_last_layer_of_a_volume():

@@ -11,7 +11,7 @@ returned after a module's exit ("features.norm5 → relu": DenseNet applies its 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import get_ident
 from typing import Any
 
@@ -60,7 +60,7 @@ class Cut:
     stackable: bool = False
     pooled: bool = False
     layout: Layout | None = None
-    why: str = ""  # this layer: a sentence's end, for people
+    why: str = field(default="", compare=False)  # this layer: a sentence's end, for people
 
     @property
     def keeps_tokens(self) -> bool:
@@ -212,6 +212,8 @@ def _find_logits(
 @contextmanager
 def _watching(network: nn.Module, cut: Cut, cross: Callable[[Tensor], Tensor]) -> Iterator["_Head"]:
     """Switch the head's function mode on at the right exit, not before: it costs time."""
+    if cut.layout is not None:
+        cross = cut.layout.around(cross)
     head, exits, thread = _Head(cut.call, cross), 0, get_ident()
     with ExitStack() as stack:
         if not cut.exit:

@@ -34,6 +34,10 @@ class Layout:
     grid: tuple[int, ...]
     prefix: int = 0
 
+    def channels(self, shape: tuple[int, ...]) -> int:
+        """How many channels a tensor of this shape has."""
+        return shape[1 if self.order in {Order.CHANNELS_FIRST, Order.TOKENS_LAST} else -1]
+
     def show(self, tensor: Tensor) -> Tensor:
         """The network's tensor as (batch, channel, *grid)."""
         match self.order:
@@ -41,7 +45,8 @@ class Layout:
                 return tensor
             case Order.CHANNELS_LAST:
                 return tensor.movedim(-1, 1)
-        return self._channels_first(tensor)[:, :, self.prefix :].unflatten(2, self.grid)
+        cells = self._channels_first(tensor)[:, :, self.prefix :]
+        return cells.reshape(*cells.shape[:2], *self.grid)
 
     def put_back(self, shown: Tensor, original: Tensor) -> Tensor:
         """Rows (row, channel, *grid) as the network lays them out; `original` supplies the prefix tokens.

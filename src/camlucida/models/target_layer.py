@@ -1,42 +1,42 @@
 """Which layer carries the map: the last one that still knows where things are.
 
 One probing forward pass with a graph looks at every tensor that a function or a module returned, and takes
-the last that has spatial extent and on most of whose positions the output depends. Found on: ResNet,
-DenseNet (after its functional ReLU), EfficientNet, SqueezeNet, VGG, 3D networks.
+the last that has spatial extent and on most of whose positions the output depends: what a CNN pools, the
+tokens that a vision transformer's last attention is given, the last norm of Swin. Attention weights, and what
+is made for one side of an attention only (queries, keys, values), are passed over.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
-from threading import get_ident
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from camlucida.errors import NoTargetLayer, UnsuitableImage, UnsupportedNetwork
-from camlucida.models.cut import (
-    Cut,
-    Logits,
-    as_it_was,
-    function_name,
-    is_activation,
-    mean_over_space,
-    note_probabilities,
-    read_output,
-    run,
-    switches_gradients,
-)
+from camlucida.models.cut import Cut, Logits, as_it_was, mean_over_space, run
+from camlucida.models.layout import Layout, Order
 from camlucida.models.limits import explainable
+from camlucida.models.probe import Step, Trace, probe, version
+from camlucida.models.spatial_extent import proportional
 
-_ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward"}
 _CUT_OFF = (
     "the output does not use it, or the network's forward keeps gradients away from it (inference_mode, or "
     "checkpoint with use_reentrant=True, which can be switched off)."
 )
 _MOST = 0.5  # share of positions on which the output has to depend
+_ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
+_SAME_VALUES = {
+    "view",
+    "reshape",
+    "flatten",
+    "permute",
+    "transpose",
+    "contiguous",
+    "movedim",
+    "__get__",
+    "__getitem__",
+}
 
 
 def find_cut(
@@ -62,20 +62,15 @@ def find_cut(
     _refuse_inference_weights(network)
     # Whatever mode the caller is in.
     with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad():
-        trace = _probe(network, example[:1], logits)
-        candidates = [step for step in trace.steps if _spatial(step.tensor, example)]
-        chosen = (
-            _named(candidates, network, layer)
-            if layer
-            else _last_that_matters(
-                [step for step in candidates if not trace.is_class_map(step.tensor)],
-                trace,
-                lambda step: _met_again(network, example, step, logits),
-            )
-        )
-        if layer and not _met_again(network, example, chosen, logits):
-            raise NoTargetLayer(f"No gradient comes from the output back to “{layer}”: {_CUT_OFF}")
-    return _completed(network, example, chosen, trace, logits)
+        trace = probe(network, example[:1], logits)
+        steps = _with_extent(trace, example)
+        if layer:
+            chosen = _named(steps, network, layer)
+            _refuse_without_gradient(chosen, trace, met_again=_met_again(network, example, chosen, logits))
+        else:
+            chosen = _last_that_matters(steps, trace, lambda step: _met_again(network, example, step, logits))
+    cut = _completed(network, example, chosen, trace, logits)
+    return replace(cut, why=_why(cut, named=layer is not None))
 
 
 def candidates(network: nn.Module, example: Tensor, *, logits: Logits | None = None) -> tuple[Cut, ...]:
@@ -92,8 +87,8 @@ def candidates(network: nn.Module, example: Tensor, *, logits: Logits | None = N
     last = find_cut(network, example, logits=logits)
     network = explainable(network)
     with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad():
-        trace = _probe(network, example[:1], logits)
-        spatial = [step for step in trace.steps if _spatial(step.tensor, example)]
+        trace = probe(network, example[:1], logits)
+        spatial = _with_extent(trace, example)
         before = spatial[: _place_of(last, spatial)]
         chosen = list(_last_of_each_grid(before, trace, last.grid))
         earlier = [step for step in chosen if _met_again(network, example, step, logits)]
@@ -101,127 +96,13 @@ def candidates(network: nn.Module, example: Tensor, *, logits: Logits | None = N
     return (*(replace(cut, name=_unambiguous(cut, spatial)) for cut in cuts), last)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    """A tensor that came by, the ways to name its place, and the function that made it."""
-
-    tensor: Tensor
-    cut: Cut
-    names: tuple[str, ...]
-    version: int  # counts what was later written into the tensor in place
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Trace:
-    steps: list[_Step]
-    logits: Tensor
-    attention: int  # how many steps there were before the last attention
-    returns_maps: bool = False  # a map for each finding, (batch, finding, *space), as a segmentation does
-
-    def is_class_map(self, tensor: Tensor) -> bool:
-        """Whether this is the network's answer already, on its way to be returned: a channel a class."""
-        return self.returns_maps and tensor.shape[1] == self.logits.shape[1]
-
-    def attends_after(self, step: _Step) -> bool:
-        """Whether tokens attended to each other after this tensor last came by."""
-        places = [place for place, other in enumerate(self.steps) if other.tensor is step.tensor]
-        return places[-1] < self.attention
-
-
-class _Probe(TorchFunctionMode):
-    """Writes down every tensor of one forward pass, and after which module's exit it came."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.leaf, self.leaf_exit, self.calls, self.attention = "", 0, 0, 0
-        self.exits: dict[str, int] = {}
-        self.steps: list[_Step] = []
-        self.probabilities: dict[str, list[tuple[Tensor, Tensor]]] = {}
-        self.handles = [
-            module.register_forward_hook(self._at_exit(path, leaf=not any(module.children())))
-            for path, module in network.named_modules()
-            if path
-        ]
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if switches_gradients(func):
-            return None
-        result, function = func(*args, **(kwargs or {})), function_name(func)
-        if _attends(function, result):
-            self.attention = len(self.steps)
-        if is_activation(result):
-            if function == "detach":  # a frozen part: what follows depends on its output all the same
-                result = result.requires_grad_().clone()
-            self.calls += 1
-            name = f"{self.leaf} → {function}" if self.leaf else function
-            cut = Cut(name, self.leaf, self.leaf_exit, self.calls, *_size(result))
-            self.steps.append(_Step(result, cut, (name,), _version(result)))
-            note_probabilities(self.probabilities, func, args, kwargs, result)
-        return result
-
-    def _at_exit(self, path: str, *, leaf: bool) -> Any:
-        thread = get_ident()
-
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if get_ident() != thread:  # the network is used elsewhere at the same time
-                return
-            self.exits[path] = self.exits.get(path, 0) + 1
-            if leaf:
-                self.leaf, self.leaf_exit, self.calls = path, self.exits[path], 0
-            if isinstance(output, Tensor) and is_activation(output):
-                self._name_after(path, output)
-
-        return hook
-
-    def _name_after(self, path: str, output: Tensor) -> None:
-        """A module's own output is named after the module; of several, after the outermost."""
-        cut = Cut(path, path, self.exits[path], 0, *_size(output))
-        last = self.steps[-1] if self.steps else None
-        if last is not None and last.tensor is output:
-            self.steps[-1] = _Step(output, cut, (*last.names, path), _version(output))
-        else:
-            self.steps.append(_Step(output, cut, (path,), _version(output)))
-
-
-def _probe(network: nn.Module, example: Tensor, logits: Logits | None) -> _Trace:
-    with as_it_was(network), ExitStack() as stack:
-        probe = _Probe(network)
-        for handle in probe.handles:
-            stack.callback(handle.remove)
-        inputs = example.detach().clone().requires_grad_() * 1.0  # no leaf: the network may work in place
-        with probe:
-            returned = network(inputs)
-        output = read_output(returned, probe.probabilities, _everywhere(logits))
-        maps = any(
-            tensor.ndim == example.ndim and tensor.shape[1] == output.logits.shape[1]
-            for tensor in _tensors(returned)
-        )
-        return _Trace(probe.steps, output.logits, probe.attention, maps)
-
-
-def _everywhere(logits: Logits | None) -> Logits | None:
-    """The layer is the same whichever region is asked about, so it is looked for with all of the output."""
-    whole: Logits | None = getattr(logits, "everywhere", logits)
-    return whole
-
-
-def _tensors(returned: Any) -> Iterator[Tensor]:
-    """The tensors in what a network returned: itself, or those of a dict, a list or a tuple."""
-    inner = returned.values() if isinstance(returned, Mapping) else returned
-    for one in inner if isinstance(returned, Mapping | list | tuple) else (returned,):
-        if isinstance(one, Tensor):
-            yield one
-
-
-def _completed(network: nn.Module, example: Tensor, step: _Step, trace: _Trace, logits: Logits | None) -> Cut:
+def _completed(network: nn.Module, example: Tensor, step: Step, trace: Trace, logits: Logits | None) -> Cut:
     cut = replace(step.cut, findings=trace.logits.shape[1])
     stackable = _stackable(network, example[:2], cut, logits)
     return replace(cut, stackable=stackable, pooled=stackable and _pooled(network, example[:1], cut, logits))
 
 
-def _place_of(cut: Cut, steps: list[_Step]) -> int:
+def _place_of(cut: Cut, steps: list[Step]) -> int:
     """Where a cut that was found before stands among the steps of another run."""
     places = [
         place
@@ -231,20 +112,16 @@ def _place_of(cut: Cut, steps: list[_Step]) -> int:
     return places[-1] if places else len(steps)
 
 
-def _last_of_each_grid(steps: list[_Step], trace: _Trace, known: tuple[int, ...]) -> Iterator[_Step]:
+def _last_of_each_grid(steps: list[Step], trace: Trace, known: tuple[int, ...]) -> Iterator[Step]:
     """Late to early: of each grid size but the known one, the last tensor that the output depends on."""
     scalar, seen = _scalar(trace), {known}
     for step in _distinct(reversed(steps)):
-        if (
-            step.cut.grid not in seen
-            and not trace.is_class_map(step.tensor)
-            and _matters(scalar, step.tensor)
-        ):
+        if step.cut.grid not in seen and not trace.is_class_map(step) and _matters(scalar, step):
             seen.add(step.cut.grid)
             yield step
 
 
-def _unambiguous(cut: Cut, steps: list[_Step]) -> str:
+def _unambiguous(cut: Cut, steps: list[Step]) -> str:
     """The cut's name; where later tensors have the same, with the number of its call."""
     same = [step.cut for step in steps if step.cut.name == cut.name]
     places = [(other.exit, other.call) for other in same]
@@ -252,15 +129,37 @@ def _unambiguous(cut: Cut, steps: list[_Step]) -> str:
     return cut.name if place == len(places) - 1 else f"{cut.name} (call {place + 1} of {len(places)})"
 
 
-def _last_that_matters(candidates: list[_Step], trace: _Trace, met_again: Callable[[_Step], bool]) -> _Step:
+def _with_extent(trace: Trace, example: Tensor) -> list[Step]:
+    """The steps that have spatial extent, as they are followed through the functions of the network.
+
+    Where nothing attends, a shape says enough, also behind functions through which nothing can be followed.
+    """
+    weights, attends = trace.ancestry.weights, bool(trace.ancestry.attentions)
+    return [
+        step
+        for step in trace.steps
+        if id(step.tensor) not in weights
+        and ((step.extent and step.extent.is_map) or (not attends and _looks_spatial(step.tensor, example)))
+    ]
+
+
+def _looks_spatial(tensor: Tensor, example: Tensor) -> bool:
+    """Channels first, and shrunk by about the same factor along every axis."""
+    same = tensor.ndim == example.ndim and tensor.shape[0] == 1
+    return same and proportional(tuple(tensor.shape[2:]), tuple(example.shape[2:]))
+
+
+def _last_that_matters(steps: list[Step], trace: Trace, met_again: Callable[[Step], bool]) -> Step:
     """The last spatial tensor on most of whose positions the output depends."""
     if not trace.logits.requires_grad:
         raise NoTargetLayer("The output does not depend on the input by any differentiable path.")
-    scalar = _scalar(trace)
-    for step in _distinct(reversed(candidates)):
-        if _matters(scalar, step.tensor) and met_again(step):
-            _refuse_attention(step, trace)
-            return step
+    scalar, sides = _scalar(trace), _sides(trace)
+    for step in _distinct(reversed(steps)):
+        one_sided = trace.is_class_map(step) or _is_one_sided(step, sides, trace)
+        if not one_sided and _matters(scalar, step) and met_again(step):
+            _refuse_a_transformer_to_come(step, sides)
+            plainer = _before_it_was_moved(step, steps)
+            return plainer if plainer is step or met_again(plainer) else step
     raise NoTargetLayer(
         "No layer with spatial extent was found on which the output depends: the network has only dense "
         "layers, its last layer is zero (not trained yet), or its forward keeps gradients away "
@@ -269,18 +168,96 @@ def _last_that_matters(candidates: list[_Step], trace: _Trace, met_again: Callab
     )
 
 
-def _scalar(trace: _Trace) -> Tensor:
+_Side = tuple[set[int], set[int], bool]  # of an attention: what its scores and its values were made of
+
+
+def _sides(trace: Trace) -> list[_Side]:
+    before = trace.ancestry.before
+    return [(before(one.scores), before(one.values), one.among_all) for one in trace.ancestry.attentions]
+
+
+def _is_one_sided(step: Step, sides: list[_Side], trace: Trace) -> bool:
+    """Whether this tensor serves an attention's scores or its values only, or is both packed together."""
+    tensor = id(step.tensor)
+    if any((tensor in scores) != (tensor in values) for scores, values, _ in sides):
+        return True
+    attended = any(tensor in values for _, values, _ in sides)
+    return attended and step.cut.layout is not None and not _has_residual_width(step, trace)
+
+
+def _has_residual_width(step: Step, trace: Trace) -> bool:
+    """Whether it is as wide as the stream that blocks add to; queries, keys and values packed are wider."""
+    shape = step.tensor.shape
+    streams = {
+        other.tensor.shape
+        for other in trace.steps
+        if other.function in _ADDITIONS and len(other.parents) > 1 and other.tensor.shape[:-1] == shape[:-1]
+    }
+    return not streams or shape in streams
+
+
+def _before_it_was_moved(step: Step, steps: list[Step]) -> Step:
+    """The same values where a layer returned them, before they were flattened or their axes changed."""
+    last = {id(other.tensor): other for other in steps}
+    while step.cut.call and step.function in _SAME_VALUES and step.parents and step.parents[0] in last:
+        parent = last[step.parents[0]]
+        if parent.tensor.numel() != step.tensor.numel() or parent.version != version(parent.tensor):
+            break
+        step = parent
+    return step
+
+
+def _refuse_a_transformer_to_come(step: Step, sides: list[_Side]) -> None:
+    """Tokens that attend to each other time and again after the last layer that could be followed."""
+    to_come = sum(among_all and id(step.tensor) in values for _, values, among_all in sides)
+    if to_come > 1:
+        raise NoTargetLayer(
+            f"After “{step.cut.name}”, the last layer with spatial extent, come {to_come} layers of "
+            "attention whose tokens lie in an order that camlucida does not know; name a target_layer to "
+            "explain up to there all the same."
+        )
+
+
+def _refuse_without_gradient(step: Step, trace: Trace, *, met_again: bool) -> None:
+    name, layout = step.cut.name, step.cut.layout
+    if not met_again:
+        raise NoTargetLayer(f"No gradient comes from the output back to “{name}”: {_CUT_OFF}")
+    if layout is not None and layout.prefix:
+        gradient = _gradient(_scalar(trace), step.tensor)
+        if gradient is not None and gradient.any() and not layout.show(gradient).any():
+            raise NoTargetLayer(
+                f"Of “{name}” the output reads only the tokens that have no place in the image (the class "
+                "token), so its map would be blank; name a layer before the last attention."
+            )
+
+
+def _why(cut: Cut, *, named: bool) -> str:
+    """Why this layer, as the end of a sentence."""
+    extent = str(cut.layout or Layout(Order.CHANNELS_FIRST, cut.grid))
+    if named:
+        return f"named, {extent}"
+    return f"the last tensor with spatial extent ({extent}) that the logits depend on"
+
+
+def _scalar(trace: Trace) -> Tensor:
     """All logits in one number, each with a weight of its own, so that they cannot cancel each other."""
     weights = torch.linspace(1.0, 2.0, trace.logits.numel(), device=trace.logits.device)
     return (trace.logits * weights.reshape(trace.logits.shape)).sum()
 
 
-def _matters(scalar: Tensor, tensor: Tensor) -> bool:
+def _matters(scalar: Tensor, step: Step) -> bool:
     """Whether the output depends on most of a tensor's positions."""
-    if not tensor.requires_grad:
+    if not step.tensor.requires_grad:
         return False
-    gradient = _gradient(scalar, tensor)
-    return gradient is not None and bool((gradient != 0).any(dim=1).float().mean() > _MOST)
+    gradient = _gradient(scalar, step.tensor)
+    if gradient is None:
+        return False
+    return bool((_shown(gradient, step) != 0).any(dim=1).float().mean() > _MOST)
+
+
+def _shown(tensor: Tensor, step: Step) -> Tensor:
+    """(batch, channel, *grid)."""
+    return tensor if step.cut.layout is None else step.cut.layout.show(tensor)
 
 
 def _gradient(scalar: Tensor, tensor: Tensor) -> Tensor | None:
@@ -294,7 +271,7 @@ def _gradient(scalar: Tensor, tensor: Tensor) -> Tensor | None:
     return gradient
 
 
-def _met_again(network: nn.Module, example: Tensor, step: _Step, logits: Logits | None) -> bool:
+def _met_again(network: nn.Module, example: Tensor, step: Step, logits: Logits | None) -> bool:
     """Whether a run without a graph comes by the same tensor, and the output's gradient comes back to it.
 
     Functions may be called only while a graph is built (the views of full backward hooks), so a place that
@@ -316,15 +293,16 @@ def _met_again(network: nn.Module, example: Tensor, step: _Step, logits: Logits 
     return gradient is not None
 
 
-def _same(tensor: Tensor, step: _Step) -> bool:
-    if step.cut.call == 0 or step.version != _version(step.tensor):
-        return tensor.shape == step.tensor.shape
-    return tensor.shape == step.tensor.shape and torch.allclose(
-        tensor, step.tensor, rtol=1e-3, atol=1e-5, equal_nan=True
+def _same(tensor: Tensor, step: Step) -> bool:
+    before = _shown(step.tensor, step)
+    if step.cut.call == 0 or step.version != version(step.tensor):
+        return tensor.shape == before.shape
+    return tensor.shape == before.shape and torch.allclose(
+        tensor, before, rtol=1e-3, atol=1e-5, equal_nan=True
     )
 
 
-def _named(candidates: list[_Step], network: nn.Module, layer: str) -> _Step:
+def _named(candidates: list[Step], network: nn.Module, layer: str) -> Step:
     for step in reversed(candidates):
         if layer in step.names:
             by_module = layer in dict(network.named_modules())
@@ -336,20 +314,6 @@ def _named(candidates: list[_Step], network: nn.Module, layer: str) -> _Step:
         )
     near = get_close_matches(layer, [name for step in candidates for name in step.names], n=3, cutoff=0.0)
     raise NoTargetLayer(f"The network has no layer “{layer}”; near to it are: {', '.join(near)}.")
-
-
-def _refuse_attention(step: _Step, trace: _Trace) -> None:
-    if trace.attends_after(step):
-        raise NoTargetLayer(
-            f"After its last spatial layer (“{step.cut.name}”) the network is a transformer, whose "
-            "tokens are not mapped by this version; name a target_layer to explain up to there all the same."
-        )
-
-
-def _attends(function: str, result: Any) -> bool:
-    """Attention by name, or written out: a softmax over tokens for each token, (…, token, token)."""
-    by_hand = function == "softmax" and result.ndim >= 3 and result.shape[-1] == result.shape[-2] > 1
-    return function in _ATTENTION or by_hand
 
 
 def _refuse_inference_weights(network: nn.Module) -> None:
@@ -398,29 +362,9 @@ def _pooled(network: nn.Module, example: Tensor, cut: Cut, logits: Logits | None
     return pooled.shape == whole.shape and torch.allclose(pooled, whole, rtol=1e-4, atol=1e-5)
 
 
-def _spatial(tensor: Tensor, example: Tensor) -> bool:
-    """Channels first, more than one cell, and shrunk by about the same factor along every axis."""
-    if tensor.ndim != example.ndim or tensor.shape[0] != 1 or tensor[0, 0].numel() < 2:
-        return False
-    pairs = list(zip(tensor.shape[2:], example.shape[2:], strict=True))
-    # Padding and rounding may win or lose a cell, so a stride is known only between two bounds.
-    lowest = max(size / (cells + 1) for cells, size in pairs)
-    highest = min(size / max(cells - 1, 0.5) for cells, size in pairs)
-    anisotropy = 1 if len(pairs) == 2 else 32  # 3D networks often keep more slices than rows
-    return all(cells <= size + 1 for cells, size in pairs) and lowest <= highest * anisotropy
-
-
-def _distinct(steps: Iterable[_Step]) -> Iterator[_Step]:
+def _distinct(steps: Iterable[Step]) -> Iterator[Step]:
     seen: set[int] = set()
     for step in steps:
         if id(step.tensor) not in seen:
             seen.add(id(step.tensor))
             yield step
-
-
-def _version(tensor: Tensor) -> int:
-    return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001 - torch's own count of writes
-
-
-def _size(tensor: Tensor) -> tuple[int, tuple[int, ...]]:
-    return (tensor.shape[1] if tensor.ndim > 1 else 1), tuple(tensor.shape[2:])
