@@ -13,9 +13,9 @@ def key_of(study):
     return study["images"][0]["explanations"][0]["key"]
 
 
-def test_an_explanation_is_all_but_its_values_with_the_scale(station, browser, study):
+def test_an_explanation_is_all_but_its_values_with_their_scales(station, browser, study):
     answer = browser.get(f"/api/explanations/{key_of(study)}").json()
-    assert answer.pop("scale") == fixed_scale((16, 16))
+    assert answer.pop("scales") == [fixed_scale((16, 16))] * 3
     assert answer == json.loads(json.dumps(to_json(station.explanation)))
     saliency_map = answer["saliency_map"]
     for index, logit in enumerate(saliency_map["logits"]):

@@ -159,7 +159,7 @@ function explanation(key) {
       library_version: "0.1.0", torch_version: "2.13.0", precision: "float32", device: "cpu",
       created: "2026-01-05T10:12:00+00:00", seconds: 0.12,
     },
-    scale: native.length === 3 ? 0.5 : 0.5,
+    scales: FINDINGS.map(() => 0.5),
   }; // biome-ignore format: a record
 }
 

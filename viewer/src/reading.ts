@@ -298,12 +298,9 @@ export class Reading extends EventTarget {
     return map;
   }
 
-  /** Evidence at full colour: the model's fixed scale, or the map's own maximum where values have no unit. */
+  /** Evidence at full colour: the model's fixed scale, or the map's own where values have no unit. */
   scale(finding: number): number {
-    const record = this.explanation?.record;
-    if (record?.saliency_map.unit !== "relative") return record?.scale ?? 1;
-    const most = (this.map(finding) ?? new Float32Array()).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-    return most || 1;
+    return this.explanation?.record.scales[finding] ?? 1;
   }
 
   /** Whether a map is to be drawn now. */

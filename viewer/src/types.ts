@@ -143,6 +143,6 @@ export interface Explanation {
     created: string;
     seconds: number;
   };
-  /** Logits per cell at full colour. */
-  scale: number;
+  /** Evidence of a cell in full colour, for each finding's map. */
+  scales: number[];
 }

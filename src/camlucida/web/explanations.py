@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import select
 
 from camlucida.records.encoding import to_json
-from camlucida.rendering.scale import fixed_scale
+from camlucida.rendering.scale import scale_of
 from camlucida.store import explanations as kept
 from camlucida.store.database import ExplanationRow, State
 from camlucida.web.images import IMMUTABLE
@@ -17,12 +17,14 @@ router = APIRouter()
 
 @router.get("/explanations/{key}")
 def explanation(request: Request, key: str) -> dict[str, Any]:
-    """Everything of the explanation but its values; `scale` is the logits of a cell in full colour.
+    """Everything of the explanation but its values; `scales` is what a cell in full colour holds.
 
-    A map whose unit is "relative" has no such scale: each finding's own peak is full colour.
+    One for each finding: the same for all where the unit is "logit", each map's own where it is "relative".
     """
     content = kept.load(request.app.state.home, _digest(request, key))
-    return {**to_json(content), "scale": fixed_scale(content.saliency_map.geometry.native_shape)}
+    saliency_map = content.saliency_map
+    scales = [scale_of(saliency_map, index) for index in range(len(saliency_map.findings))]
+    return {**to_json(content), "scales": scales}
 
 
 @router.get("/explanations/{key}/values")
