@@ -175,8 +175,9 @@ class Recording:
             yield lambda images: run_whole(self.network, images, self._adapter).logits
 
     def _forward(self) -> Output:
-        """The head's rows: the batch, one silent row (its logits are the bias), a copy per finding.
+        """The head's rows: the batch, silent rows (their logits are the bias), a copy per finding.
 
+        One silent row serves all images, but where each keeps tokens of its own (a transformer's class token).
         The copies are made only where the head takes means over space, which are a few kilobytes.
         """
 
@@ -185,7 +186,7 @@ class Recording:
             given = mean_over_space(self.activations) if self.cut.pooled else self.activations
             rows = [given]
             if self.cut.stackable:
-                rows.append(torch.zeros_like(given[:1]))
+                rows.append(torch.zeros_like(given[: self._silent]))
             if self.cut.pooled:
                 rows += [given] * len(self.findings)
             self._leaf = torch.cat(rows).requires_grad_()
@@ -210,9 +211,14 @@ class Recording:
             return self.runtime.head_logits(rows)
         return head_logits(self.network, self.cut, image, rows, self._adapter)
 
+    @property
+    def _silent(self) -> int:
+        """How many silent rows the head is given."""
+        return len(self.images) if self.cut.keeps_tokens else 1
+
     def _bias(self, batch: int) -> Tensor:
         if self.cut.stackable:
-            return self._graph[batch : batch + 1].detach().expand(batch, -1)
+            return self._graph[batch : batch + self._silent].detach().expand(batch, -1)
         rows = [
             self._head_logits(torch.zeros_like(activations[None]), image[None])
             for image, activations in zip(self.images, self.activations, strict=True)
@@ -222,10 +228,11 @@ class Recording:
     def _backward_once(self) -> Tensor:
         """Each target has its own copy of the activations, so one backward pass serves all."""
         batch, count = self.images.shape[0], len(self.findings)
-        copies = self._graph[batch + 1 :].reshape(count, batch, -1)
+        first = batch + self._silent
+        copies = self._graph[first:].reshape(count, batch, -1)
         own = copies * self.targets.transpose(0, 1)
         (gradients,) = torch.autograd.grad(own.sum(), self._leaf, retain_graph=True)
-        return gradients[batch + 1 :].reshape(count, batch, *gradients.shape[1:])
+        return gradients[first:].reshape(count, batch, *gradients.shape[1:])
 
     def _backward_for_each(self) -> Tensor:
         """The head is run forward once, and backward for each target: (target, batch, channel, *grid)."""
