@@ -177,7 +177,8 @@ class Recording:
     def _forward(self) -> Output:
         """The head's rows: the batch, silent rows (their logits are the bias), a copy per finding.
 
-        One silent row serves all images, but where each keeps tokens of its own (a transformer's class token).
+        One silent row serves all images, but where each keeps tokens of its own (a transformer's class
+        token).
         The copies are made only where the head takes means over space, which are a few kilobytes.
         """
 
