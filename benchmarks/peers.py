@@ -19,6 +19,16 @@ def densenet(outputs: int = 18) -> nn.Module:
     return network.eval()
 
 
+def resnet(outputs: int = 18) -> nn.Module:
+    """ResNet-50 of torchvision with random weights."""
+    _let_torchvision_import()
+    from torchvision.models import resnet50  # noqa: PLC0415 - after the schemas are declared
+
+    torch.manual_seed(0)
+    network: nn.Module = resnet50(num_classes=outputs)
+    return network.eval()
+
+
 def last_relu(network: nn.Module) -> nn.Module:
     """The peers hook modules, and DenseNet's last ReLU is a function: the nearest module is norm5."""
     return network.get_submodule("features.norm5")
