@@ -34,6 +34,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Explain every finding of images on disk: a table, the maps, and overlays.",
         "camlucida explain chest.dcm --model phantom-radiograph --out maps",
     ),
+    "layers": Entry(
+        "layers",
+        "Compare target layers: one row of maps for each, early to late.",
+        "camlucida layers chest.dcm --model phantom-radiograph --out layers.png",
+    ),
     "import": Entry(
         "import_",
         "Put studies into the store and explain them.",
@@ -41,6 +46,11 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "serve": Entry("serve", "Show the studies of the store in the browser.", "camlucida serve"),
     "models": Entry("models", "Add, list, show, check and retire models.", "camlucida models add my-model/"),
+    "prove": Entry(
+        "prove",
+        "Test whether methods' maps depend on what a model has learnt.",
+        "camlucida prove phantom-radiograph --out proof",
+    ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
 }
