@@ -138,7 +138,7 @@ def _saliency_map(
         bias=tuple(bias.tolist()),
         residual=tuple(residual.tolist()),
         method=chosen.key,
-        target_layer=subject.cut.name,
+        target_layer=_layer(subject, chosen),
         geometry=subject.geometry(tuple(maps.shape[1:]), sample),
         unit=chosen.method.unit,
         contrasts=_contrasts(recording, prediction, sample),
@@ -150,6 +150,11 @@ def _start(recording: Recording, chosen: ChosenMethod, sample: int) -> Tensor:
     if chosen.method.start is not None:
         return chosen.method.start(recording, chosen.variant, sample)
     return recording.scores(recording.bias[sample : sample + 1], sample)[0]
+
+
+def _layer(subject: Subject, chosen: ChosenMethod) -> str:
+    """Where the map's values belong: at the target layer, or at the network's input."""
+    return "input" if chosen.method.at_input else subject.cut.name
 
 
 def _contrasts(recording: Recording, prediction: Prediction, sample: int) -> tuple[str, ...]:
@@ -179,7 +184,7 @@ def _provenance(
         model_version=model.card.version if model else "",
         method=chosen.key,
         method_variant=chosen.variant,
-        target_layer=subject.cut.name,
+        target_layer=_layer(subject, chosen),
         target=_target(subject.logits, recording.contrast),
         library_version=__version__,
         torch_version=torch.__version__,

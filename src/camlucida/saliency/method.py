@@ -42,7 +42,7 @@ class Method:
     target layer. The first of `variants` is the default. `class_agnostic`: the map is the same for every
     finding, so it explains none. `contrastive`: the method is about one finding against another. `aliases`
     are other papers' names for the same map. `start` gives what the map's sum is added to; the logit of a
-    silent target layer, if None.
+    silent target layer, if None. `at_input`: no target layer has a part in the map.
 
     A method that does not take every network says so in `needs`, and raises UnsupportedNetwork with a
     sentence for those it does not take.
@@ -61,3 +61,4 @@ class Method:
     contrastive: bool = False
     aliases: tuple[str, ...] = ()
     start: Start | None = None
+    at_input: bool = False

@@ -41,8 +41,8 @@ def rectified_gradients(recording: Recording, *, deconvolution: bool) -> Tensor:
         gradients = each_image(recording, one)
     except CheckpointError as error:
         raise UnsupportedNetwork(
-            "The network checkpoints its activations, so its ReLUs run again in the backward pass, where their "
-            "gradients cannot be replaced; switch the checkpointing off."
+            "The network checkpoints its activations, so its ReLUs run again in the backward pass, where no "
+            "other rule reaches them; switch the checkpointing off."
         ) from error
     if not rule.met:
         recording.remarks.append(NO_RELU)

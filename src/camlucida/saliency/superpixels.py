@@ -78,7 +78,7 @@ def region_scores(
     kept
         Which regions are there, (n, region), bool. One sweep serves all targets.
     filling
-        One of BASELINES: what the others are covered with.
+        One of FILLINGS: what the others are covered with.
     """
     image = recording.images[sample : sample + 1]
     cover = baseline(image, filling)

@@ -26,4 +26,5 @@ METHOD = Method(
         "when the weights are replaced by random ones (Nie 2018). Not for conclusions about a finding."
     ),
     grid=Grid.PIXELS,
+    at_input=True,
 )

@@ -28,4 +28,5 @@ METHOD = Method(
     caution="Says what a pixel would change, not what it contributed; noisy in deep networks.",
     variants=("signed", "absolute"),
     grid=Grid.PIXELS,
+    at_input=True,
 )

@@ -53,5 +53,6 @@ METHOD = Method(
     ),
     caution="Its baselines are made of the image itself (zero, mean, blur), not of other patients' images.",
     grid=Grid.PIXELS,
+    at_input=True,
     start=_start,
 )

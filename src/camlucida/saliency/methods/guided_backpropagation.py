@@ -28,4 +28,5 @@ METHOD = Method(
         "ones when the network is random. Not for conclusions about a finding."
     ),
     grid=Grid.PIXELS,
+    at_input=True,
 )

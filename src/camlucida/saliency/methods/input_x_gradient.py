@@ -31,5 +31,6 @@ METHOD = Method(
     passes="one inference with a graph, and one backward pass through the whole network per finding",
     caution="Dark pixels get nothing, whatever they mean to the network; noisy in deep networks.",
     grid=Grid.PIXELS,
+    at_input=True,
     start=_start,
 )

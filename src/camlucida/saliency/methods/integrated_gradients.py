@@ -48,5 +48,6 @@ METHOD = Method(
     caution="Explains the difference to a baseline image, and pixels that are like the baseline get nothing.",
     variants=BASELINES,
     grid=Grid.PIXELS,
+    at_input=True,
     start=baseline_scores,
 )

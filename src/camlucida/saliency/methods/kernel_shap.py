@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from camlucida.records.saliency_map import Unit
-from camlucida.saliency.baseline import BASELINES, baseline_scores
+from camlucida.saliency.baseline import FILLINGS, baseline_scores
 from camlucida.saliency.input_gradients import each_image
 from camlucida.saliency.method import Grid, Method, Progress
 from camlucida.saliency.recording import Recording
@@ -17,7 +17,7 @@ COALITIONS = 512
 """Sets of regions that are asked about; where there are no more, all of them, and the values are exact."""
 
 
-def kernel_shap(recording: Recording, *, variant: str = "mean", progress: Progress | None = None) -> Tensor:
+def kernel_shap(recording: Recording, *, variant: str = "blur", progress: Progress | None = None) -> Tensor:
     """The Shapley kernel's weighted linear fit (theorem 2), each region's value spread over its pixels.
 
     The constraint of the theorem, that the values add up to y(x) - y(all covered), is kept exactly. One sweep
@@ -83,7 +83,8 @@ METHOD = Method(
     unit=Unit.LOGIT,
     passes=f"{COALITIONS} inferences for all findings together, on about {REGIONS} superpixels",
     caution="Asks the network about images with covered regions, which it has never seen the like of.",
-    variants=("mean", *(kind for kind in BASELINES if kind != "mean")),
+    variants=FILLINGS,
     grid=Grid.PIXELS,
+    at_input=True,
     start=baseline_scores,
 )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from camlucida.records.saliency_map import Unit
-from camlucida.saliency.baseline import BASELINES, baseline_scores
+from camlucida.saliency.baseline import FILLINGS, baseline_scores
 from camlucida.saliency.input_gradients import each_image
 from camlucida.saliency.method import Grid, Method, Progress
 from camlucida.saliency.recording import Recording
@@ -14,7 +14,7 @@ DRAWS, WIDTH = 512, 0.25
 """Images with random regions covered, and σ of the kernel on the cosine distance to the whole image."""
 
 
-def lime(recording: Recording, *, variant: str = "mean", progress: Progress | None = None) -> Tensor:
+def lime(recording: Recording, *, variant: str = "blur", progress: Progress | None = None) -> Tensor:
     """Weighted least squares of y on which superpixels are there (eq. 1 and 2 of the paper).
 
     All superpixels stay in the model, without a penalty: choosing a few of them is for the eye. Each one's
@@ -55,7 +55,8 @@ METHOD = Method(
     unit=Unit.LOGIT,
     passes=f"{DRAWS} inferences for all findings together, on about {REGIONS} superpixels",
     caution="Asks the network about images with half of their regions covered; see the residual.",
-    variants=("mean", *(kind for kind in BASELINES if kind != "mean")),
+    variants=FILLINGS,
     grid=Grid.PIXELS,
+    at_input=True,
     start=baseline_scores,
 )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from camlucida.records.saliency_map import Unit
-from camlucida.saliency.baseline import BASELINES, baseline, baseline_scores
+from camlucida.saliency.baseline import FILLINGS, baseline, baseline_scores
 from camlucida.saliency.input_gradients import SCORED_VALUES, batches, each_image, wide
 from camlucida.saliency.method import Grid, Method, Progress
 from camlucida.saliency.recording import Recording
@@ -18,7 +18,7 @@ STEPS, STEPS_OF_A_VOLUME = 16, 8
 Window = tuple[slice, ...]
 
 
-def occlusion(recording: Recording, *, variant: str = "mean", progress: Progress | None = None) -> Tensor:
+def occlusion(recording: Recording, *, variant: str = "blur", progress: Progress | None = None) -> Tensor:
     """Mean, over the windows that cover a pixel, of y(x) - y(window covered) per pixel of the window.
 
     Each window's fall in logits is shared out evenly among its pixels, and each pixel lies in the same number
@@ -78,7 +78,8 @@ METHOD = Method(
         "by half of it"
     ),
     caution="Sees what the windows' size allows; a finding that shows in two places at once can go unseen.",
-    variants=("mean", *(kind for kind in BASELINES if kind != "mean")),
+    variants=FILLINGS,
     grid=Grid.PIXELS,
+    at_input=True,
     start=baseline_scores,
 )

@@ -39,4 +39,5 @@ METHOD = Method(
     ),
     caution="Says what a pixel would change, not what it contributed.",
     grid=Grid.PIXELS,
+    at_input=True,
 )
