@@ -16,7 +16,7 @@ import camlucida
 import other_networks
 from camlucida.models.target_layer import find_cut
 from camlucida.saliency.recording import Recording
-from example_networks import Deep, Residual, Volume, images, make
+from example_networks import Deep, Volume, images, make
 
 # What the others warn of is theirs.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
