@@ -1,4 +1,4 @@
-"""`camlucida models add|list|show|check|retire`."""
+"""`camlucida models add|from-monai|list|show|check|retire`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -51,6 +51,21 @@ def add(
         registered = _registry().add(folder, inputs, step)
     messages.say(f"{registered.key} is registered: {registered.title or 'no title'}")
     _say_facts(_found(registered))
+
+
+@app.command("from-monai", epilog="Example: camlucida models from-monai spleen_ct_segmentation/ spleen/")
+def from_monai(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a MONAI bundle.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model's folder, which is made.")],
+) -> None:
+    """Make a model folder of a MONAI bundle, and say what is open. Nothing of the bundle is run."""
+    from camlucida.models.bundle import convert_bundle  # noqa: PLC0415 - loads torch, which the list does not need
+
+    converted = convert_bundle(bundle, folder)
+    messages.say(f"Written: {folder / 'model.toml'} and its weights.")
+    for sentence in converted.open:
+        messages.say(f"  Open: {sentence}.")
+    messages.say(f"Then: camlucida models add {folder}")
 
 
 @app.command("list", epilog="Example: camlucida models list")

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, get_type_hints
 
@@ -146,7 +146,7 @@ def _call(builder: Any, path: str, arguments: Mapping[str, Any]) -> Any:
                 f"[architecture_arguments] {key} = {arguments[key]!r} would fetch weights or hide the "
                 "logits; leave it out: the weights are read from the model's folder."
             )
-    remote = [value for value in arguments.values() if isinstance(value, str) and ":" in value]
+    remote = [text for text in _texts(arguments) if ":" in text]
     if remote:
         raise InvalidModelCard(
             f"[architecture_arguments] “{remote[0]}” names a place outside the model's folder; leave it out."
@@ -159,6 +159,17 @@ def _call(builder: Any, path: str, arguments: Mapping[str, Any]) -> Any:
             f"architecture “{path}” does not take its [architecture_arguments] "
             f"({', '.join(arguments) or 'none given'}): {type(error).__name__}: {error}."
         ) from error
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All text among the arguments, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
 
 
 def _expose_logits(network: nn.Module) -> None:

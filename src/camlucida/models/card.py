@@ -193,13 +193,15 @@ def _arguments(table: "_Table") -> Mapping[str, Any]:
     arguments = table.table("architecture_arguments", optional=True)
     for key, value in arguments.values.items():
         if not _plain(value):
-            raise arguments.wrong(key, "neither text, number, boolean nor a list of them")
+            raise arguments.wrong(key, "neither text, number, boolean nor a list or table of them")
     return dict(arguments.values)
 
 
 def _plain(value: Any) -> bool:
     if isinstance(value, list):
         return all(_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(_plain(item) for item in value.values())
     return isinstance(value, str | bool) or _is_number(value)
 
 
