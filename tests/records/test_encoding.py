@@ -7,7 +7,7 @@ import zstandard
 
 from camlucida.errors import DamagedBlob
 from camlucida.records import Explanation
-from camlucida.records.encoding import MAX_BYTES, decode, encode, to_json
+from camlucida.records.encoding import MAX_BYTES, decode, encode, from_json, to_json
 
 
 def same(left: Explanation, right: Explanation) -> bool:
@@ -68,3 +68,15 @@ def test_a_blob_that_would_grow_beyond_the_bound_is_refused_before_memory_is_tak
     bomb = frame.compress(content[:1]) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
     with pytest.raises(DamagedBlob, match="ValueError"):
         decode(bomb)
+
+
+def test_what_was_kept_before_there_were_checks_is_still_read(make_explanation):
+    explanation = make_explanation()
+    content = json.loads(json.dumps(to_json(explanation)))
+    for name in ("verdict", "head_inputs", "head_images", "body_share", "body"):
+        del content["trust"][name]
+    for finding in content["trust"]["findings"]:
+        for name in ("corner_share", "outside_share", "causal", "stability", "agreement", "prior"):
+            del finding[name]
+    read = from_json(content, explanation.saliency_map.values)
+    assert read.trust == explanation.trust
