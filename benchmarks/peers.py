@@ -1,65 +1,115 @@
 """The libraries that camlucida is measured beside, and the networks that it is measured on.
 
-Install them with:
-    pip install -c constraints.txt captum opencv-python-headless tqdm matplotlib scikit-learn
-    pip install --no-deps torchvision grad-cam ttach torchcam
+`./run shell` has them all; by hand they are installed with
+    pip install -e '.[dev]' -c constraints.txt
+    pip install --no-deps -r tests/other-libraries.txt
 """
+
+import copy
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+Call = Callable[[Tensor], object]
+"""Takes a batch, (batch, channel, *space), and makes the maps."""
+
+
+class Network(NamedTuple):
+    """A network, how it is written in tables, and where the peers hook it."""
+
+    title: str
+    build: Callable[[int], nn.Module]
+    layer: str
+    channels: int
+    axes: int
+
 
 def densenet(outputs: int = 18) -> nn.Module:
     """DenseNet-121 of torchvision with random weights."""
-    _let_torchvision_import()
-    from torchvision.models import densenet121  # noqa: PLC0415 - after the schemas are declared
-
-    torch.manual_seed(0)
-    network: nn.Module = densenet121(num_classes=outputs)
-    return network.eval()
+    return _torchvision("densenet121", outputs)
 
 
 def resnet(outputs: int = 18) -> nn.Module:
     """ResNet-50 of torchvision with random weights."""
-    _let_torchvision_import()
-    from torchvision.models import resnet50  # noqa: PLC0415 - after the schemas are declared
+    return _torchvision("resnet50", outputs)
+
+
+def densenet_3d(outputs: int = 18) -> nn.Module:
+    """MONAI's DenseNet121 for volumes with random weights."""
+    from monai.networks.nets.densenet import DenseNet121  # noqa: PLC0415 - takes seconds
 
     torch.manual_seed(0)
-    network: nn.Module = resnet50(num_classes=outputs)
+    network: nn.Module = DenseNet121(spatial_dims=3, in_channels=1, out_channels=outputs)
     return network.eval()
 
 
-def last_relu(network: nn.Module) -> nn.Module:
-    """The peers hook modules, and DenseNet's last ReLU is a function: the nearest module is norm5."""
-    return network.get_submodule("features.norm5")
+# The peers hook modules, and DenseNet's last ReLU is a function: the nearest module is norm5.
+NETWORKS = {
+    "densenet121": Network("DenseNet-121", densenet, "features.norm5", 3, 2),
+    "resnet50": Network("ResNet-50", resnet, "layer4", 3, 2),
+    "densenet121-3d": Network("MONAI DenseNet121 3D", densenet_3d, "class_layers.relu", 1, 3),
+}
 
 
-def pytorch_grad_cam(network: nn.Module, image: Tensor, findings: int) -> list[object]:
+def pytorch_grad_cam(network: nn.Module, layer: str, findings: int) -> Call:
     """One call per finding, as its users do."""
     from pytorch_grad_cam import GradCAM  # noqa: PLC0415
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: PLC0415
 
-    with GradCAM(model=network, target_layers=[last_relu(network)]) as cam:
-        return [
-            cam(input_tensor=image, targets=[ClassifierOutputTarget(finding)]) for finding in range(findings)
-        ]
+    def call(images: Tensor) -> object:
+        with GradCAM(model=network, target_layers=[network.get_submodule(layer)]) as cam:
+            return [
+                cam(input_tensor=images, targets=[ClassifierOutputTarget(finding)] * len(images))
+                for finding in range(findings)
+            ]
+
+    return call
 
 
-def torchcam(network: nn.Module, image: Tensor, findings: int) -> list[object]:
+def torchcam(network: nn.Module, layer: str, findings: int) -> Call:
     """One forward pass, one backward pass per finding."""
     from torchcam.methods import GradCAM  # noqa: PLC0415
 
-    with GradCAM(network, last_relu(network)) as cam:
-        scores = network(image)
-        return [cam(finding, scores, retain_graph=True) for finding in range(findings)]
+    def call(images: Tensor) -> object:
+        with GradCAM(network, layer) as cam:
+            logits = network(images)
+            return [cam(finding, logits, retain_graph=finding < findings - 1) for finding in range(findings)]
+
+    return call
 
 
-def captum(network: nn.Module, image: Tensor, findings: int) -> list[object]:
+def captum(network: nn.Module, layer: str, findings: int) -> Call:
     """One call per finding, as its users do."""
     from captum.attr import LayerGradCam  # noqa: PLC0415
 
-    cam = LayerGradCam(network, last_relu(network))
-    return [cam.attribute(image, target=finding) for finding in range(findings)]
+    def call(images: Tensor) -> object:
+        cam = LayerGradCam(network, network.get_submodule(layer))
+        return [cam.attribute(images, target=finding).detach() for finding in range(findings)]
+
+    return call
+
+
+def monai(network: nn.Module, layer: str, findings: int) -> Call:
+    """One call per finding. Its hooks cannot be removed, so it works on a network of its own."""
+    from monai.visualize.class_activation_maps import GradCAM  # noqa: PLC0415
+
+    cam = GradCAM(nn_module=copy.deepcopy(network), target_layers=layer)
+
+    def call(images: Tensor) -> object:
+        return [cam(images, class_idx=finding) for finding in range(findings)]
+
+    return call
+
+
+def _torchvision(name: str, outputs: int) -> nn.Module:
+    _let_torchvision_import()
+    from torchvision import models  # noqa: PLC0415 - after the schemas are declared
+
+    torch.manual_seed(0)
+    network: nn.Module = getattr(models, name)(num_classes=outputs)
+    return network.eval()
 
 
 def _let_torchvision_import() -> None:
