@@ -122,7 +122,7 @@ PRIOR = PriorDistance(0.8, 1.0, 0.93, 12.3, "mm", in_patient=False)
         ({"agreement": AgreementCheck(0.1, None, ())}, "Other methods place the evidence elsewhere"),
         (
             {"prior": PRIOR},
-            "changed by +0.80, the evidence has moved by 12 mm, much the same pattern (rank correlation 0.93).",
+            "by +0.80, the evidence has moved by 12 mm, much the same pattern (rank correlation 0.93).",
         ),
         (
             {"prior": replace(PRIOR, shift=0.08, shift_unit="share", correlation=0.2)},
