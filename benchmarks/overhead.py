@@ -136,11 +136,18 @@ def memory_of(name: str, cell: str, findings: int) -> tuple[float, float]:
 def table(figures: Sequence[Figure]) -> str:
     """Markdown: a line per cell and candidate."""
     memory = {(one.cell, one.findings): one.megabytes for one in figures if one.candidate == PLAIN}
-    lines = [
-        "| network, size, batch | findings | | CPU time, s | × plain | rounds | memory, MB | × plain "
-        "| first call, MB |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    heads = (
+        "network",
+        "findings",
+        "",
+        "CPU, s",
+        "× plain",
+        "rounds",
+        "memory, MB",
+        "× plain",
+        "first call, MB",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for one in figures:
         base = memory.get((one.cell, one.findings))
         times = None if base is None or one.megabytes is None else one.megabytes / base
@@ -163,8 +170,10 @@ def plot(figures: Sequence[Figure], file: Path) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     groups = list(dict.fromkeys((one.cell, one.findings) for one in figures))
-    rows = -(-len(groups) // 3)
-    sheet, panels = plt.subplots(rows, 3, figsize=(15, 2.6 * rows), squeeze=False, layout="constrained")
+    columns = min(3, len(groups))
+    rows = -(-len(groups) // columns)
+    size = (5 * columns, 2.6 * rows)
+    sheet, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for panel in panels.flat[len(groups) :]:
         panel.axis("off")
     for panel, (cell, findings) in zip(panels.flat, groups, strict=False):
@@ -290,11 +299,11 @@ def _machine() -> str:
 def _title(cell: str) -> str:
     name, size, batch = cell.rsplit("-", 2)
     network = peers.NETWORKS[name]
-    return f"{network.title}, {size}{'²' if network.axes == 2 else '³'}, {batch}"
+    return f"{network.title}, {size}{'²' if network.axes == 2 else '³'}, batch {batch}"
 
 
 def _line(one: Figure) -> str:
-    head = f"{_title(one.cell):32} {_count(one.findings):12} {one.candidate:17}"
+    head = f"{_title(one.cell):38} {_count(one.findings):12} {one.candidate:17}"
     if one.error:
         return f"{head} {one.error}"
     mark = "≈" if one.multiplied else " "
