@@ -99,11 +99,18 @@ export interface Geometry {
   pixel_to_patient: number[][] | null;
 }
 
+/** Figures of one finding's map; the checks are null where they were not asked for, or absent in old ones. */
 export interface FindingTrust {
   residual_share: number;
   focality: number | null;
   border_share: number | null;
   statement: string;
+  corner_share?: number | null;
+  outside_share?: number | null;
+  causal?: { effect: number; z: number; regions: number } | null;
+  stability?: { worst: number | null } | null;
+  agreement?: { correlation: number | null } | null;
+  prior?: { logit_change: number; shift: number | null; shift_unit: string } | null;
 }
 
 export interface Explanation {
@@ -124,6 +131,10 @@ export interface Explanation {
   trust: {
     head: "linear" | "nonlinear" | "unproven";
     head_deviation: number | null;
+    verdict?: string;
+    head_inputs?: number;
+    head_images?: number;
+    body?: string;
     findings: FindingTrust[];
     cautions: string[];
   };

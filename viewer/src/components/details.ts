@@ -2,11 +2,11 @@
 
 import { COLOUR_MAPS, type ColourMap, colourMapLabel } from "../colour";
 import { element, fill } from "../element";
-import { moment, number, percent, shortDigest, sizes } from "../format";
+import { moment, number, percent, shortDigest, signed, sizes } from "../format";
 import { cellSize } from "../probe";
 import type { Reading } from "../reading";
 import { methodName, texts } from "../texts";
-import type { Explanation } from "../types";
+import type { Explanation, FindingTrust } from "../types";
 import { asWindow } from "../window";
 
 type Line = [name: string, value: string, title?: string];
@@ -140,16 +140,50 @@ function mapLines(reading: Reading, record: Explanation): Line[] {
 
 function trustSentences({ trust }: Explanation): string[] {
   const { details } = texts;
-  const deviation = trust.head_deviation;
-  return [details.head[trust.head], ...(deviation === null ? [] : [details.deviation(number(deviation, 2))])];
+  const { head_deviation: deviation, verdict, head_inputs = 0, head_images = 0 } = trust;
+  return [
+    details.head[trust.head],
+    ...(deviation === null ? [] : [details.deviation(number(deviation, 2))]),
+    ...(verdict ? [details.verdict(verdict, head_inputs, head_images)] : []),
+    ...(trust.body ? [trust.body] : []),
+  ];
 }
 
 function trustLines({ trust }: Explanation, finding: number | null): Line[] {
+  const found = finding === null ? undefined : trust.findings[finding];
+  return found ? [...zoneLines(found), ...checkLines(found)] : [];
+}
+
+function zoneLines({ focality, border_share, corner_share, outside_share }: FindingTrust): Line[] {
   const { details } = texts;
-  const { focality = null, border_share = null } = (finding === null ? null : trust.findings[finding]) ?? {};
   const lines: Line[] = [];
   if (focality !== null) lines.push([details.focality, details.focalityValue(percent(focality))]);
-  if (border_share !== null) lines.push([details.border, percent(border_share)]);
+  const shares = [
+    [details.outside, outside_share],
+    [details.corners, corner_share],
+    [details.border, border_share],
+  ] as const;
+  for (const [name, share] of shares) if (typeof share === "number") lines.push([name, percent(share)]);
+  return lines;
+}
+
+/** What was asked for beside the cheap figures. */
+function checkLines({ causal, stability, agreement, prior }: FindingTrust): Line[] {
+  const { details } = texts;
+  const lines: Line[] = [];
+  if (causal) lines.push([details.causal, details.causalValue(number(causal.effect), number(causal.z, 2))]);
+  if (typeof stability?.worst === "number")
+    lines.push([details.stability, details.stabilityValue(number(stability.worst, 2))]);
+  if (typeof agreement?.correlation === "number")
+    lines.push([details.agreement, number(agreement.correlation, 2)]);
+  if (prior) {
+    const { shift, shift_unit } = prior;
+    const distance = shift === null ? "" : shift_unit === "mm" ? `${number(shift, 2)} mm` : percent(shift);
+    lines.push([
+      details.prior,
+      details.priorValue(signed(prior.logit_change), distance && details.moved(distance)),
+    ]);
+  }
   return lines;
 }
 
