@@ -122,7 +122,7 @@ def test_a_pt2_needs_no_architecture_and_refuses_one(tmp_path):
             {"findings": [{"name": "A", "concept": {"value": "1" * 17, "scheme": "SCT", "meaning": "x"}}]},
             "not text of 1 to 16",
         ),
-        ({"architecture_arguments": {"block": {"a": 1}}}, "block = .* is neither text, number"),
+        ({"architecture_arguments": {"block": {"a": 2**60}}}, "block = .* is neither text, number"),
     ],
 )
 def test_what_is_wrong_is_said_with_key_value_and_cure(tmp_path, changes, sentence):

@@ -74,7 +74,7 @@ def _resolve(path: str) -> Any:
             f"architecture “{path}” is of Python's own library, which has no networks; name a "
             "torch.nn.Module."
         )
-    found = getattr(_import(module_name, path), name, None)
+    found = _import(module_name, name, path)
     if found is None:
         raise InvalidModelCard(f"architecture “{path}”: the module “{module_name}” has no “{name}”.")
     if (
@@ -97,11 +97,12 @@ def _resolve(path: str) -> Any:
     )
 
 
-def _import(module_name: str, path: str) -> Any:
+def _import(module_name: str, name: str, path: str) -> Any:
+    """What the module has under this name, or None; some packages import only when they are asked for it."""
     try:
         with warnings.catch_warnings():  # torchxrayvision switches all warnings off for the whole process
             warnings.simplefilter("ignore")  # a foreign package's deprecations are not about the model
-            return import_module(module_name)
+            return getattr(import_module(module_name), name, None)
     except ModuleNotFoundError as error:
         raise InvalidModelCard(
             f"architecture “{path}”: the Python module “{error.name}” is not installed; install the package "
@@ -153,12 +154,51 @@ def _call(builder: Any, path: str, arguments: Mapping[str, Any]) -> Any:
         )
     switched_off = {key: value for key, value in _OFF.items() if key in taken}
     try:
+        if _is_hugging_face(builder):
+            return builder(_configuration(builder, path, arguments))
         return builder(**{**arguments, **switched_off})
+    except InvalidModelCard:
+        raise
     except Exception as error:  # a foreign constructor may raise anything; the sentence says what it said
         raise InvalidModelCard(
             f"architecture “{path}” does not take its [architecture_arguments] "
             f"({', '.join(arguments) or 'none given'}): {type(error).__name__}: {error}."
         ) from error
+
+
+def _is_hugging_face(builder: Any) -> bool:
+    return str(getattr(builder, "__module__", "")).startswith("transformers.")
+
+
+def _configuration(builder: Any, path: str, arguments: Mapping[str, Any]) -> Any:
+    """The configuration of an image classifier of Hugging Face; only what its own constructor names is set.
+
+    Its other keys could name code to be fetched (auto_map, attn_implementation, a backbone of timm).
+    """
+    kind = getattr(builder, "config_class", None)
+    name = builder.__name__
+    if kind is None or not name.endswith("ForImageClassification") or name.startswith("Timm"):
+        raise InvalidModelCard(
+            f"architecture “{path}”: of transformers only image classifiers are built "
+            "(…ForImageClassification)."
+        )
+    known = _settable(kind)
+    unknown = [key for key, value in arguments.items() if key not in known or isinstance(value, Mapping)]
+    if unknown or any("/" in text for text in _texts(arguments)):
+        raise InvalidModelCard(
+            f"[architecture_arguments] {', '.join(unknown) or 'a name with “/”'}: no plain key of "
+            f"{kind.__name__}, which takes {', '.join(sorted(known))}."
+        )
+    return kind(**arguments)
+
+
+def _settable(kind: Any) -> set[str]:
+    """The keys of a configuration that are its own, and say nothing of what would be fetched."""
+    parameters = inspect.signature(kind).parameters.values()
+    own = {one.name for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD}
+    shared = set(inspect.signature(import_module("transformers").PretrainedConfig).parameters)
+    plain = {key for key in own - shared if not key.startswith("_") and "backbone" not in key}
+    return plain | {"num_labels"}
 
 
 def _texts(value: Any) -> Iterator[str]:
