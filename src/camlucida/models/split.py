@@ -6,7 +6,7 @@ the head reads the image or an earlier layer too, which is found in the graph an
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -50,7 +50,8 @@ def split(network: nn.Module, images: Tensor, cut: Cut, logits: Logits | None = 
     if not cut.stackable:
         raise UnsuitableRuntime(_reads_more(cut))
     rows = example_rows(network, images, cut, logits)
-    both = _Both(network, cut, logits)
+    activations: list[str | None] = []
+    both = _Both(network, cut, logits, activations.append)
     with as_it_was(network), torch.inference_mode(mode=False), torch.no_grad(), quiet():
         try:
             program = torch.export.export(
@@ -66,7 +67,7 @@ def split(network: nn.Module, images: Tensor, cut: Cut, logits: Logits | None = 
     head = _part(module, without=IMAGES, output=1)
     if trunk is None or head is None:
         raise UnsuitableRuntime(_reads_more(cut))
-    return Split(program, trunk, head, images, rows, both.activation)
+    return Split(program, trunk, head, images, rows, activations[-1])
 
 
 def example_rows(network: nn.Module, images: Tensor, cut: Cut, logits: Logits | None) -> Tensor:
@@ -92,10 +93,16 @@ def quiet() -> Iterator[None]:
 class _Both(nn.Module):
     """Images and rows to activations and logits."""
 
-    def __init__(self, network: nn.Module, cut: Cut, logits: Logits | None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        cut: Cut,
+        logits: Logits | None,
+        note_activation: Callable[[str | None], None],
+    ) -> None:
         super().__init__()
         self.network, self._cut, self._logits = network, cut, logits
-        self.activation: str | None = None
+        self._note_activation = note_activation  # torch.export takes back what is written into a module
 
     def forward(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         kept: list[Tensor] = []
@@ -104,7 +111,8 @@ class _Both(nn.Module):
             kept.append(tensor.clone())  # what follows may work in place, here and on the rows
             return rows.clone()
 
-        logits, self.activation = run_traced(self.network, images, self._cut, at_cut, self._logits)
+        logits, activation = run_traced(self.network, images, self._cut, at_cut, self._logits)
+        self._note_activation(activation)
         return kept[0], logits
 
 
