@@ -42,7 +42,8 @@ def explain(
         str | None, typer.Option(help="Explain why the findings rather than this one.")
     ] = None,
     target_layer: Annotated[
-        str | None, typer.Option(help="Layer that carries the maps. Default: found by itself.")
+        list[str] | None,
+        typer.Option(help="Layer that carries the maps; several are fused by LayerCAM. Default: found."),
     ] = None,
     scalar: Annotated[
         bool, typer.Option("--scalar", help="The model's outputs are numbers, no findings (a regression).")
@@ -57,6 +58,10 @@ def explain(
     zones: Annotated[
         bool, typer.Option("--zones", help="Draw the body's outline, and count what lies outside it.")
     ] = False,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="eager, onnxruntime, openvino, inductor or auto. Default: CAMLUCIDA_RUNTIME."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for maps, provenance and overlay PNGs.")
     ] = None,
@@ -78,8 +83,9 @@ def explain(
         "variant": variant,
         "finding": finding or None,
         "contrast": contrast,
-        "target_layer": target_layer,
+        "target_layer": target_layer or None,
         "scalar": scalar,
+        "runtime": runtime,
     }
     run = _Run(load_model(model), question, out, zones=zones)
     if prior is not None:
@@ -170,6 +176,8 @@ class _Run:
             messages.note(f"  No supporting evidence: {', '.join(unsupported)}.")
         if self.zones or self.question["checks"] or "prior" in self.question:
             say_trust(result)
+        if provenance.runtime != "eager" or provenance.runtime_reason:
+            messages.note(f"  Computed in {provenance.runtime}. {provenance.runtime_reason}".rstrip())
         for remark in (*result.image.notes, *result.explanation.trust.cautions):
             messages.note(f"  Note: {remark}")
 
