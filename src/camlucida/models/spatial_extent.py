@@ -34,18 +34,19 @@ _MOVES = (
 _TURNS = ("permute", "transpose", "swapaxes", "movedim", "moveaxis", "swapdims", "__get__", "t")
 _TOKEN_AXES = {Order.TOKENS: 1, Order.TOKENS_LAST: 2, Order.TOKENS_FIRST: 0}
 _BATCH_AXES = {Order.TOKENS: 0, Order.TOKENS_LAST: 0, Order.TOKENS_FIRST: 1}
-_MOST_PREFIX_TOKENS = 8  # a class token, a distillation token, registers
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
     """What is known of a tensor: the grids that its ancestors had, the latest first, and how it lies itself.
 
-    `layout` is None where the tensor shows none of them (pooled, cut into windows, split by heads).
+    `prefixes` are how many tokens stood before those of the grid in its ancestors. `layout` is None where the
+    tensor shows none of the grids (pooled, cut into windows, split by heads).
     """
 
     grids: tuple[Grid, ...]
     layout: Layout | None = None
+    prefixes: frozenset[int] = frozenset({0})
 
     @property
     def is_map(self) -> bool:
@@ -77,8 +78,9 @@ def follow(function: str, given: Sequence[Given], shape: Grid) -> Extent | None:
     if function in _JOINS and len(shape) == 3 and (axis := _lengthened(given, shape)) is not None:
         return _joined(given, shape, axis)
     grids = tuple(dict.fromkeys(grid for parent in parents for grid in parent.grids))
+    prefixes = frozenset().union(*(parent.prefixes for parent in parents))
     layout = next(_layouts(function, parents, shape, grids), None)
-    return Extent(grids) if layout is None else Extent((layout.grid,), layout)
+    return Extent(grids if layout is None else (layout.grid,), layout, prefixes)
 
 
 def _is_channels_first(extent: Extent) -> bool:
@@ -153,15 +155,12 @@ def _as_merged_cells(shape: Grid, grid: Grid) -> Iterator[Layout]:
 
 
 def _as_tokens(shape: Grid, grid: Grid, parents: Sequence[Extent]) -> Iterator[Layout]:
-    """As many tokens as cells, or as many more as there were before."""
-    known = [parent.layout.prefix for parent in parents if parent.layout and parent.layout.grid == grid]
+    """As many tokens as cells, or as many more as stood before them already."""
+    prefixes = frozenset().union(*(parent.prefixes for parent in parents))
     for order, axis in _TOKEN_AXES.items():
-        if shape[_BATCH_AXES[order]] != 1:
-            continue
-        prefix = shape[axis] - prod(grid)
-        unknown = not known and 0 < prefix <= min(_MOST_PREFIX_TOKENS, prod(grid) // 2)
-        if prefix == 0 or prefix in known or unknown:
-            yield Layout(order, grid, prefix)
+        layout = Layout(order, grid, shape[axis] - prod(grid))
+        if shape[_BATCH_AXES[order]] == 1 and layout.prefix in prefixes and layout.channels(shape) > 1:
+            yield layout
 
 
 def _as_patches(shape: Grid, grid: Grid) -> Iterator[Layout]:
@@ -208,4 +207,4 @@ def _joined(given: Sequence[Given], shape: Grid, axis: int) -> Extent:
     prefix = layout.prefix + sum(one.shape[axis] for one in given[:place])
     if prefix + prod(layout.grid) != shape[axis]:  # tokens behind the grid's
         return Extent(())
-    return Extent((layout.grid,), replace(layout, prefix=prefix))
+    return Extent((layout.grid,), replace(layout, prefix=prefix), frozenset({0, prefix}))

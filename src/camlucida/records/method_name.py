@@ -17,6 +17,7 @@ SPELLING = {
     "recipro-cam": "Recipro-CAM",
     "score-cam": "Score-CAM",
     "eigen-cam": "Eigen-CAM",
+    "attention rollout": "Attention Rollout",
     "fullgrad": "FullGrad",
     "gradient": "Gradient",
     "input x gradient": "Input x Gradient",
@@ -32,7 +33,7 @@ SPELLING = {
 }
 """Names as their papers write them, by their keys in METHODS."""
 
-CLASS_AGNOSTIC = frozenset({"eigen-cam"})
+CLASS_AGNOSTIC = frozenset({"eigen-cam", "attention rollout"})
 """Methods whose map is the same for every finding, so that it explains none."""
 
 EXPLAINS_NO_FINDING = "Explains no finding: the map is the same for all of them."

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import one_hot
 
 from camlucida.models.cut import Cut, Logits, Output, as_it_was, mean_over_space, run, run_whole
@@ -268,7 +269,8 @@ class Recording:
             leaves.append(tensor.detach().clone().requires_grad_())
             return leaves[0].clone()
 
-        output = self._run(self.images[sample : sample + 1], at_cut)
+        with sdpa_kernel(SDPBackend.MATH):  # the faster kernels of attention have no second derivative
+            output = self._run(self.images[sample : sample + 1], at_cut)
         return torch.stack(
             [_hessian_product(score, leaves[0])[0] for score in self.scores(output.logits, sample)[0]]
         )

@@ -4,6 +4,7 @@ from camlucida.errors import UnknownMethod
 from camlucida.saliency.method import Method
 from camlucida.saliency.methods import (
     ablation_cam,
+    attention_rollout,
     cam,
     counterfactual_grad_cam,
     deconvolution,
@@ -46,6 +47,8 @@ _MODULES = (
     recipro_cam,
     score_cam,
     eigen_cam,
+    # a transformer's own attention
+    attention_rollout,
     # attributions to the input's pixels
     fullgrad,
     gradient,
