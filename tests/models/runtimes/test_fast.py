@@ -69,7 +69,7 @@ def test_a_runtime_that_computes_something_else_is_refused_with_the_numbers(monk
 
 
 def test_a_runtime_that_fails_is_refused_with_its_reason(monkeypatch):
-    def broken(exported, precision):
+    def broken(_exported, _precision):
         raise ValueError("no such operator: Relu\nand more")
 
     monkeypatch.setitem(fast.RUNTIMES, "openvino", replace(open_vino.RUNTIME, make=broken))
@@ -165,7 +165,7 @@ class TestKept:
         assert "is damaged" in caplog.text
         assert file.read_bytes()[-40:] != bytes(40)
 
-    def test_of_a_network_that_has_changed_under_the_same_digest_is_made_anew(self, home, caplog):
+    def test_of_a_network_that_has_changed_under_the_same_digest_is_made_anew(self, home):
         load(*subject(Dense), "onnxruntime", "a" * 64)
         network, inputs, cut, _ = subject(Dense)
         with torch.no_grad():
@@ -188,7 +188,7 @@ class TestKept:
         load(*subject(Dense), "onnxruntime", "a" * 64)
         load(*subject(Dense), "onnxruntime", "b" * 64)
         (folder,) = home.iterdir()
-        network, inputs, cut, _ = subject(Dense)
+        _, inputs, cut, _ = subject(Dense)
         assert folder.name == kept.key("b" * 64, cut, inputs)
 
 
