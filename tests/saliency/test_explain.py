@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -120,7 +121,8 @@ def test_a_network_that_changes_is_never_explained_from_memory():
 def test_the_network_is_left_as_it_was_with_every_method():
     network = make(Residual).train()
     for method in camlucida.METHODS:
-        camlucida.explain(network, images(Residual), method=method)
+        with suppress(UnsupportedNetwork):  # those for transformers
+            camlucida.explain(network, images(Residual), method=method)
     assert network.training
     assert all(parameter.grad is None for parameter in network.parameters())
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class Subject:
         """The model's findings; a bare network's outputs are only numbered."""
         if self.model is not None:
             return tuple(self.model.card.findings)
-        return tuple(Finding(f"output {index}") for index in range(count))
+        return _numbered(count)
 
     def geometry(self, grid: tuple[int, ...], sample: int = 0) -> Geometry:
         """Native grid → network input (both cover the same field) → pixel grid → patient."""
@@ -129,6 +129,11 @@ def as_one(network: nn.Module, image: object) -> Tensor:
             f"or (1, channel, *space), here with {axes} axes of space. explain_batch takes several."
         )
     return batch
+
+
+@cache
+def _numbered(count: int) -> tuple[Finding, ...]:
+    return tuple(Finding(f"output {index}") for index in range(count))
 
 
 def of_several(sample: int, count: int) -> str:
