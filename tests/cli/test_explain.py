@@ -26,13 +26,13 @@ def inputs(tmp_path_factory):
     return model, images
 
 
-def explain(*words):
+def explain(*words, home="/nonexistent"):
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "camlucida.cli", "explain", *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "160", "OMP_NUM_THREADS": "1", "HOME": "/nonexistent"},
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "160", "OMP_NUM_THREADS": "1", "HOME": str(home)},
     )
 
 
@@ -142,3 +142,21 @@ def test_a_regression_needs_the_word(inputs, tmp_path):
     told = " ".join((done.stdout + done.stderr).split())
     assert "are in the unit of the model's output." in told
     assert "Note: The output is a number, not a finding's logit" in told
+
+
+def test_another_runtime_is_named_and_its_export_kept_at_home(inputs, tmp_path):
+    model, images = inputs
+    words = ("--model", model, "--runtime", "onnxruntime", "--out", tmp_path / "out")
+    done = explain(images / "film.dcm", *words, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Computed in onnxruntime 1." in done.stderr
+    kept = json.loads((tmp_path / "out" / "film" / "explanation.json").read_text())
+    assert kept["provenance"]["runtime"].startswith("onnxruntime 1.")
+    assert len(list((tmp_path / ".local/share/camlucida/exported").iterdir())) == 1
+
+
+def test_a_runtime_that_is_not_there_is_said_with_the_choice(inputs):
+    model, images = inputs
+    done = explain(images / "film.dcm", "--model", model, "--runtime", "tensorrt")
+    assert done.returncode == 1
+    assert "there are: eager, onnxruntime, openvino, inductor, auto" in " ".join(done.stderr.split())
