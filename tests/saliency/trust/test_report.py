@@ -20,7 +20,7 @@ from camlucida.records import (
 from camlucida.records.geometry import resizing
 from camlucida.saliency import trust
 from camlucida.saliency.methods import METHODS
-from camlucida.saliency.trust.statement import statement
+from camlucida.saliency.trust.statement import statement as statement_with_support
 
 
 def map_of(*values, logit=1.0, bias=0.0, unit=Unit.LOGIT):
@@ -30,6 +30,11 @@ def map_of(*values, logit=1.0, bias=0.0, unit=Unit.LOGIT):
     return SaliencyMap(
         ("Nodule",), array, (logit,), (bias,), (residual,), "hirescam", "layer", geometry, unit
     )
+
+
+def statement(saliency_map, index, method, figures):
+    support = saliency_map.evidence_for(index)
+    return statement_with_support(saliency_map, index, method, figures, support)
 
 
 def statement_of(saliency_map):

@@ -83,8 +83,7 @@ def _on_grid(maps: NDArray[np.float32], grid: tuple[int, ...]) -> NDArray[np.flo
     """A finer map (an attribution) averaged to the target layer's cells."""
     if maps.shape[1:] == grid:
         return maps
-    pool = functional.adaptive_avg_pool2d if len(grid) == 2 else functional.adaptive_avg_pool3d
-    return np.asarray(pool(torch.from_numpy(maps), grid))
+    return np.asarray(functional.interpolate(torch.from_numpy(maps)[None], size=grid, mode="area")[0])
 
 
 def _summary(row: list[MethodAgreement], counted: list[MethodAgreement]) -> AgreementCheck:

@@ -117,8 +117,8 @@ def _coarse(support: NDArray[np.float32]) -> NDArray[np.float32]:
     size = [min(side, FINEST) for side in support.shape]
     if size == list(support.shape):
         return support
-    pool = functional.adaptive_avg_pool2d if support.ndim == 2 else functional.adaptive_avg_pool3d
-    return np.asarray(pool(torch.from_numpy(support)[None, None], size)[0, 0])
+    coarse = functional.interpolate(torch.from_numpy(support)[None, None], size=size, mode="area")
+    return np.asarray(coarse[0, 0])
 
 
 def _batches(masks: NDArray[np.bool_], image: Tensor) -> Iterator[NDArray[np.bool_]]:

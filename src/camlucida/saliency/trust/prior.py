@@ -124,7 +124,7 @@ def _placed(
 ) -> NDArray[np.float64]:
     """In mm in the patient; else from the field's middle, in mm or as a share of its longest edge."""
     if in_patient:
-        return geometry.cell_to_patient(cell)[0]
+        return np.asarray(geometry.cell_to_patient(cell)[0], np.float64)
     from_middle = cell - (np.array(geometry.native_shape) - 1) / 2
     sizes = geometry.cell_size_mm() if in_mm else geometry.cell_size_pixels()
     placed: NDArray[np.float64] = from_middle * np.array(sizes)
@@ -150,7 +150,7 @@ def _laid_over(
 
 def _to_patient(geometry: Geometry) -> NDArray[np.float64]:
     assert geometry.pixel_to_patient is not None  # noqa: S101 - asked for by _one_frame
-    return geometry.pixel_to_patient @ geometry.native_to_pixel
+    return np.asarray(geometry.pixel_to_patient @ geometry.native_to_pixel, np.float64)
 
 
 SAME_PROVENANCE: Sequence[str] = (

@@ -1,6 +1,6 @@
 """The trust report of a map: its figures, finding by finding, and the line in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,11 +37,9 @@ def report(
     """
     found = None if image is None else body(image)
     in_body = None if found is None else found.share_of_cells(saliency_map.geometry)
-    cheap = _cheap(saliency_map, in_body)
-    fields = [
-        {name: results[index] for name, results in (checked or {}).items()} for index in range(len(cheap))
-    ]
-    findings = (replace(one, **more) for one, more in zip(cheap, fields, strict=True))
+    support = np.clip(saliency_map.values, 0, None).astype(np.float64)
+    sums = support.reshape(len(support), -1).sum(axis=1).tolist()
+    findings = _findings(saliency_map, support, sums, in_body, checked or {})
     proven = proof is not None and proof.faithful(saliency_map.method)
     own = (method.caution,) if method.caution and not proven else ()
     body_share = None if in_body is None else float(in_body.mean())
@@ -49,7 +47,7 @@ def report(
         head=HeadKind.UNPROVEN if proof is None else proof.kind,
         head_deviation=None if proof is None else proof.deviation,
         findings=tuple(
-            replace(one, statement=statement(saliency_map, index, method, one))
+            replace(one, statement=statement(saliency_map, index, method, one, sums[index]))
             for index, one in enumerate(findings)
         ),
         cautions=(*cautions, *own),
@@ -74,28 +72,32 @@ def verdict(proof: HeadProof, method: str) -> str:
     return f"{head}; no theorem covers this method: its own residual says what it leaves out"
 
 
-def _cheap(saliency_map: SaliencyMap, in_body: NDArray[np.float32] | None) -> list[FindingTrust]:
-    support = np.clip(saliency_map.values, 0, None).astype(np.float64)
+def _findings(
+    saliency_map: SaliencyMap,
+    support: NDArray[np.float64],
+    sums: Sequence[float],
+    in_body: NDArray[np.float32] | None,
+    checked: Mapping[str, Sequence[Any]],
+) -> Iterator[FindingTrust]:
+    """The figures of each finding, the line in words still empty."""
     figures = zip(
-        _residual_shares(saliency_map, support),
+        _residual_shares(saliency_map, sums),
         focality(support),
         border_share(support),
         corner_share(support),
         outside_share(support, in_body),
         strict=True,
     )
-    return [
-        FindingTrust(share, focal, border, "", corner_share=corner, outside_share=outside)
-        for share, focal, border, corner, outside in figures
-    ]
+    for index, (share, focal, border, corner, outside) in enumerate(figures):
+        more = {name: results[index] for name, results in checked.items()}
+        yield FindingTrust(share, focal, border, "", corner, outside, **more)
 
 
-def _residual_shares(saliency_map: SaliencyMap, support: NDArray[np.float64]) -> list[float]:
-    positive = support.reshape(len(support), -1).sum(axis=1)
-    total = saliency_map.values.reshape(len(support), -1).sum(axis=1, dtype=np.float64)
+def _residual_shares(saliency_map: SaliencyMap, sums: Sequence[float]) -> list[float]:
+    total = saliency_map.values.reshape(len(sums), -1).sum(axis=1, dtype=np.float64).tolist()
     return [
-        residual_share(residual, float(plus), float(plus - whole))
-        for residual, plus, whole in zip(saliency_map.residual, positive, total, strict=True)
+        residual_share(residual, plus, plus - whole)
+        for residual, plus, whole in zip(saliency_map.residual, sums, total, strict=True)
     ]
 
 

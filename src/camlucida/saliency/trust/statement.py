@@ -36,13 +36,15 @@ SAME = 0.5
 """Rank correlation below which two maps are said to differ."""
 
 
-def statement(saliency_map: SaliencyMap, index: int, method: Method, trust: FindingTrust) -> str:
-    """What one finding's map can be used for."""
+def statement(
+    saliency_map: SaliencyMap, index: int, method: Method, trust: FindingTrust, support: float
+) -> str:
+    """What one finding's map can be used for; `support` is the sum of its values above 0."""
     if method.class_agnostic:
         return "Explains no finding: this method's map is the same for all of them. It shows what stands out."
-    if not saliency_map.supported(index):
+    if not support > 0:
         return " ".join([_no_support(saliency_map, index), *_prior(trust.prior, placed=False)])
-    basis, support = _basis(saliency_map, index, trust.residual_share), saliency_map.evidence_for(index)
+    basis = _basis(saliency_map, index, trust.residual_share)
     if saliency_map.unit is Unit.LOGIT and support < FAINT:
         faint = f"Hardly any evidence argues for it ({support:.1g} logits in all): its place says little."
         return " ".join([basis, faint, *_prior(trust.prior, placed=False)])
