@@ -8,6 +8,7 @@ have an implicit bias too: all that they do beside scaling.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -90,7 +91,11 @@ def _watched(network: nn.Module, layers: list[_Layer]) -> Iterator[None]:
 
 
 def _write_down(layers: list[_Layer], bias: Tensor, axis: int) -> Any:
+    thread = get_ident()
+
     def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        if get_ident() != thread:  # the network is used elsewhere at the same time
+            return output
         layers.append(_Layer(output, bias, axis))
         return output.clone()  # what follows may work in place
 
