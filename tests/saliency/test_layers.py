@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import camlucida
 from camlucida.models.load import load_model
@@ -47,6 +48,20 @@ def test_a_candidate_is_complete_and_the_last_is_the_one_that_is_found():
     assert cuts[-1] == find_cut(network, image)
     assert all(cut.findings == 5 for cut in cuts)
     assert [cut.pooled for cut in cuts] == [False, True]
+
+
+def test_where_there_is_one_grid_modules_in_between_are_compared():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 5, 3, padding=1)]
+    for _ in range(8):
+        layers += [nn.ReLU(), nn.Conv2d(5, 5, 3, padding=1)]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2)).eval()
+    rows = sweep(network, torch.rand(1, 12, 12)).rows
+    assert len(rows) == 4
+    assert rows[-1].target_layer == "16"
+    numbers = [int(row.target_layer) for row in rows]
+    assert numbers == sorted(numbers)
+    assert all(row.values.shape[1:] == (12, 12) for row in rows)
 
 
 def test_a_layer_that_the_card_names_is_the_chosen_row(tmp_path):

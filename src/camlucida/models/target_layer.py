@@ -76,6 +76,7 @@ def find_cut(
 def candidates(network: nn.Module, example: Tensor, *, logits: Logits | None = None) -> tuple[Cut, ...]:
     """The layers worth comparing, early to late: of each grid size the last tensor that the output needs.
 
+    Where the network keeps one grid (a transformer, dilated convolutions), some modules in between.
     The last one is what `find_cut` chooses. A name that other tensors have too ("relu" of a shared module) is
     followed by which of its calls is meant; hand over the cut itself, not its name.
 
@@ -90,7 +91,7 @@ def candidates(network: nn.Module, example: Tensor, *, logits: Logits | None = N
         trace = probe(network, example[:1], logits)
         spatial = _with_extent(trace, example)
         before = spatial[: _place_of(last, spatial)]
-        chosen = list(_last_of_each_grid(before, trace, last.grid))
+        chosen = list(_last_of_each_grid(before, trace, last.grid)) or _spread(before, trace, last)
         earlier = [step for step in chosen if _met_again(network, example, step, logits)]
     cuts = [_completed(network, example, step, trace, logits) for step in reversed(earlier)]
     return (*(replace(cut, name=_unambiguous(cut, spatial)) for cut in cuts), last)
@@ -119,6 +120,18 @@ def _last_of_each_grid(steps: list[Step], trace: Trace, known: tuple[int, ...]) 
         if step.cut.grid not in seen and not trace.is_class_map(step) and _matters(scalar, step):
             seen.add(step.cut.grid)
             yield step
+
+
+def _spread(steps: list[Step], trace: Trace, last: Cut) -> list[Step]:
+    """Late to early: of all modules that give as much as the last layer, those at quarters of the way."""
+    scalar = _scalar(trace)
+    like = [
+        step
+        for step in _distinct(reversed(steps))
+        if (step.cut.call, step.cut.channels) == (0, last.channels) and _matters(scalar, step)
+    ]
+    quarters = {len(like) * part // 4 for part in (1, 2, 3)}
+    return [step for place, step in enumerate(like) if place in quarters]
 
 
 def _unambiguous(cut: Cut, steps: list[Step]) -> str:
