@@ -160,3 +160,31 @@ def test_a_runtime_that_is_not_there_is_said_with_the_choice(inputs):
     done = explain(images / "film.dcm", "--model", model, "--runtime", "tensorrt")
     assert done.returncode == 1
     assert "there are: eager, onnxruntime, openvino, inductor, auto" in " ".join(done.stderr.split())
+
+
+def test_checks_zones_and_a_prior_are_told_and_kept(inputs, tmp_path):
+    model, images = inputs
+    film, prior = images / "film.dcm", images / "picture.png"
+    done = explain(
+        film, "-m", model, "--check", "agreement", "--check", "stability", "--zones", "--prior", prior,
+        "--out", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    for words in ("Half", "corners", "Stable", "Pneumothorax: ", "Since the prior: the logit has changed by"):
+        assert words in said
+    kept = json.loads((tmp_path / "film" / "explanation.json").read_text())["trust"]
+    assert kept["verdict"] == "faithful by theorem"
+    assert all(finding["agreement"] and finding["prior"] for finding in kept["findings"])
+    assert len(kept["findings"][0]["stability"]["changes"]) == 10
+    assert kept["findings"][0]["causal"] is None
+
+
+def test_an_unknown_check_is_said_before_anything_is_computed(inputs):
+    model, images = inputs
+    done = explain(images / "film.dcm", "-m", model, "--check", "casual")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "There is no check “casual”; there are causal, stability, agreement, and all." in " ".join(
+        done.stderr.split()
+    )

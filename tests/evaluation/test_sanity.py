@@ -17,6 +17,7 @@ from camlucida.saliency.known_networks import admitted
 from camlucida.saliency.subject import of_classifier
 
 METHODS = ("grad-cam", "guided backpropagation")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
