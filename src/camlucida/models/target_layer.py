@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from camlucida.errors import NoTargetLayer, UnsuitableImage, UnsupportedNetwork
-from camlucida.models.cut import Cut, Logits, as_it_was, mean_over_space, run
+from camlucida.models.cut import Cut, Logits, as_it_was, mean_over_space, run, run_whole
 from camlucida.models.layout import Layout, Order
 from camlucida.models.limits import explainable
 from camlucida.models.probe import Step, Trace, probe, version
@@ -63,6 +63,7 @@ def find_cut(
     # Whatever mode the caller is in.
     with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad():
         trace = probe(network, example[:1], logits)
+        _refuse_chance(network, example, trace, logits)
         steps = _with_extent(trace, example)
         if layer:
             chosen = _named(steps, network, layer)
@@ -123,15 +124,21 @@ def _last_of_each_grid(steps: list[Step], trace: Trace, known: tuple[int, ...]) 
 
 
 def _spread(steps: list[Step], trace: Trace, last: Cut) -> list[Step]:
-    """Late to early: of all modules that give as much as the last layer, those at quarters of the way."""
+    """Late to early: of the modules that give as much as the last layer, those at quarters of the way.
+
+    Of blocks and their parts the blocks, whose output all that follows is made of.
+    """
     scalar = _scalar(trace)
     like = [
         step
         for step in _distinct(reversed(steps))
         if (step.cut.call, step.cut.channels) == (0, last.channels) and _matters(scalar, step)
     ]
-    quarters = {len(like) * part // 4 for part in (1, 2, 3)}
-    return [step for place, step in enumerate(like) if place in quarters]
+    depths = [step.cut.module.count(".") for step in like]
+    level = next((depth for depth in sorted(set(depths)) if depths.count(depth) > 1), 0)
+    outer = [step for step, depth in zip(like, depths, strict=True) if depth == level]
+    quarters = {len(outer) * part // 4 for part in (1, 2, 3)}
+    return [step for place, step in enumerate(outer) if place in quarters]
 
 
 def _unambiguous(cut: Cut, steps: list[Step]) -> str:
@@ -334,6 +341,20 @@ def _refuse_inference_weights(network: nn.Module) -> None:
         raise UnsupportedNetwork(
             "The network's weights were made inside torch.inference_mode, and never take part in gradients; "
             "load the network outside of it."
+        )
+
+
+def _refuse_chance(network: nn.Module, example: Tensor, trace: Trace, logits: Logits | None) -> None:
+    first = trace.logits.detach()
+    with torch.no_grad():
+        second = run_whole(network, example[:1], getattr(logits, "everywhere", logits)).logits
+    if not torch.allclose(first, second, rtol=1e-2, atol=1e-3, equal_nan=True):
+        worst = int((first - second).abs().argmax())
+        raise UnsupportedNetwork(
+            f"Asked twice about the same input, the network says two things (its logit {worst}: "
+            f"{first.flatten()[worst]:.3g}, then {second.flatten()[worst]:.3g}): something in it is left to "
+            "chance also in evaluation mode, such as functional.dropout without training=self.training. Take "
+            "that out; a map would be of one of many networks."
         )
 
 

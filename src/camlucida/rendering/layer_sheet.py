@@ -8,6 +8,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 from camlucida.records import Explanation, Image, SaliencyMap, Unit
+from camlucida.records.method_name import spelling
 from camlucida.rendering.legend import (
     BACKGROUND,
     INK,
@@ -25,9 +26,9 @@ TILE, PANEL = 256, 300  # pixels: the longest edge of a tile, and the width of t
 READING = (
     "Early layers are fine and noisy: they see edges, and much of the logit is made after them. Late layers "
     "are coarse and know what the model calls by its name. Each map is drawn up to its own peak, a faint one "
-    "up to a tenth of the usual scale: compare where, and read how much from the numbers."
+    "up to a hundredth of the usual scale: compare where, and read how much from the numbers."
 )
-FAINT = 0.1  # of the fixed scale: a map below it is not lifted to full colour
+FAINT = 0.01  # of the fixed scale: a map below it is not lifted to full colour
 Colour = tuple[int, int, int]
 
 
@@ -137,13 +138,10 @@ def _heading(
     provenance, saliency_map = explanation.provenance, explanation.saliency_map
     names = [saliency_map.label(index) for index in indices]
     where = [f"slice {number + 1}" for number in slices.values() if number is not None]
+    model = f"{provenance.model_name} {provenance.model_version}".strip()
     columns = f"Columns: the image, {', '.join(names)}{f' ({where[0]})' if where else ''}."
     said = [
-        (
-            f"{provenance.model_name} {provenance.model_version}: {saliency_map.method}, layer by layer",
-            20,
-            INK,
-        ),
+        (f"{model}: {spelling(saliency_map.method)}, layer by layer", 20, INK),
         (columns, 13, INK),
         (READING, 13, QUIET),
         (NOTICE, 13, WARNING),
