@@ -105,13 +105,14 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "timm resnet26t, mean and max": (timm("resnet26t", global_pool="avgmax"), (3, 64, 64)),
     "timm maxvit": (timm("maxvit_rmlp_pico_rw_256", img_size=64), (3, 64, 64)),
     "monai DenseNet121 3D": (
-        monai("DenseNet121", spatial_dims=3, in_channels=1, out_channels=FINDINGS),
+        monai("DenseNet121", spatial_dims=3, in_channels=1, out_channels=FINDINGS, init_features=16,
+              growth_rate=8),
         (1, 32, 64, 64),
     ),
     "monai EfficientNetBN 3D": (
         monai("EfficientNetBN", model_name="efficientnet-b0", pretrained=False, spatial_dims=3, in_channels=1,
               num_classes=FINDINGS),
-        (1, 48, 64, 64),
+        (1, 32, 64, 64),
     ),
     "monai SegResNet 3D": (
         monai("SegResNet", spatial_dims=3, init_filters=8, in_channels=1, out_channels=2),

@@ -211,11 +211,8 @@ def _row(registered: Registered) -> tuple[str, ...]:
 def _found(registered: Registered) -> dict[str, str]:
     head = registered.head
     grid = "×".join(str(cells) for cells in head["grid"])
-    why = (
-        "named in model.toml"
-        if registered.layer_named
-        else "found: the last with spatial extent that the logits depend on"
-    )
+    known = head.get("why") or "the last with spatial extent that the logits depend on"
+    why = "named in model.toml" if registered.layer_named else f"found: {known}"
     facts = {
         "digest": registered.digest,
         "parameters": f"{registered.parameters:,}",

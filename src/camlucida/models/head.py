@@ -37,6 +37,7 @@ class HeadProof:
     target_layer: str
     grid: tuple[int, ...]
     inputs: int
+    why: str = ""  # this layer, as the end of a sentence
     images: int = 0
 
     def faithful(self, method: str) -> bool:
@@ -76,6 +77,7 @@ def prove(
         target_layer=cut.name,
         grid=cut.grid,
         inputs=len(trials),
+        why=cut.why,
         images=0 if made_up is None else len(trials) - made_up,
     )
 
