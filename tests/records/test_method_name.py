@@ -1,5 +1,8 @@
 """The table of names against the methods themselves, which delivery may not import."""
 
+import re
+from pathlib import Path
+
 from camlucida.records.method_name import CLASS_AGNOSTIC, SPELLING, spelling
 from camlucida.saliency.methods import METHODS
 
@@ -20,3 +23,9 @@ def test_the_methods_that_explain_no_finding_are_the_same():
 
 def test_a_method_of_ones_own_keeps_its_key():
     assert spelling("my method") == "my method"
+
+
+def test_the_viewer_spells_them_the_same():
+    texts = (Path(__file__).parents[2] / "viewer" / "src" / "texts.ts").read_text("utf-8")
+    table = re.search(r"const METHOD_NAMES[^{]*{(.*?)};", texts, re.DOTALL).group(1)
+    assert dict(re.findall(r'^  "?([^":]+)"?: "(.+)",$', table, re.MULTILINE)) == SPELLING

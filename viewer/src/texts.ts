@@ -244,15 +244,32 @@ export const texts = {
 
 /** Methods as their papers spell them. */
 const METHOD_NAMES: Record<string, string> = {
-  cam: "CAM",
   "grad-cam": "Grad-CAM",
-  "grad-cam++": "Grad-CAM++",
-  "score-cam": "Score-CAM",
   hirescam: "HiResCAM",
-  layercam: "LayerCAM",
+  "grad-cam++": "Grad-CAM++",
   "xgrad-cam": "XGrad-CAM",
+  layercam: "LayerCAM",
+  shapleycam: "ShapleyCAM",
+  "finer-cam": "Finer-CAM",
+  "counterfactual grad-cam": "Counterfactual Grad-CAM",
+  cam: "CAM",
   "ablation-cam": "Ablation-CAM",
+  "recipro-cam": "Recipro-CAM",
+  "score-cam": "Score-CAM",
   "eigen-cam": "Eigen-CAM",
+  "attention rollout": "Attention Rollout",
+  fullgrad: "FullGrad",
+  gradient: "Gradient",
+  "input x gradient": "Input x Gradient",
+  smoothgrad: "SmoothGrad",
+  "integrated gradients": "Integrated Gradients",
+  gradientshap: "GradientSHAP",
+  deconvolution: "Deconvolution",
+  "guided backpropagation": "Guided Backpropagation",
+  "guided grad-cam": "Guided Grad-CAM",
+  occlusion: "Occlusion",
+  lime: "LIME",
+  kernelshap: "KernelSHAP",
 };
 
 export const methodName = (method: string): string => METHOD_NAMES[method] ?? method;
