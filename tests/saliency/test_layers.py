@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import camlucida
+from camlucida.errors import UnknownMethod
 from camlucida.models.load import load_model
 from camlucida.models.target_layer import candidates, find_cut
 from camlucida.records import Image
@@ -91,3 +92,8 @@ def test_a_faint_map_is_not_lifted_to_full_colour():
     least = FAINT * fixed_scale(values.shape[1:])
     values *= 1e-6 / np.abs(values).max()
     assert full_colour(explanation.saliency_map, 0) == pytest.approx(least, rel=0.5)
+
+
+def test_a_method_of_pixels_has_no_layers_to_compare():
+    with pytest.raises(UnknownMethod, match="compare layers with a class activation map"):
+        sweep(make(Residual), images(Residual), method="gradient")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from camlucida.errors import UnknownMethod
 from camlucida.models.classifier import Classifier
 from camlucida.models.cut import Cut, Logits
 from camlucida.models.target_layer import candidates
@@ -15,6 +16,8 @@ from camlucida.records.image import Image
 from camlucida.rendering.layer_sheet import layer_sheet
 from camlucida.saliency.explain import explain
 from camlucida.saliency.known_networks import admitted
+from camlucida.saliency.method import Grid
+from camlucida.saliency.methods import find_method
 from camlucida.saliency.subject import Subject, as_one, of_classifier, of_network
 from camlucida.saliency.visual_explanation import VisualExplanation
 
@@ -63,12 +66,22 @@ def sweep(
     UnknownMethod, UnknownFinding, NoTargetLayer, UnsupportedNetwork, UnsuitableImage
         As `explain`.
     """
+    _refuse_pixels(question.get("method", "grad-cam"))
     subject = _subject(model, image, question.get("logits"), scalar=bool(question.get("scalar")))
     cuts = list(candidates(subject.network, subject.inputs, logits=subject.logits))
     chosen = _place(subject.cut, cuts)
     rows = [explain(model, image, target_layer=cut, **question) for cut in cuts]
     named = isinstance(model, Classifier) and model.card.target_layer is not None
     return LayerSweep(tuple(rows), chosen, NAMED if named else subject.cut.why)
+
+
+def _refuse_pixels(name: str) -> None:
+    _, method = find_method(name)
+    if method.grid is Grid.PIXELS:
+        raise UnknownMethod(
+            f"{method.name} gives values to the input's pixels, so its maps have one grid at any layer; compare "
+            "layers with a class activation map."
+        )
 
 
 def _subject(model: Classifier | nn.Module, image: Any, logits: Logits | None, *, scalar: bool) -> Subject:
