@@ -231,12 +231,10 @@ def test_score_cam_is_what_its_paper_says(kind, variant):
             torch.testing.assert_close(maps[0, finding], slow, rtol=1e-6, atol=1e-9)
 
 
-def test_score_cam_counts_its_channels():
-    network, inputs = make(Dense), images(Dense)
-    recording = Recording(network, inputs, find_cut(network, inputs))
-    seen = []
-    METHODS["score-cam"].compute(recording, variant="increase", progress=lambda *step: seen.append(step))
-    assert seen[-1] == (12, 12)
+def test_score_cam_counts_the_channels_of_all_images():
+    steps = []
+    computed("score-cam", Dense, count=2, progress=lambda *step: steps.append(step))
+    assert steps == [(12, 24), (24, 24)]
 
 
 def test_score_cam_runs_the_network_once_per_channel_for_all_findings():
