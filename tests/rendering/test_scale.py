@@ -60,7 +60,7 @@ def test_one_pixel_does_not_outshine_a_fine_map_and_a_coarse_one_has_its_peak():
 
 
 def test_what_is_spread_over_regions_is_as_bright_as_the_same_logits_in_cells():
-    """64 regions on 128 x 128 pixels are shown as 8 x 8 cells are: full colour for the same logits in each."""
+    """64 regions on 128 x 128 pixels are shown as 8 x 8 cells are: full colour for the same logits."""
     assert 256 * fixed_scale_of_regions((128, 128), 64) == pytest.approx(0.5, rel=0.1)
     assert fixed_scale_of_regions((5, 5), 64) == fixed_scale((5, 5))  # no more regions than cells
     pixels = np.ones((128, 128), np.float32)

@@ -321,7 +321,7 @@ def test_the_heat_over_the_image_is_that_of_numpy(page, station, opacity):
     choose(page, kept.saliency_map.findings[strongest])
     page.locator("#opacity").fill(str(opacity))
     settle(page)
-    scale = page.evaluate("() => document.querySelector('cl-study').reading.explanation.record.scale")
+    scale = page.evaluate("() => document.querySelector('cl-study').reading.explanation.record.scales[0]")
     evidence = to_pixel_grid(kept.saliency_map.values[strongest], kept.saliency_map.geometry)
     expected = overlay(display(image.values, image), evidence, scale, opacity / 100)
     assert (evidence > 0.2 * scale).any()
@@ -334,7 +334,7 @@ def test_cells_as_computed_are_constant_over_each_cell(page, station):
     choose(page, kept.saliency_map.findings[0])
     page.keyboard.press("c")
     settle(page)
-    scale = page.evaluate("() => document.querySelector('cl-study').reading.explanation.record.scale")
+    scale = page.evaluate("() => document.querySelector('cl-study').reading.explanation.record.scales[0]")
     geometry = kept.saliency_map.geometry
     places = np.moveaxis(np.indices(image.space), 0, -1).reshape(-1, 2)
     exact = geometry.pixel_to_cell(places) + 0.5
