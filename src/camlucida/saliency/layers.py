@@ -79,8 +79,8 @@ def _refuse_pixels(name: str) -> None:
     _, method = find_method(name)
     if method.grid is Grid.PIXELS:
         raise UnknownMethod(
-            f"{method.name} gives values to the input's pixels, so its maps have one grid at any layer; compare "
-            "layers with a class activation map."
+            f"{method.name} gives values to the input's pixels, so its maps have one grid at any layer; "
+            "compare layers with a class activation map."
         )
 
 
