@@ -164,6 +164,55 @@ def test_what_is_not_a_number_is_refused_not_called_unsupported(value):
         camlucida.explain(network, images(Dense), target_layer="features.3")
 
 
+def test_what_is_left_to_chance_in_evaluation_mode_is_refused():
+    network = Split(lambda body, x: nn.functional.dropout(body(x), 0.5, training=True))
+    with pytest.raises(UnsupportedNetwork, match=r"says two things .* functional\.dropout without training"):
+        camlucida.explain(network, X)
+
+
+def test_dropout_that_evaluation_switches_off_is_no_chance():
+    network = Split(lambda body, x: nn.functional.dropout(body(x), 0.5, training=network.training)).train()
+    assert np.array_equal(camlucida.explain(network, X).values, camlucida.explain(Split(), X).values)
+
+
+def test_mixed_precision_around_explains_what_the_network_says_there():
+    with torch.autocast("cpu", torch.bfloat16):
+        result = camlucida.explain(make(Residual), images(Residual))
+        logits = make(Residual)(images(Residual))[0]
+    assert logits.dtype == torch.bfloat16
+    assert np.allclose(result.logits, logits.detach().float().numpy(), atol=0.02)
+    assert np.allclose(result.values, camlucida.explain(make(Residual), images(Residual)).values, atol=0.05)
+
+
+def test_channels_last_in_memory_is_the_same_map():
+    network, inputs = make(Residual), images(Residual)
+    plain = camlucida.explain(network, inputs, method="hirescam")
+    last = network.to(memory_format=torch.channels_last), inputs.to(memory_format=torch.channels_last)
+    other = camlucida.explain(*last, method="hirescam")
+    assert np.allclose(other.values, plain.values, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode])
+def test_modes_around_do_not_matter_and_are_left_as_they_were(around):
+    plain = camlucida.explain(make(Residual), images(Residual))
+    network = make(Residual).requires_grad_(requires_grad=False)
+    with around():
+        result = camlucida.explain(network, images(Residual))
+        assert not torch.is_grad_enabled()
+    assert np.array_equal(result.values, plain.values)
+
+
+def test_an_answer_in_a_dict_is_pointed_at():
+    class Answers(Split):
+        def forward(self, x):
+            return {"findings": super().forward(x), "quality": x.mean()}
+
+    with pytest.raises(UnsupportedNetwork, match=r"returns a dict with the keys findings, quality"):
+        camlucida.explain(Answers(), X)
+    result = camlucida.explain(Answers(), X, logits=lambda output: output["findings"])
+    assert np.array_equal(result.values, camlucida.explain(Split(), X).values)
+
+
 def test_half_precision_goes_all_the_way():
     result = camlucida.explain(make(Residual).bfloat16(), images(Residual).bfloat16())
     assert np.allclose(result.values, camlucida.explain(make(Residual), images(Residual)).values, atol=0.05)
