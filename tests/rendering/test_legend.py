@@ -25,7 +25,15 @@ from camlucida.records import (
 from camlucida.records.geometry import Geometry, resizing
 from camlucida.records.method_name import EXPLAINS_NO_FINDING
 from camlucida.rendering import legend
-from camlucida.rendering.legend import NO_EVIDENCE, NOTICE, PANEL, legible, most_evidence, picture
+from camlucida.rendering.legend import (
+    NO_EVIDENCE,
+    NOTICE,
+    OUTLINE,
+    PANEL,
+    legible,
+    most_evidence,
+    picture,
+)
 
 
 def explained(image, values, *, unit=Unit.LOGIT, operating_point=0.5, name="Effusion", method="grad-cam++"):
@@ -261,3 +269,23 @@ def test_a_contrast_names_both_findings_and_the_difference(words):
     assert "Effusion rather than Other" in words()
     assert "sum: the logits' difference +1.25" in words()
     assert "Probability 0.777" in words()
+
+
+def test_zones_draw_the_outline_and_count_the_shares(words):
+    values = np.zeros((200, 160), np.uint16)
+    values[30:180, 40:120] = 3000
+    image = Image(values)
+    explanation = explained(image, np.ones((4, 4), np.float32))
+    trust = replace(explanation.trust.findings[0], outside_share=0.44, corner_share=0.25)
+    explanation = replace(explanation, trust=replace(explanation.trust, findings=(trust,)))
+    outlined = (np.asarray(picture(image, explanation, 0, zones=True)) == OUTLINE).all(axis=2)
+    assert outlined.any()
+    rows, columns = np.nonzero(outlined)
+    scale = 768 / 200
+    assert rows.min() == pytest.approx(30 * scale, abs=4 * scale)
+    assert columns.max() == pytest.approx(120 * scale, abs=4 * scale)
+    said = words()
+    assert "outside the body" in said
+    assert "44%" in said
+    plain = np.asarray(picture(image, explanation, 0))
+    assert not (plain == OUTLINE).all(axis=2).any()

@@ -161,7 +161,7 @@ def test_where_hardly_anything_argues_for_a_finding_its_place_is_not_discussed()
 
 def test_a_map_of_all_findings_explains_none():
     said = statement(map_of([2.0, 1.0], [0.0, 0.0]), 0, METHODS["eigen-cam"], trusted(causal=CAUSAL))
-    assert said.startswith("Explains no finding: this method's map is the same for all of them.")
+    assert said.startswith("Explains no finding: the map is the same for all of them.")
 
 
 def test_a_contrast_is_said_to_be_one():

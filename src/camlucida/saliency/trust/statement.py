@@ -7,6 +7,7 @@ beyond its threshold, and what the checks that were asked for have found.
 from collections.abc import Iterator
 
 from camlucida.models.head import LINEAR_WITHIN
+from camlucida.records.method_name import EXPLAINS_NO_FINDING
 from camlucida.records.saliency_map import SaliencyMap, Unit
 from camlucida.records.trust_report import (
     AgreementCheck,
@@ -41,7 +42,7 @@ def statement(
 ) -> str:
     """What one finding's map can be used for; `support` is the sum of its values above 0."""
     if method.class_agnostic:
-        return "Explains no finding: this method's map is the same for all of them. It shows what stands out."
+        return f"{EXPLAINS_NO_FINDING} It shows what stands out."
     if not support > 0:
         return " ".join([_no_support(saliency_map, index), *_prior(trust.prior, placed=False)])
     basis = _basis(saliency_map, index, trust.residual_share)
