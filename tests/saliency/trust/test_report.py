@@ -184,7 +184,7 @@ def test_a_contrast_is_said_to_be_one():
     ],
 )
 def test_the_verdict_is_that_of_the_proof_for_this_method(kind, deviation, pooled, method, says):
-    proof = HeadProof(kind, deviation, pooled, (0.0,), "layer", (2, 2), 20, 12)
+    proof = HeadProof(kind, deviation, pooled, (0.0,), "layer", (2, 2), inputs=20, images=12)
     assert trust.verdict(proof, method).startswith(says)
     report = trust.report(map_of([1.0, 0.0], [0.0, 0.0]), METHODS["grad-cam"], proof)
     assert (report.head_inputs, report.head_images) == (20, 12)
