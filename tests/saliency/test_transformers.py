@@ -78,6 +78,11 @@ def build(make):
     return made.eval()
 
 
+def asked_by_the_class_token(tokens):
+    """Nothing goes past this attention, so the head takes any rows, those of a batch too."""
+    return functional.scaled_dot_product_attention(tokens[:, :1], tokens, tokens)[:, 0]
+
+
 HEAD_READS_CLASS = {"read": lambda tokens: tokens[:, 0]}
 KINDS = {
     "mean of tokens": (lambda: Patches(Encoder()), Order.TOKENS, 0),
@@ -89,6 +94,11 @@ KINDS = {
         0,
     ),
     "class token": (lambda: Patches(ClassToken(), **HEAD_READS_CLASS), Order.TOKENS, 1),
+    "class token asks at the end": (
+        lambda: Patches(nn.Sequential(ClassToken(), nn.LayerNorm(WIDTH)), asked_by_the_class_token),
+        Order.TOKENS,
+        1,
+    ),
     "registers": (lambda: Patches(ClassToken(registers=4), **HEAD_READS_CLASS), Order.TOKENS, 5),
 }
 

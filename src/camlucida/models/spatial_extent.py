@@ -200,8 +200,8 @@ def _joined(given: Sequence[Given], shape: Grid, axis: int) -> Extent:
     Attention pooling joins a token that is the mean of the others; what it says of the image would be missing
     from a map of the others, so no tensor shows a grid from there on.
     """
-    (place, extent), *others = [(number, one.extent) for number, one in enumerate(given) if one.extent]
-    layout = None if others else extent.layout
+    place, extent = next((number, one.extent) for number, one in enumerate(given) if one.extent)
+    layout = extent.layout
     if layout is None:
         return Extent(())
     prefix = layout.prefix + sum(one.shape[axis] for one in given[:place])
