@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from skimage import metrics
 
 from camlucida.evaluation.similarity import ssim
 
 
 @pytest.mark.parametrize("shape", [(40, 33), (18, 20, 17)])
 def test_ssim_is_that_of_scikit_image(shape):
-    metrics = pytest.importorskip("skimage.metrics")
     random = np.random.default_rng(0)
     one = random.random(shape)
     for other in (one, 0.7 * one + 0.3 * random.random(shape), random.random(shape), np.zeros(shape)):

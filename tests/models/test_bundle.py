@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+import yaml
 from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
@@ -96,7 +97,6 @@ def test_a_bundle_becomes_a_model_that_gives_what_its_network_gives(tmp_path):
 
 
 def test_yaml_says_the_same(tmp_path, monkeypatch):
-    yaml = pytest.importorskip("yaml")
     bundle = write(tmp_path / "bundle")
     (bundle / "configs/inference.json").unlink()
     (bundle / "configs/inference.yaml").write_text(yaml.safe_dump(CONFIG))
@@ -200,7 +200,6 @@ def test_a_configuration_that_is_none_is_one_sentence(tmp_path, content):
 
 
 def test_aliases_that_grow_without_end_are_refused(tmp_path):
-    pytest.importorskip("yaml")
     bundle = write(tmp_path / "bundle")
     (bundle / "configs/inference.json").unlink()
     lines = ["a0: &a0 [4, 4, 4, 4, 4, 4, 4, 4, 4, 4]"]

@@ -1,9 +1,9 @@
 """Networks read from .onnx: the same maps as the network that was exported, and nothing of a file is run."""
 
-import importlib.util
 import warnings
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -17,10 +17,7 @@ from example_models import small_network, write_model
 from example_networks import Dense, images, make
 from other_networks import let_torchvision_import
 
-if importlib.util.find_spec("onnx2torch") is None:
-    pytest.skip("onnx2torch is not installed", allow_module_level=True)
 let_torchvision_import()  # onnx2torch imports it
-onnx = pytest.importorskip("onnx")
 
 
 def export(network, example, path, opset=17):
