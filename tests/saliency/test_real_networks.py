@@ -48,6 +48,27 @@ def test_a_frozen_backbone_is_explained_as_if_it_were_not(between):
     assert np.array_equal(plain.values, frozen.values)
 
 
+def scaled_by_numpy(body, x):
+    features = body(x)
+    largest = features.detach().numpy().max(), np.asarray(features.detach()).max()
+    return features / float(sum(largest))
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "gradient", "shapleycam"])
+def test_a_network_that_looks_at_its_values_by_numpy_is_explained(method):
+    def scaled_by_torch(body, x):
+        features = body(x)
+        return features / (2 * features.detach().max())
+
+    by_numpy, by_torch = (
+        camlucida.explain(Split(between), X, method=method).values
+        for between in (scaled_by_numpy, scaled_by_torch)
+    )
+    assert np.abs(by_numpy).max() > 0
+    if method == "grad-cam":
+        assert by_numpy == pytest.approx(by_torch, abs=1e-6)
+
+
 # torch's own warning at a reentrant checkpoint that sees no gradients, which is what is tried here.
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
 @pytest.mark.parametrize(

@@ -250,6 +250,8 @@ class _Head(TorchFunctionMode):
     ) -> Any:
         if switches_gradients(func):
             return None
+        if leaves_torch(func):
+            args = (args[0].detach(), *args[1:])
         result = func(*args, **(kwargs or {}))
         if not is_activation(result):
             return result
@@ -280,6 +282,14 @@ def is_activation(result: Any) -> bool:
 def switches_gradients(func: Any) -> bool:
     """Whether this is a network's own no_grad or enable_grad; the cut decides where gradients run."""
     return func is torch._C._set_grad_enabled  # noqa: SLF001 - what no_grad calls, as function modes see it
+
+
+def leaves_torch(func: Any) -> bool:
+    """Whether the values are handed to NumPy, which takes no tensor with a graph.
+
+    A network that detaches them before is right to do so, but here they may be in a graph all the same.
+    """
+    return function_name(func) in {"numpy", "__array__"}
 
 
 def function_name(func: Any) -> str:

@@ -16,6 +16,7 @@ from camlucida.models.cut import (
     as_it_was,
     function_name,
     is_activation,
+    leaves_torch,
     note_probabilities,
     read_output,
     switches_gradients,
@@ -131,6 +132,8 @@ class Probe(TorchFunctionMode):
     ) -> Any:
         if switches_gradients(func):
             return None
+        if leaves_torch(func):
+            return func(args[0].detach(), *args[1:], **(kwargs or {}))
         result, function = func(*args, **(kwargs or {})), function_name(func)
         if function in _ATTENTION:
             self._note_attention(*args[:3], **(kwargs or {}))
