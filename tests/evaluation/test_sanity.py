@@ -7,7 +7,7 @@ import torch
 import camlucida
 from camlucida.errors import UnknownMethod, UnsuitableImage
 from camlucida.evaluation.film_strip import film_strip
-from camlucida.evaluation.sanity import MethodResult, StepResult, baseline, randomisation_test
+from camlucida.evaluation.sanity import MethodResult, StepResult, random_pairs, randomisation_test
 from camlucida.evaluation.sanity_words import as_json, as_markdown, rows
 from camlucida.evaluation.similarity import ssim
 from camlucida.examples.phantom.lesions import FINDINGS
@@ -83,7 +83,7 @@ def test_random_pairs_are_of_two_images_and_one_finding():
     random = np.random.default_rng(0)
     first, second = random.random((2, 16, 16))
     trained = [[first, first], [second, second]]
-    assert baseline(trained, 0) == pytest.approx(ssim(first, second))
+    assert random_pairs(trained, 0) == pytest.approx(ssim(first, second))
 
 
 def test_a_method_that_does_not_take_the_network_is_neither_passed_nor_failed():

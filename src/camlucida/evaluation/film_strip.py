@@ -47,7 +47,7 @@ def _name(draw: PIL.ImageDraw.ImageDraw, method: MethodResult, top: int) -> None
     draw.text((GAP, top), method.method, INK, _font(15))
     verdict, ink = ("pass", PASS) if method.passed else ("fail", FAIL)
     draw.text((GAP, top + 24), verdict, ink, _font(15))
-    draw.text((GAP, top + 48), f"random pairs: {method.baseline:.2f}", QUIET, _font(13))
+    draw.text((GAP, top + 48), f"random pairs: {method.random_pairs:.2f}", QUIET, _font(13))
 
 
 def _row(
@@ -60,7 +60,7 @@ def _row(
     for column, values in enumerate(maps):
         canvas.paste(PIL.Image.fromarray(_tile(values)), (_left(column), top))
     for column, step in enumerate(method.steps, 1):
-        ink = QUIET if step.ssim < method.baseline else FAIL
+        ink = QUIET if step.ssim < method.random_pairs else FAIL
         draw.text((_left(column), top + TILE + 3), f"{step.ssim:.2f}", ink, _font(13))
 
 

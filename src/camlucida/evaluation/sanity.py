@@ -52,14 +52,14 @@ class MethodResult:
     """
 
     method: str
-    baseline: float
+    random_pairs: float
     steps: tuple[StepResult, ...]
     error: str = ""
 
     @property
     def passed(self) -> bool | None:
         """Arun's rule, with every layer randomised; None where the method could not be tested."""
-        return None if self.error else self.steps[-1].ssim < self.baseline
+        return None if self.error else self.steps[-1].ssim < self.random_pairs
 
     @property
     def held_out(self) -> int:
@@ -67,7 +67,9 @@ class MethodResult:
 
         0: it falls below them as soon as the logits' own layer is randomised.
         """
-        return next((n for n, step in enumerate(self.steps) if step.ssim < self.baseline), len(self.steps))
+        return next(
+            (n for n, step in enumerate(self.steps) if step.ssim < self.random_pairs), len(self.steps)
+        )
 
     @property
     def verdict(self) -> str:
@@ -192,10 +194,10 @@ def _result(key: str, cascade: Sequence[Maps], order: Sequence[Step], seed: int)
         likeness = [ssim(before, _comparable(now)) for _, now, before in pairs]
         ranks = [spearman(before, now) or 0.0 for before, now, _ in pairs]
         results.append(StepResult(step.name, float(np.mean(likeness)), float(np.mean(ranks))))
-    return MethodResult(key, baseline(trained, seed), tuple(results))
+    return MethodResult(key, random_pairs(trained, seed), tuple(results))
 
 
-def baseline(trained: Sequence[Sequence[NDArray[np.float32]]], seed: int) -> float:
+def random_pairs(trained: Sequence[Sequence[NDArray[np.float32]]], seed: int) -> float:
     """Mean SSIM of 50 random pairs of maps, [image][finding], of one finding and two different images."""
     random = np.random.default_rng(seed)
     likeness = []

@@ -26,7 +26,7 @@ def rows(report: SanityReport) -> list[tuple[str, ...]]:
         else (
             method.method,
             "pass" if method.passed else "fail",
-            f"{method.baseline:.3f}",
+            f"{method.random_pairs:.3f}",
             f"{method.steps[0].ssim:.3f}",
             f"{method.steps[-1].ssim:.3f}",
             f"{method.steps[0].correlation:.2f}",

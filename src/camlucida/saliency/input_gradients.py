@@ -4,12 +4,13 @@ One forward pass serves all targets; each costs one backward pass. Captum, the l
 attributions are held in the tests, runs forward again for every target.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from camlucida.saliency.method import Progress
+from camlucida.saliency.batches import batches
+from camlucida.saliency.method import Progress, of_image
 from camlucida.saliency.recording import Recording
 
 GRAPH_VALUES = 2**20
@@ -61,22 +62,16 @@ def summed_gradients(
     gradient; it is called once for each i, in order.
     """
     total: Tensor | None = None
-    for batch in batches(count, recording.images[0].numel(), GRAPH_VALUES):
+    tell = of_image(progress, sample, len(recording.images))
+    for batch in batches(count, recording.images[0].numel(), GRAPH_VALUES, MOST_AT_ONCE):
         images, weights = zip(*(points(number) for number in batch), strict=True)
         gradients = input_gradients(recording, torch.cat(images), sample)
         for gradient, weight in zip(gradients.to(wide(gradients)), weights, strict=True):
             total = gradient * weight if total is None else total + gradient * weight
-        if progress is not None:
-            progress(batch.stop, count)
+        tell(batch.stop, count)
     if total is None:
         raise ValueError(f"There must be at least one point, not {count}.")
     return total
-
-
-def batches(count: int, each: int, limit: int) -> Iterator[range]:
-    """The numbers 0 to count - 1 in runs of at most `limit` values, where one takes `each`."""
-    size = min(MOST_AT_ONCE, max(1, limit // each))
-    return (range(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def wide(tensor: Tensor) -> torch.dtype:

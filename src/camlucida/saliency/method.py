@@ -14,6 +14,16 @@ Progress = Callable[[int, int], None]
 """Told how many steps are done, of how many."""
 
 
+def of_image(progress: Progress | None, sample: int, images: int) -> Progress:
+    """Takes the steps of one of several images, and tells them as steps of all."""
+
+    def tell(done: int, whole: int) -> None:
+        if progress is not None:
+            progress(sample * whole + done, images * whole)
+
+    return tell
+
+
 class Grid(StrEnum):
     """On which grid a method's map is computed."""
 

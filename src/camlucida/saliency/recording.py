@@ -16,6 +16,7 @@ from torch.nn.functional import one_hot
 from camlucida.models.cut import Cut, Logits, Output, as_it_was, mean_over_space, run, run_whole
 from camlucida.models.head import head_logits
 from camlucida.models.runtimes.fast import Eager, Fast
+from camlucida.saliency.batches import batches
 from camlucida.saliency.contrast import Contrast
 
 HEAD_VALUES = 2**26
@@ -161,8 +162,7 @@ class Recording:
     def head_batches(self, count: int) -> Iterator[range]:
         """The numbers 0 to count - 1 in runs of which the head's rows fit into bounded memory."""
         row = self.for_head(self.activations[:1]).numel()
-        size = max(1, HEAD_VALUES // row)
-        return (range(start, min(start + size, count)) for start in range(0, count, size))
+        return batches(count, row, HEAD_VALUES)
 
     @contextmanager
     def differentiable(self) -> Iterator[Callable[[Tensor], Tensor]]:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from camlucida.errors import MissingExtra
 from camlucida.saliency.baseline import baseline
-from camlucida.saliency.input_gradients import SCORED_VALUES, batches, wide
-from camlucida.saliency.method import Progress
+from camlucida.saliency.batches import batches
+from camlucida.saliency.input_gradients import MOST_AT_ONCE, SCORED_VALUES, wide
+from camlucida.saliency.method import Progress, of_image
 from camlucida.saliency.recording import Recording
 
 REGIONS = 48
@@ -82,12 +83,11 @@ def region_scores(
     """
     image = recording.images[sample : sample + 1]
     cover = baseline(image, filling)
-    scores = []
-    for batch in batches(len(kept), image.numel(), SCORED_VALUES):
+    scores, tell = [], of_image(progress, sample, len(recording.images))
+    for batch in batches(len(kept), image.numel(), SCORED_VALUES, MOST_AT_ONCE):
         there = kept[batch.start : batch.stop].to(image.device)[:, regions][:, None]
         scores.append(recording.rescore(torch.where(there, image, cover), sample).double().cpu())
-        if progress is not None:
-            progress(batch.stop, len(kept))
+        tell(batch.stop, len(kept))
     return torch.cat(scores)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from camlucida.saliency.method import Progress
+from camlucida.saliency.method import Progress, of_image
 from camlucida.saliency.recording import Recording
 
 Rows = Callable[[int, range], Tensor]
@@ -17,8 +17,8 @@ def sweep_head(recording: Recording, count: int, rows: Rows, progress: Progress 
     samples = len(recording.images)
     scores = []
     for sample in range(samples):
+        tell = of_image(progress, sample, samples)
         for numbers in recording.head_batches(count):
             scores.append(recording.rescore_head(rows(sample, numbers), sample))
-            if progress is not None:
-                progress(sample * count + numbers.stop, samples * count)
+            tell(numbers.stop, count)
     return torch.cat(scores).reshape(samples, count, -1)

@@ -2,12 +2,12 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from camlucida.records.saliency_map import Unit
 from camlucida.saliency.full_gradient import FullGradient, full_gradients
 from camlucida.saliency.method import Grid, Method, Progress
 from camlucida.saliency.recording import Recording
+from camlucida.saliency.upsampling import upsampled
 
 NOTABLE = 0.05
 """Share of the logit without a place in any layer from which it is said."""
@@ -49,9 +49,7 @@ def _psi(part: Tensor, space: torch.Size) -> Tensor:
     low, high = size.amin(dim=1, keepdim=True), size.amax(dim=1, keepdim=True)
     spread = torch.where(high > low, high - low, 1)
     channels = ((size - low) / spread).reshape(part.shape)
-    mode = "bilinear" if len(space) == 2 else "trilinear"
-    summed = channels.sum(dim=1, keepdim=True)
-    return interpolate(summed, size=space, mode=mode, align_corners=False)[:, 0]
+    return upsampled(channels.sum(dim=1, keepdim=True), space)[:, 0]
 
 
 METHOD = Method(

@@ -1,12 +1,12 @@
 """Guided Grad-CAM: guided backpropagation where Grad-CAM points."""
 
 from torch import Tensor, einsum
-from torch.nn.functional import interpolate
 
 from camlucida.records.saliency_map import Unit
 from camlucida.saliency.method import Grid, Method, Progress
 from camlucida.saliency.recording import Recording
 from camlucida.saliency.relu_rule import rectified_gradients
+from camlucida.saliency.upsampling import upsampled
 
 
 def guided_grad_cam(recording: Recording, *, variant: str = "", progress: Progress | None = None) -> Tensor:
@@ -14,9 +14,7 @@ def guided_grad_cam(recording: Recording, *, variant: str = "", progress: Progre
     del variant, progress
     guided = rectified_gradients(recording, deconvolution=False).sum(dim=2)
     cells = einsum("bfk,bk...->bf...", recording.mean_gradients, recording.activations).relu()
-    space = recording.images.shape[2:]
-    mode = "bilinear" if len(space) == 2 else "trilinear"
-    return guided * interpolate(cells, size=space, mode=mode, align_corners=False)
+    return guided * upsampled(cells, recording.images.shape[2:])
 
 
 METHOD = Method(

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from camlucida.records.saliency_map import Unit
 from camlucida.saliency.baseline import FILLINGS, baseline, baseline_scores
-from camlucida.saliency.input_gradients import SCORED_VALUES, batches, each_image, wide
-from camlucida.saliency.method import Grid, Method, Progress
+from camlucida.saliency.batches import batches
+from camlucida.saliency.input_gradients import MOST_AT_ONCE, SCORED_VALUES, each_image, wide
+from camlucida.saliency.method import Grid, Method, Progress, of_image
 from camlucida.saliency.recording import Recording
 
 STEPS, STEPS_OF_A_VOLUME = 16, 8
@@ -57,14 +58,13 @@ def _falls(
     """By how much each target falls when each window is covered: (window, target)."""
     image = recording.images[sample : sample + 1]
     cover, whole = baseline(image, filling)[0], recording.rescore(image, sample)
-    falls = []
-    for batch in batches(len(places), image.numel(), SCORED_VALUES):
+    falls, tell = [], of_image(progress, sample, len(recording.images))
+    for batch in batches(len(places), image.numel(), SCORED_VALUES, MOST_AT_ONCE):
         covered = image.repeat(len(batch), *[1] * (image.ndim - 1))
         for row, number in zip(covered, batch, strict=True):
             row[:, *places[number]] = cover[:, *places[number]]
         falls.append((whole - recording.rescore(covered, sample)).to(wide(whole)))
-        if progress is not None:
-            progress(batch.stop, len(places))
+        tell(batch.stop, len(places))
     return torch.cat(falls)
 
 

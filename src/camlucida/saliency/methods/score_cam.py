@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, einsum
-from torch.nn.functional import interpolate
 
 from camlucida.records.saliency_map import Unit
-from camlucida.saliency.method import Method, Progress
+from camlucida.saliency.batches import batches
+from camlucida.saliency.method import Method, Progress, of_image
 from camlucida.saliency.recording import Recording
+from camlucida.saliency.upsampling import upsampled
 
 MASKED_VALUES = 2**21
 """Values of masked images run at a time: 8 MB of float32, and some fifty times as much in the network."""
@@ -36,25 +37,20 @@ def _channel_scores(recording: Recording, sample: int, progress: Progress | None
     image = recording.images[sample : sample + 1]
     baseline = recording.rescore(torch.zeros_like(image), sample)
     samples, channels = recording.activations.shape[:2]
-    done = sample * channels
-    scores = []
+    scores, tell, done = [], of_image(progress, sample, samples), 0
     for masks, alive in _masks(recording.activations[sample], image):
         score = recording.rescore(image * masks, sample) - baseline
         scores.append(torch.where(alive[:, None], score, 0))
         done += len(masks)
-        if progress is not None:
-            progress(done, samples * channels)
+        tell(done, channels)
     return torch.cat(scores)
 
 
 def _masks(activations: Tensor, image: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """H_k (n, 1, *space) and whether the channel varies at all (n), some channels at a time."""
-    space = image.shape[2:]
-    mode = "bilinear" if len(space) == 2 else "trilinear"
-    size = min(max(1, MASKED_VALUES // image.numel()), MOST_MASKED)
-    for start in range(0, len(activations), size):
-        channels = activations[start : start + size]
-        masks = interpolate(channels[:, None], size=space, mode=mode, align_corners=False)
+    for batch in batches(len(activations), image.numel(), MASKED_VALUES, MOST_MASKED):
+        channels = activations[batch.start : batch.stop]
+        masks = upsampled(channels[:, None], image.shape[2:])
         low, high = masks.flatten(1).amin(dim=1), masks.flatten(1).amax(dim=1)
         cells = channels.flatten(1)
         alive = (cells != cells[:, :1]).any(dim=1) & (high > low)  # upsampling a constant may round unevenly

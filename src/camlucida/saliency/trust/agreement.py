@@ -16,6 +16,7 @@ from camlucida.errors import UnsupportedNetwork
 from camlucida.records.trust_report import AgreementCheck, MethodAgreement
 from camlucida.saliency.methods import METHODS
 from camlucida.saliency.ranks import median, spearman
+from camlucida.saliency.recording import Recording
 from camlucida.saliency.trust.checks import Checking, Examined
 
 OTHERS = ("grad-cam", "hirescam", "grad-cam++", "xgrad-cam", "layercam", "ablation-cam")
@@ -33,8 +34,9 @@ def check(examined: Examined, step: Callable[[], None]) -> list[AgreementCheck]:
     counted: list[list[MethodAgreement]] = [[] for _ in examined.maps]
     grid = tuple(examined.recording.activations.shape[2:])
     own = _on_grid(examined.maps, grid)
+    alone = _alone(examined)
     for key in _others(examined):
-        maps = _maps(examined, key)
+        maps = _maps(alone, key)
         for index, other in enumerate(() if maps is None else maps):
             rows[index].append(compared(key, own[index], other))
             if not one_and_the_same(own[index], other):
@@ -70,13 +72,21 @@ def _others(examined: Examined) -> Iterator[str]:
     return (key for key in OTHERS if key in METHODS and key != examined.key)
 
 
-def _maps(examined: Examined, key: str) -> NDArray[np.float32] | None:
+def _alone(examined: Examined) -> Recording:
+    """A recording of this image alone: of a batch, the other images' maps would be computed in vain."""
+    recording = examined.recording
+    if len(recording.images) == 1:
+        return recording
+    return recording.again(examined.image, examined.sample)
+
+
+def _maps(recording: Recording, key: str) -> NDArray[np.float32] | None:
     method = METHODS[key]
     try:
-        maps = method.compute(examined.recording, variant=method.variants[0], progress=None)
+        maps = method.compute(recording, variant=method.variants[0], progress=None)
     except UnsupportedNetwork:  # a method that does not take this network has no say
         return None
-    return maps[examined.sample].detach().float().cpu().numpy()
+    return maps[0].detach().float().cpu().numpy()
 
 
 def _on_grid(maps: NDArray[np.float32], grid: tuple[int, ...]) -> NDArray[np.float32]:

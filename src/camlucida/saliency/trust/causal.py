@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from camlucida.records.trust_report import CausalCheck
+from camlucida.saliency.batches import batches
 from camlucida.saliency.trust.checks import Checking, Examined
 from camlucida.saliency.trust.infill import filled
 
@@ -54,7 +55,11 @@ def _check_one(examined: Examined, index: int, step: Callable[[], None]) -> Caus
     region = on_input(cells, tuple(image.shape[2:]))
     masks = np.stack([region, *elsewhere(region, REGIONS)])
     before = float(examined.scores[index])
-    after = [score for batch in _batches(masks, image) for score in _scores(examined, image, batch, index)]
+    after = [
+        score
+        for batch in batches(len(masks), image.numel(), BATCH_VALUES)
+        for score in _scores(examined, image, masks[batch.start : batch.stop], index)
+    ]
     effects = before - np.array(after)
     mean, sd = float(effects[1:].mean()), float(effects[1:].std(ddof=1))
     step()
@@ -119,11 +124,6 @@ def _coarse(support: NDArray[np.float32]) -> NDArray[np.float32]:
         return support
     coarse = functional.interpolate(torch.from_numpy(support)[None, None], size=size, mode="area")
     return np.asarray(coarse[0, 0])
-
-
-def _batches(masks: NDArray[np.bool_], image: Tensor) -> Iterator[NDArray[np.bool_]]:
-    size = max(1, BATCH_VALUES // image.numel())
-    return (masks[start : start + size] for start in range(0, len(masks), size))
 
 
 def _scores(examined: Examined, image: Tensor, masks: NDArray[np.bool_], index: int) -> Sequence[float]:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from camlucida.saliency.upsampling import upsampled
+
 _HALVE = {2: functional.avg_pool2d, 3: functional.avg_pool3d}
-_GROW = {2: "bilinear", 3: "trilinear"}
 
 
 def filled(image: Tensor, regions: Tensor) -> Tensor:
@@ -31,7 +32,7 @@ def _pull(weighted: Tensor, weight: Tensor) -> Tensor:
         return here
     axes = weight.ndim - 2
     coarser = _pull(*(_halved(part, axes) for part in (weighted, weight)))
-    grown = functional.interpolate(coarser, size=weight.shape[2:], mode=_GROW[axes], align_corners=False)
+    grown = upsampled(coarser, weight.shape[2:])
     share = weight.clamp(max=1)
     return share * here + (1 - share) * grown
 
