@@ -84,7 +84,9 @@ export const texts = {
     bias: "Bias",
     residual: "Residual",
     residualTitle: "The part of the logit that the map does not explain: logit − bias − sum of the map",
-    biasTitle: "The logit when the target layer is silent",
+    biasTitle: "What the map is added to: the logit when the target layer is silent",
+    baselineTitle:
+      "What the map is added to: the logit of an image without its content (the method’s baseline)",
     relativeTitle: "This method's values have no unit; only the pattern within one map has a meaning.",
     none: "Choose a finding to see where the model found evidence for it.",
   },

@@ -6,6 +6,9 @@ import type { Reading } from "../reading";
 import { texts } from "../texts";
 import type { Explanation } from "../types";
 
+/** The target layer of methods in which no layer has a part: they give values to the network's input. */
+const INPUT = "input";
+
 export class FindingCard extends HTMLElement {
   readonly #abort = new AbortController();
   #shown: unknown[] = [];
@@ -58,11 +61,12 @@ function lines(record: Explanation, index: number): HTMLElement[][] {
     line(finding.logit, signed(logit)),
   ];
   if (map.unit === "relative") return [...chance, [element("p", { class: "told" }, finding.relativeTitle)]];
+  const biasTitle = map.target_layer === INPUT ? finding.baselineTitle : finding.biasTitle;
   return [
     ...chance,
     line(finding.evidenceFor, signed(map.evidence_for[index] ?? 0)),
     line(finding.evidenceAgainst, signed(map.evidence_against[index] ?? 0)),
-    line(finding.bias, signed(map.bias[index] ?? 0), finding.biasTitle),
+    line(finding.bias, signed(map.bias[index] ?? 0), biasTitle),
     line(finding.residual, number(map.residual[index] ?? 0, 2), finding.residualTitle),
   ];
 }
