@@ -65,7 +65,7 @@ class VisualExplanation:
 
     @property
     def bias(self) -> NDArray[np.float32]:
-        """What the maps are added to, (finding,): logits of a silent target layer, or of the method's baseline."""
+        """What maps are added to, (finding,): the logits of a silent target layer, or of a baseline."""
         return np.array(self.explanation.saliency_map.bias, np.float32)
 
     @property
