@@ -99,13 +99,18 @@ def test_pythons_own_library_is_neither_called_nor_imported(path, monkeypatch):
         "torchvision.datasets.utils:declared",
         "torchvision.models._hidden:declared",
         "torchvision.models:_private",
+        "torchvision.models:get_model",
+        "monai.losses.perceptual:Fetching",
+        "torch.fx:GraphModule",
         "foreign:Script",
     ],
 )
 def test_what_is_no_network_is_not_called(path, package):
     package("foreign", undeclared=copy(undeclared), declared=copy(declared), Script=torch.jit.ScriptModule)
     sys.modules["foreign"].instance = Net()
-    package("torchvision.models", undeclared=copy(undeclared), _private=copy(declared, "_private"))
+    models = {"undeclared": copy(undeclared), "_private": copy(declared, "_private")}
+    package("torchvision.models", **models, get_model=copy(declared, "get_model"))
+    package("monai.losses.perceptual", Fetching=type("Fetching", (Net,), {}))
     package("torchvision.models._hidden", declared=copy(declared, "_declared"))
     package("torchvision.datasets.utils", declared=copy(declared))
     CALLED.clear()
@@ -159,13 +164,34 @@ def test_what_a_function_gives_must_be_a_network(package, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"weights": "IMAGENET1K_V1"}, {"pretrained": True}, {"width": "hf_hub:someone/model"}]
+    "arguments",
+    [
+        {"weights": "IMAGENET1K_V1"},
+        {"pretrained": True},
+        {"width": "hf_hub:someone/model"},
+        {"width": "someone/model"},
+        {"width": "..\\model"},
+        {"width": "other.PT"},
+        {"cache_dir": "hub"},
+        {"width": [{"backbone_path": "weights"}]},
+    ],
 )
 def test_an_argument_that_would_fetch_something_is_refused(package, arguments):
     package("torchvision.models", declared=copy(declared))
     with pytest.raises(InvalidModelCard, match="leave it out"):
         build("torchvision.models:declared", arguments)
     assert CALLED == []
+
+
+def test_arguments_that_only_sound_like_places_are_taken(package):
+    class Paths(Net):
+        def __init__(self, drop_path_rate=0.0, use_checkpoint=False, checkpoint_path="none", norm="batch"):
+            super().__init__()
+            self.taken = drop_path_rate, use_checkpoint, checkpoint_path, norm
+
+    package("foreign", Paths=Paths)
+    given = {"drop_path_rate": 0.1, "use_checkpoint": True, "norm": "instance"}
+    assert build("foreign:Paths", given).taken == (0.1, True, "", "instance")
 
 
 def test_torchxrayvision_gives_logits(package):

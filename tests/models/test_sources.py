@@ -94,7 +94,7 @@ def test_a_transformer_of_hugging_face_by_its_name():
         ("transformers:ViTForImageClassification", {"auto_map": {"AutoModel": "x"}}, "auto_map"),
         ("transformers:ViTForImageClassification", {"attn_implementation": "a"}, "attn_implementation"),
         ("transformers:ViTForImageClassification", {"_attn_implementation": "a"}, "_attn_implementation"),
-        ("transformers:ViTForImageClassification", {"hidden_act": "evil/kernels"}, "a name with “/”"),
+        ("transformers:ViTForImageClassification", {"hidden_act": "evil/kernels"}, "names a file or a place"),
         ("transformers:ViTForImageClassification", {"dtype": "float16"}, "dtype"),
         ("transformers:ViTForImageClassification", {"pretrained": True}, "would fetch weights"),
         ("transformers:AutoModelForImageClassification", {}, "neither a torch.nn.Module class"),

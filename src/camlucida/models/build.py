@@ -41,6 +41,23 @@ _OFF: dict[str, Any] = {
 }
 """Arguments that would fetch other weights, or hide the logits; given this value wherever they exist."""
 
+_NETWORKS_OF = {"torch": ("torch.nn",), "transformers": ("transformers",)} | {
+    builder.partition(".")[0]: (builder,) for builder in BUILDERS if builder != SHIPPED
+}
+"""Where known packages have their networks. Other modules of theirs do more: monai.losses.perceptual fetches
+Python code and runs it."""
+
+_BY_NAME = {"torchvision.models:get_model"}
+"""Functions that take a network's name, so that what it would fetch is not seen among their arguments."""
+
+_PLACE = re.compile(
+    r"[:/\\]|\.(bin|ckpt|gz|h5|json|np[yz]|onnx|pickle|pkl|pt2?|pth|py|safetensors|tar|ya?ml|zip)$",
+    re.IGNORECASE,
+)
+_PLACE_KEY = re.compile(
+    r"(^|_)(cache|checkpoint|ckpt|dir|directory|file|filename|folder|hub|path|repo|url)(_|$)"
+)
+
 
 def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
     """The network that a card names, with random weights, in evaluation mode.
@@ -81,6 +98,7 @@ def _resolve(path: str) -> Any:
         inspect.isclass(found)
         and issubclass(found, nn.Module)
         and not issubclass(found, torch.jit.ScriptModule)
+        and _among_networks(found)
     ):
         return found
     if inspect.isfunction(found) and _may_be_called(found, name):
@@ -114,6 +132,12 @@ def _import(module_name: str, name: str, path: str) -> Any:
         ) from error
 
 
+def _among_networks(kind: type[nn.Module]) -> bool:
+    """Whether a class of a known package is where its networks are; those of other packages are trusted."""
+    places = _NETWORKS_OF.get(kind.__module__.partition(".")[0])
+    return places is None or any(f"{kind.__module__}.".startswith(f"{place}.") for place in places)
+
+
 def _may_be_called(function: Any, name: str) -> bool:
     """Whether a function builds networks: trusted by the settings, or declared so in a known package."""
     home = f"{function.__module__}."
@@ -123,6 +147,8 @@ def _may_be_called(function: Any, name: str) -> bool:
     if re.search(r"(^|\.)_", function.__name__) or not any(
         home.startswith(f"{known}.") for known in BUILDERS
     ):
+        return False
+    if any(name == one.partition(":")[2] and home.startswith(one.partition(":")[0]) for one in _BY_NAME):
         return False
     return _declared(function) or (home.startswith("timm.") and _in_timm(name))
 
@@ -147,10 +173,11 @@ def _call(builder: Any, path: str, arguments: Mapping[str, Any]) -> Any:
                 f"[architecture_arguments] {key} = {arguments[key]!r} would fetch weights or hide the "
                 "logits; leave it out: the weights are read from the model's folder."
             )
-    remote = [text for text in _texts(arguments) if ":" in text]
-    if remote:
+    place = next(_places(arguments), None)
+    if place is not None:
         raise InvalidModelCard(
-            f"[architecture_arguments] “{remote[0]}” names a place outside the model's folder; leave it out."
+            f"[architecture_arguments] “{place[:80]}” names a file or a place outside the model's "
+            "folder; leave it out."
         )
     switched_off = {key: value for key, value in _OFF.items() if key in taken}
     try:
@@ -184,9 +211,9 @@ def _configuration(builder: Any, path: str, arguments: Mapping[str, Any]) -> Any
         )
     known = _settable(kind)
     unknown = [key for key, value in arguments.items() if key not in known or isinstance(value, Mapping)]
-    if unknown or any("/" in text for text in _texts(arguments)):
+    if unknown:
         raise InvalidModelCard(
-            f"[architecture_arguments] {', '.join(unknown) or 'a name with “/”'}: no plain key of "
+            f"[architecture_arguments] {', '.join(unknown)}: no plain key of "
             f"{kind.__name__}, which takes {', '.join(sorted(known))}."
         )
     return kind(**arguments)
@@ -201,15 +228,17 @@ def _settable(kind: Any) -> set[str]:
     return plain | {"num_labels"}
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """All text among the arguments, at any depth."""
+def _places(value: Any, key: str = "") -> Iterator[str]:
+    """All text among the arguments, at any depth, that could name a file, a folder, or something to fetch."""
     if isinstance(value, str):
-        yield value
+        if _PLACE.search(value) or (value and _PLACE_KEY.search(key)):
+            yield value
     elif isinstance(value, Mapping):
-        yield from _texts(list(value.values()))
+        for name, one in value.items():
+            yield from _places(one, str(name))
     elif isinstance(value, list):
         for one in value:
-            yield from _texts(one)
+            yield from _places(one, key)
 
 
 def _expose_logits(network: nn.Module) -> None:
