@@ -1,9 +1,10 @@
 import pytest
 import torch
 from torch import nn
+from torch._dynamo import eval_frame
 
 from camlucida.errors import NoTargetLayer, UnsupportedNetwork
-from camlucida.models.cut import run
+from camlucida.models.cut import as_it_was, run
 from camlucida.models.target_layer import find_cut
 from example_networks import Dense, Residual, images, make
 
@@ -137,3 +138,16 @@ def test_probabilities_without_a_known_function_are_noticed():
     network = Returns(lambda y: (y - y.min()) / (y.max() - y.min()))
     inputs = images(Dense)
     assert run(network, inputs, find_cut(network, inputs), lambda tensor: tensor).looks_like_probabilities
+
+
+def test_threads_that_overlap_leave_torchs_stance_on_compiling_as_it_was():
+    network = make(Residual)
+    first, second = as_it_was(network), as_it_was(make(Residual))
+    before = eval_frame._stance
+    first.__enter__()
+    second.__enter__()
+    assert eval_frame._stance.stance == "force_eager"
+    first.__exit__(None, None, None)  # not in the order of a stack, as threads end
+    assert eval_frame._stance.stance == "force_eager"
+    second.__exit__(None, None, None)
+    assert eval_frame._stance == before

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import camlucida
 from camlucida.errors import (
@@ -245,3 +246,36 @@ def test_outputs_that_look_like_probabilities_are_cautioned():
     network.register_forward_hook(lambda _m, _i, y: (y - y.min()) / (y.max() - y.min()))
     cautions = camlucida.explain(network, images(Dense)).explanation.trust.cautions
     assert any("if they are probabilities" in caution for caution in cautions)
+
+
+class WritesIntoItsInput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, images):
+        images.mul_(2.0).sub_(0.5)
+        return self.head(functional.relu(self.conv(images)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "score-cam", "fullgrad", "integrated-gradients"])
+def test_a_network_that_writes_into_its_input_never_meets_the_callers_tensor(method):
+    torch.manual_seed(0)
+    network, image = WritesIntoItsInput().eval(), torch.randn(1, 12, 12)
+    given = image.clone()
+    result = camlucida.explain(network, image, method=method)
+    assert torch.equal(image, given)
+    with torch.no_grad():
+        assert result.logits == pytest.approx(network(given[None])[0].tolist(), abs=1e-6)
+
+
+def test_batch_statistics_that_change_are_noticed_in_other_runtimes():
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    network, image = nn.Sequential(*layers, nn.Linear(4, 2)).eval(), torch.randn(1, 12, 12)
+    before = camlucida.explain(network, image, runtime="onnxruntime")
+    network[1].running_mean.add_(1.0)
+    after = camlucida.explain(network, image, runtime="onnxruntime")
+    assert after.logits != pytest.approx(before.logits, abs=1e-3)
+    assert after.logits == pytest.approx(camlucida.explain(network, image).logits, abs=1e-5)

@@ -10,9 +10,9 @@ returned after a module's exit ("features.norm5 → relu": DenseNet applies its 
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any
 
 import torch
@@ -113,7 +113,7 @@ def run(
 
     with as_it_was(network, training) as was_training, torch.inference_mode(mode=False), torch.no_grad():
         with _watching(network, cut, cross) as head:
-            returned = network(inputs.clone() if inputs.is_inference() else inputs)
+            returned = network(inputs.clone())  # a network may work in place on what it is given
         torch.set_grad_enabled(mode=graph)
         output = read_output(returned, head.probabilities, logits)
     if not passed:
@@ -139,7 +139,7 @@ def run_whole(network: nn.Module, inputs: Tensor, logits: Logits | None = None) 
     For use inside `as_it_was`, which the backward pass needs too.
     """
     with _Whole(0, lambda tensor: tensor) as whole:
-        returned = network(inputs)
+        returned = network(inputs.clone())  # a network may work in place on what it is given
     return read_output(returned, whole.probabilities, logits)
 
 
@@ -157,15 +157,38 @@ def as_it_was(
         training = tuple(module for module in modules(network) if module.training)
     for module in training:
         module.training = False
-    compiler = sys.modules.get(
-        "torch._dynamo"
-    )  # loading it takes seconds; where it is not, nothing is compiled
     try:
-        with torch.compiler.set_stance("force_eager") if compiler else nullcontext():
+        with _UNCOMPILED:
             yield training
     finally:
         for module in training:
             module.training = True
+
+
+class _Uncompiled:
+    """Torch's stance on compiling, which is one for all threads: put back by the last that leaves.
+
+    Two threads that each put back what they had found would leave it as the one had set it for the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._stack = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            # Loading the compiler takes seconds; where it is not loaded, nothing is compiled.
+            if not self._inside and "torch._dynamo" in sys.modules:
+                self._stack.enter_context(torch.compiler.set_stance("force_eager"))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._stack.close()
+
+
+_UNCOMPILED = _Uncompiled()
 
 
 def mean_over_space(tensor: Tensor) -> Tensor:

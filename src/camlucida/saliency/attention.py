@@ -16,7 +16,7 @@ def attention_weights(network: nn.Module, images: Tensor) -> list[Tensor]:
     """
     watching = _Watching(len(images))
     with as_it_was(network), torch.inference_mode(mode=False), torch.no_grad(), watching:
-        network(images)
+        network(images.clone())  # it may work in place on what it is given
     return watching.weights
 
 

@@ -107,11 +107,13 @@ def _structure(found: list[nn.Module]) -> list[int]:
 
 
 def _weights(found: list[nn.Module]) -> list[int]:
-    """Other numbers after any parameter was written to or replaced."""
-    tables = [module._parameters for module in found]  # noqa: SLF001 - torch's own table; parameters() is slow
-    parameters = [one for one in chain.from_iterable(map(dict.values, tables)) if one is not None]
+    """Other numbers after any parameter or buffer (a batch norm's statistics) was written to or replaced."""
+    parameters = [module._parameters for module in found]  # noqa: SLF001 - torch's own tables; parameters() is slow
+    buffers = [module._buffers for module in found]  # noqa: SLF001
+    values = chain(map(dict.values, parameters), map(dict.values, buffers))
+    tensors = [one for one in chain.from_iterable(values) if one is not None]
     try:
-        versions = list(map(attrgetter("_version"), parameters))  # torch's count of writes
+        versions = list(map(attrgetter("_version"), tensors))  # torch's count of writes
     except RuntimeError:  # made in inference mode, where writes are not counted; find_cut refuses it
         versions = []
-    return [*map(id, parameters), *versions]
+    return [*map(id, tensors), *versions]
