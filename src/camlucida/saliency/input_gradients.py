@@ -16,6 +16,9 @@ from camlucida.saliency.recording import Recording
 GRAPH_VALUES = 2**20
 """Values of images that a graph is built for at a time: the graph itself is some hundred times larger."""
 
+GRADIENT_VALUES = 2**25
+"""Values of all targets' gradients that are held at a time: 128 MB of float32, and as much while stacked."""
+
 SCORED_VALUES = 2**22
 """Values of images that are scored at a time without a graph: 16 MB of float32."""
 
@@ -63,7 +66,9 @@ def summed_gradients(
     """
     total: Tensor | None = None
     tell = of_image(progress, sample, len(recording.images))
-    for batch in batches(count, recording.images[0].numel(), GRAPH_VALUES, MOST_AT_ONCE):
+    each, targets = recording.images[0].numel(), recording.targets.shape[1]
+    most = min(MOST_AT_ONCE, max(1, GRADIENT_VALUES // (each * targets)))
+    for batch in batches(count, each, GRAPH_VALUES, most):
         images, weights = zip(*(points(number) for number in batch), strict=True)
         gradients = input_gradients(recording, torch.cat(images), sample)
         for gradient, weight in zip(gradients.to(wide(gradients)), weights, strict=True):

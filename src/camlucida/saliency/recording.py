@@ -22,6 +22,9 @@ from camlucida.saliency.contrast import Contrast
 HEAD_VALUES = 2**26
 """Values of activations handed to the head at a time: 256 MB of float32."""
 
+GRADIENT_VALUES = 2**24
+"""Values of gradients by the head's rows made at a time: 64 MB, and some ten times as much in the head."""
+
 IN_TORCH = Eager()
 """The network's own runtime."""
 
@@ -242,6 +245,15 @@ class Recording:
         # Samples do not meet in the head, so the sum over the batch gives each its own gradient.
         outputs = (self._graph[:batch, None] * self.targets).sum(dim=(0, 2))
         each = torch.eye(len(outputs), dtype=outputs.dtype, device=outputs.device)
+        gradients = self._leaf.new_empty(len(each), *self._leaf[:batch].shape)
+        for some in batches(len(each), self._leaf.numel(), GRADIENT_VALUES):
+            gradients[some.start : some.stop] = self._backward(outputs, each[some.start : some.stop])[
+                :, :batch
+            ]
+        return gradients
+
+    def _backward(self, outputs: Tensor, each: Tensor) -> Tensor:
+        """By the head's rows, of weighted sums of outputs: (sum, row, channel, *grid)."""
         try:
             (gradients,) = torch.autograd.grad(
                 outputs, self._leaf, each, retain_graph=True, is_grads_batched=True
@@ -249,7 +261,7 @@ class Recording:
         except RuntimeError:  # an operation without a batching rule: one target after the other
             rows = [torch.autograd.grad(outputs, self._leaf, row, retain_graph=True)[0] for row in each]
             gradients = torch.stack(rows)
-        return gradients[:, :batch]
+        return gradients
 
     @cached_property
     def curvature(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from functools import reduce
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,25 +23,33 @@ def recipro_cam(
     head the map adds up to the logit, and "cell" is HiResCAM's.
     """
     grid = recording.activations.shape[2:]
-    masks = _masks(grid, spread=variant == "gaussian").to(recording.activations)
+    each = [_kernel(size) if variant == "gaussian" else torch.eye(size) for size in grid]
+    kernels = [kernel.to(recording.activations) for kernel in each]
 
     def seen_through(sample: int, cells: range) -> Tensor:
-        activations, some = recording.activations[sample], masks[cells.start : cells.stop]
+        activations = recording.activations[sample]
         if recording.cut.pooled:  # the means of what is seen, without making it
-            means = some.flatten(1) @ activations.flatten(1).T / len(masks)
+            means = _smoothed(activations, kernels).flatten(1).T[cells.start : cells.stop] / grid.numel()
             return means.reshape(*means.shape, *[1] * len(grid))
-        return some[:, None] * activations
+        return torch.stack([_mask(kernels, cell, grid) for cell in cells])[:, None] * activations
 
-    scores = sweep_head(recording, len(masks), seen_through, progress)
+    scores = sweep_head(recording, grid.numel(), seen_through, progress)
     silent = (recording.targets @ recording.bias[:, :, None])[:, None, :, 0]
     return (scores - silent).transpose(1, 2).reshape(*recording.targets.shape[:2], *grid)
 
 
-def _masks(grid: torch.Size, *, spread: bool) -> Tensor:
-    """M_i of every cell i: (cell, *grid)."""
-    each = [_kernel(size) if spread else torch.eye(size) for size in grid]
-    masks = reduce(torch.kron, each)  # rows and columns run over the cells of the grid
-    return masks.reshape(-1, *grid)
+def _mask(kernels: list[Tensor], cell: int, grid: torch.Size) -> Tensor:
+    """M_i of one cell: (*grid). All of them at once would be as large as the grid squared."""
+    place = np.unravel_index(cell, grid)
+    rows = (kernel[int(index)] for kernel, index in zip(kernels, place, strict=True))
+    return reduce(lambda mask, row: mask[..., None] * row, rows)
+
+
+def _smoothed(activations: Tensor, kernels: list[Tensor]) -> Tensor:
+    """The sum of A · M_i at every cell i, axis by axis: (channel, *grid)."""
+    for axis, kernel in enumerate(kernels, start=1):
+        activations = (activations.movedim(axis, -1) @ kernel.T).movedim(-1, axis)
+    return activations
 
 
 def _kernel(size: int) -> Tensor:
