@@ -32,6 +32,7 @@ def test_phantoms_are_tested_on_and_the_proof_is_kept(tmp_path):
     done = call(model, "--method", "grad-cam", "--method", "LayerCAM", "--out", out)
     assert "6 images" in done.stdout
     assert "two-findings@1.0.0" in done.stdout
+    assert "Head on these images: HiResCAM faithful by theorem; Grad-CAM faithful by theorem." in done.stdout
     assert {path.name for path in out.iterdir()} == {"proof.json", "proof.md", "cascade.png"}
     kept = json.loads((out / "proof.json").read_text("utf-8"))
     assert [method["method"] for method in kept["methods"]] == ["grad-cam", "layercam"]

@@ -102,9 +102,12 @@ def test_one_image_and_an_unknown_method_are_refused(subjects):
 def test_the_report_is_kept_in_words_figures_and_a_picture(report):
     content = json.loads(json.dumps(as_json(report, "phantom-radiograph@1.0.0", "abc")))
     assert content["methods"][0]["passed"] is True
+    assert content["head"]["kind"] == "linear"
+    assert content["head"]["deviation_pooled"] < 1e-4
     assert len(content["methods"][0]["steps"]) == 10
     page = as_markdown(report, "phantom-radiograph@1.0.0")
     assert "| grad-cam | pass |" in page
+    assert "Head on these images: HiResCAM faithful by theorem; Grad-CAM faithful by theorem." in page
     assert "Passes: another map as soon as" in page
     assert len(rows(report)) == 2
     picture = film_strip(report)

@@ -40,14 +40,15 @@ def prove(
         Path | None, typer.Option("--out", "-o", help="Folder for proof.json, proof.md and cascade.png.")
     ] = None,
 ) -> None:
-    """Test whether methods' maps depend on what the model has learnt.
+    """Prove the head on images, and test whether methods' maps depend on what the model has learnt.
 
-    The model's weights are randomised layer by layer from the head downwards, and each method's maps are
-    compared with those of the trained model, by SSIM and rank correlation. The model is afterwards as it was.
-    A method that fails is a result, not an error: the exit code is 0 when the test was done.
+    The head's proof says how far maps are from adding up to the logit. In the test the weights are randomised
+    layer by layer from the head downwards, and each method's maps are compared with those of the trained
+    model, by SSIM and rank correlation. The model is afterwards as it was. A method that fails is a result,
+    not an error: the exit code is 0 when the test was done.
     """
     from camlucida.evaluation.sanity import randomisation_test  # noqa: PLC0415 - `--help` must not load torch
-    from camlucida.evaluation.sanity_words import COLUMNS, rows  # noqa: PLC0415
+    from camlucida.evaluation.sanity_words import COLUMNS, head_in_words, rows  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
     from camlucida.saliency.known_networks import admitted  # noqa: PLC0415
     from camlucida.saliency.subject import of_classifier  # noqa: PLC0415
@@ -70,6 +71,7 @@ def prove(
     messages.table(
         f"{key}: {report.images} images, SSIM and rank correlation", COLUMNS, rows(report), right=5
     )
+    messages.say(head_in_words(report))
     for one in report.methods:
         messages.say(f"{one.method}: {one.verdict}.")
     if out is not None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from camlucida.errors import CamlucidaError, UnsuitableImage
 from camlucida.evaluation.cascade import Step, randomising, steps
 from camlucida.evaluation.similarity import ssim
+from camlucida.models.head import HeadProof, prove
 from camlucida.records.geometry import resizing
 from camlucida.rendering.upsample import resample
 from camlucida.saliency.known_networks import known
@@ -87,6 +88,7 @@ class MethodResult:
 class SanityReport:
     """What the randomisation test has shown.
 
+    `head` is what was found when the trained network's head was tried on the same images.
     `strips` are the maps of one image and finding across the cascade, by method: (step, *native), absolute
     values; the first is that of the trained network.
     """
@@ -94,6 +96,7 @@ class SanityReport:
     images: int
     findings: tuple[str, ...]
     seed: int
+    head: HeadProof
     methods: tuple[MethodResult, ...]
     strips: dict[str, NDArray[np.float32]]
 
@@ -134,6 +137,9 @@ def randomisation_test(
     order = steps(network, lambda: _record(subjects[0]))
     errors: dict[str, str] = {}
     with known(network).alone:
+        head = prove(
+            network, subjects[0].cut, (one.inputs for one in subjects), subjects[0].logits, made_up=0
+        )
         cascade = [_maps(subjects, keys, errors)]
         _tell(progress, 1, len(order) + 1)
         able = tuple(key for key in keys if key not in errors)
@@ -147,6 +153,7 @@ def randomisation_test(
         images=len(subjects),
         findings=tuple(finding.name for finding in every),
         seed=seed,
+        head=head,
         methods=tuple(
             MethodResult(key, 0.0, (), errors[key]) if key in errors else _result(key, cascade, order, seed)
             for key in keys

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from camlucida.evaluation.sanity import PAIRS, SanityReport
+from camlucida.saliency.trust.report import verdict
 from camlucida.version import __version__
 
 COLUMNS = (
@@ -16,6 +17,16 @@ COLUMNS = (
     "Spearman, head",
     "Spearman, all layers",
 )
+
+
+HEAD = ("kind", "deviation", "deviation_pooled", "target_layer")
+"""What is kept of the head's proof; the deviations are in logits."""
+
+
+def head_in_words(report: SanityReport) -> str:
+    """What the proof of the head on these images means for the two maps that it is about."""
+    hirescam, grad_cam = (verdict(report.head, method) for method in ("hirescam", "grad-cam"))
+    return f"Head on these images: HiResCAM {hirescam}; Grad-CAM {grad_cam}."
 
 
 def rows(report: SanityReport) -> list[tuple[str, ...]]:
@@ -45,6 +56,7 @@ def as_json(report: SanityReport, model: str, digest: str) -> dict[str, Any]:
         "images": report.images,
         "findings": list(report.findings),
         "seed": report.seed,
+        "head": {name: getattr(report.head, name) for name in HEAD},
         "methods": [
             {**asdict(method), "passed": method.passed, "verdict": method.verdict}
             for method in report.methods
@@ -58,6 +70,8 @@ def as_markdown(report: SanityReport, model: str) -> str:
         f"# Randomisation test of {model}",
         "",
         _what_was_done(report),
+        "",
+        head_in_words(report),
         "",
         "![Maps across the cascade](cascade.png)",
         "",
