@@ -149,6 +149,9 @@ def loop():
         (changed(_target_="Conv"), "has no “Conv”"),
         (changed(_requires_="$print(1)"), "is an expression"),
         (changed(channels=[10**9, 10**9]), "larger than 1000000"),
+        (changed(channels=[10**400]), "larger than 1000000"),
+        (changed(channels=[float("nan")]), "larger than 1000000"),
+        (changed(_target_=["UNet"]), "only classes of monai.networks.nets"),
         (changed(channels=[[4] * 200] * 200), "larger than any network's arguments"),
         (changed(colour="blue"), "does not take its"),
         (loop(), "larger than any network's arguments"),
@@ -199,15 +202,36 @@ def test_a_configuration_that_is_none_is_one_sentence(tmp_path, content):
         convert_bundle(bundle, tmp_path / "model")
 
 
-def test_aliases_that_grow_without_end_are_refused(tmp_path):
+ALIASES = ["a0: &a0 [4, 4, 4]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))]
+MERGES = ["a0: &a0 {k: 4}", *(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 9))]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*ALIASES, "network_def: {_target_: UNet, channels: *a11}"],
+        [*ALIASES, "network_def: {_target_: *a11}"],
+        [*MERGES, "network_def: {_target_: UNet, channels: *a8}"],
+    ],
+    ids=["arguments", "target", "merged"],
+)
+def test_aliases_that_grow_without_end_are_refused(tmp_path, lines):
     bundle = write(tmp_path / "bundle")
     (bundle / "configs/inference.json").unlink()
-    lines = ["a0: &a0 [4, 4, 4, 4, 4, 4, 4, 4, 4, 4]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
-    text = "\n".join([*lines, "network_def: {_target_: UNet, channels: *a11}"])
-    (bundle / "configs/inference.yaml").write_text(text)
-    with pytest.raises(InvalidModelCard, match="larger than any network's arguments"):
+    (bundle / "configs/inference.yaml").write_text("\n".join(lines))
+    with pytest.raises(InvalidModelCard, match="has aliases"):
         convert_bundle(bundle, tmp_path / "model")
+
+
+def test_a_folder_that_could_not_be_finished_is_not_there(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    bundle = write(tmp_path / "bundle")
+    monkeypatch.setattr("camlucida.models.bundle._toml", full)
+    with pytest.raises(OSError, match="No space left"):
+        convert_bundle(bundle, tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_text_of_the_metadata_stays_text(tmp_path):

@@ -7,6 +7,7 @@ arguments that are plain values, directly or by an `@` reference to one.
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,14 @@ def convert_bundle(bundle: Path, folder: Path) -> Converted:
         raise InvalidModelCard(f"“{architecture}” is no network of {NETWORKS}; only those are taken.")
     load_weights(network, weights)
     card, still_open = _card(_Metadata(metadata), config, architecture, arguments)
-    folder.mkdir(parents=True)
     state = {name: tensor.clone().contiguous() for name, tensor in network.state_dict().items()}
-    safetensors.torch.save_file(state, folder / WEIGHTS)
-    (folder / CARD).write_text(_toml(card, still_open), "utf-8")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary:
+        unfinished = Path(temporary) / "model"
+        unfinished.mkdir()
+        safetensors.torch.save_file(state, unfinished / WEIGHTS)
+        (unfinished / CARD).write_text(_toml(card, still_open), "utf-8")
+        unfinished.rename(folder)
     return Converted(folder, tuple(still_open))
 
 
@@ -109,8 +114,14 @@ def _yaml(path: Path) -> dict[str, Any]:
             f"To read “{path.name}”, PyYAML is missing. Install it with `pip install pyyaml`, or export the "
             "bundle's configuration as JSON."
         ) from error
+    text = _text(path)
     try:
-        return _mapping(yaml.safe_load(_text(path)), path)
+        # What an alias stands for is merged again and again: a few of them grow to any size.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise InvalidModelCard(
+                f"“{path.name}” has aliases (*NAME); write what they stand for in their places."
+            )
+        return _mapping(yaml.safe_load(text), path)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidModelCard(f"“{path.name}” is no plain YAML; copy the bundle again.") from error
 
@@ -142,11 +153,10 @@ class _Config:
                 "The bundle's inference configuration has no network_def with a _target_; camlucida takes "
                 "one network, described in place."
             )
-        found = _TARGET.fullmatch(str(definition["_target_"]))
+        target = definition["_target_"]
+        found = _TARGET.fullmatch(target) if isinstance(target, str) else None
         if found is None:
-            raise InvalidModelCard(
-                f"_target_ is “{str(definition['_target_'])[:80]}”; only classes of {NETWORKS} are taken."
-            )
+            raise InvalidModelCard(f"_target_ is “{str(target)[:80]}”; only classes of {NETWORKS} are taken.")
         arguments = {
             str(key): self.plain(value, f"network_def.{key}")
             for key, value in definition.items()
@@ -171,8 +181,8 @@ class _Config:
             return [self.plain(one, place, depth + 1) for one in value]
         if isinstance(value, dict):
             return self._table(value, place, depth)
-        if isinstance(value, int | float) and abs(value) > _LARGEST:
-            raise InvalidModelCard(f"{place} of the bundle is {value:g}, larger than {_LARGEST}.")
+        if isinstance(value, int | float) and not abs(value) <= _LARGEST:
+            raise InvalidModelCard(f"{place} of the bundle is a number larger than {_LARGEST}.")
         if value is None or isinstance(value, bool | int | float):
             return value
         raise InvalidModelCard(
