@@ -138,6 +138,7 @@ SHAPES: dict[type[nn.Module], tuple[int, ...]] = {
     Deep: (1, 31, 29),
     Skip: (1, 24, 24),
     Volume: (1, 8, 17, 20),
+    Transformer: (1, 32, 32),
     Sigmoid: (1, 32, 24),
     Softmax: (1, 32, 24),
 }

@@ -19,6 +19,9 @@ from other_networks import let_torchvision_import
 
 let_torchvision_import()  # onnx2torch imports it
 
+# onnx2torch 1.5 indexes by lists of slices.
+pytestmark = pytest.mark.filterwarnings("ignore:Using a non-tuple sequence for multidimensional indexing")
+
 
 def export(network, example, path, opset=17):
     with warnings.catch_warnings():

@@ -48,8 +48,7 @@ def full_gradients(recording: Recording) -> Iterator[FullGradient]:
         with _watched(recording.network, layers):
             logits = network(images)
         leaves = [images, *(layer.output for layer in layers)]
-        targets = recording.targets.clone()  # they may have been made in inference mode
-        for values in torch.einsum("bf,btf->tb", logits, targets):
+        for values in torch.einsum("bf,btf->tb", logits, recording.targets):
             of_input, *of_outputs = torch.autograd.grad(
                 values.sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True
             )

@@ -90,12 +90,13 @@ class Recording:
         One finding's logit; with a contrast, less a share of the other finding's.
         """
         count = self.logits.shape[1]
-        own = one_hot(torch.tensor(self.findings), count).to(self.logits)
-        targets = own.expand(len(self.images), -1, -1)
-        if self.contrast is None:
-            return targets
-        others = one_hot(self.contrast.others(self.logits, self.findings), count).to(self.logits)
-        return targets - self.contrast.strength * others
+        with torch.inference_mode(mode=False):  # whoever asks first: graphs take no tensor of that mode
+            own = one_hot(torch.tensor(self.findings), count).to(self.logits)
+            targets = own.expand(len(self.images), -1, -1)
+            if self.contrast is None:
+                return targets
+            others = one_hot(self.contrast.others(self.logits, self.findings), count).to(self.logits)
+            return targets - self.contrast.strength * others
 
     def scores(self, logits: Tensor, sample: int = 0) -> Tensor:
         """The targets' values, (n, target), of logits (n, finding); `sample` is the image they belong to."""

@@ -23,8 +23,25 @@ from example_networks import Deep, Dense, Flat, Residual, Skip, Transformer, Vol
 ROUNDING = 1e-6  # of a logit in float32, absolute
 NETWORKS = [Residual, Dense, Flat, Deep, Skip, Volume]
 
+TAKES = {"cam": (Residual, Dense, Volume), "attention rollout": (Transformer,)}
+"""What choosy methods are tried on; of others that have `needs`, tests leave out the networks they refuse."""
+
+
+def kinds(key):
+    return TAKES.get(key, NETWORKS)
+
+
+def suited(key, kind=Residual):
+    """This kind of network, or the first that the method takes."""
+    return kind if kind in kinds(key) else kinds(key)[0]
+
+
+def pairs(keys):
+    return pytest.mark.parametrize(("key", "kind"), [(key, kind) for key in keys for kind in kinds(key)])
+
+
 every_method = pytest.mark.parametrize("key", METHODS)
-every_network = pytest.mark.parametrize("kind", NETWORKS)
+every_network = pairs(METHODS)
 
 
 def record(key, network, inputs, findings=None):
@@ -60,7 +77,6 @@ def two_maps(key, kind):
     return recording, compute(key, recording)
 
 
-@every_method
 @every_network
 def test_gives_finite_maps_of_all_findings_on_its_grid(key, kind):
     recording, maps = two_maps(key, kind)
@@ -72,7 +88,6 @@ def test_gives_finite_maps_of_all_findings_on_its_grid(key, kind):
     assert (maps.flatten(1).abs().sum(dim=1) > 0).all()
 
 
-@every_method
 @every_network
 def test_a_batch_gives_what_each_image_gives_alone(key, kind):
     _, together = two_maps(key, kind)
@@ -83,21 +98,23 @@ def test_a_batch_gives_what_each_image_gives_alone(key, kind):
 
 @every_method
 def test_the_same_input_gives_the_same_bits(key):
-    network, inputs = make(Residual), images(Residual)
+    network, inputs = make(suited(key)), images(suited(key))
     assert torch.equal(maps_of(key, network, inputs), maps_of(key, network, inputs))
 
 
 @every_method
 def test_some_findings_are_the_same_as_those_among_all(key):
-    network, inputs = make(Residual), images(Residual)
-    every, some = maps_of(key, network, inputs), maps_of(key, network, inputs, (3, 1))
-    torch.testing.assert_close(some, every[:, [3, 1]], rtol=1e-4, atol=tolerance(every))
+    network, inputs = make(suited(key)), images(suited(key))
+    every = maps_of(key, network, inputs)
+    two = (every.shape[1] - 1, 0)
+    some = maps_of(key, network, inputs, two)
+    torch.testing.assert_close(some, every[:, two], rtol=1e-4, atol=tolerance(every))
 
 
 @every_method
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
 def test_the_callers_grad_mode_and_frozen_weights_do_not_matter(key, mode):
-    network, inputs = make(Residual), images(Residual)
+    network, inputs = make(suited(key)), images(suited(key))
     expected = maps_of(key, network, inputs)
     network.requires_grad_(requires_grad=False)
     with mode():
@@ -137,7 +154,9 @@ REGIONS_OF_THEIR_OWN = {"occlusion", "lime", "kernelshap"}
 """Their windows and superpixels are chosen for the number of axes."""
 
 
-@pytest.mark.parametrize("key", [key for key in METHODS if key not in REGIONS_OF_THEIR_OWN])
+@pytest.mark.parametrize(
+    "key", [key for key in METHODS if key not in {*REGIONS_OF_THEIR_OWN, "attention rollout"}]
+)
 def test_two_axes_are_three_axes_of_depth_one(key):
     flat, inputs = make(Slice), torch.randn(1, 1, 12, 10, generator=torch.Generator().manual_seed(1))
     volume = maps_of(key, Flattened(flat).eval(), inputs[:, :, None])
@@ -145,7 +164,12 @@ def test_two_axes_are_three_axes_of_depth_one(key):
     torch.testing.assert_close(volume[:, :, 0], plane, rtol=1e-4, atol=tolerance(plane))
 
 
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.grid is Grid.CELLS])
+OF_THE_ACTIVATIONS = [
+    key for key, method in METHODS.items() if method.grid is Grid.CELLS and key != "attention rollout"
+]
+
+
+@pytest.mark.parametrize("key", OF_THE_ACTIVATIONS)
 def test_a_silent_layer_gives_zeros_not_nan(key):
     recording = record(key, make(Dense), images(Dense))
     recording.activations = torch.zeros_like(recording.activations)
@@ -161,8 +185,10 @@ def test_a_black_image_gives_no_nan(key):
 
 
 def assert_as_it_was(network, before):
+    still, *others = network.children()
     assert network.training
-    assert not network.norm.training
+    assert not still.training
+    assert all(module.training for other in others for module in other.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, network.buffers(), strict=True))
     assert not any(module._forward_hooks for module in network.modules())
@@ -172,16 +198,16 @@ def assert_as_it_was(network, before):
 
 
 @pytest.fixture
-def network_in_training():
-    network = make(Residual).train()
-    network.norm.eval()
+def network_in_training(key):
+    network = make(suited(key)).train()
+    next(network.children()).eval()
     return network, [buffer.clone() for buffer in network.buffers()]
 
 
 @every_method
 def test_the_network_is_left_as_it_was(key, network_in_training):
     network, before = network_in_training
-    maps_of(key, network, images(Residual))
+    maps_of(key, network, images(suited(key)))
     assert_as_it_was(network, before)
 
 
@@ -197,14 +223,14 @@ def test_nothing_is_left_behind_by_an_interruption(key, network_in_training):
         raise Stopped
 
     with suppress(Stopped):
-        compute(key, record(key, network, images(Residual)), progress=stop)
+        compute(key, record(key, network, images(suited(key))), progress=stop)
     assert_as_it_was(network, before)
 
 
 @every_method
 def test_progress_goes_on_over_all_images_and_comes_to_its_end(key):
-    steps = []
-    compute(key, record(key, make(Dense), images(Dense, 2)), progress=lambda *step: steps.append(step))
+    steps, kind = [], suited(key, Dense)
+    compute(key, record(key, make(kind), images(kind, 2)), progress=lambda *step: steps.append(step))
     if not steps:
         assert METHODS[key].passes.startswith(("one ", "none"))
         return
@@ -240,15 +266,14 @@ def test_maps_in_logits_with_a_theorem_add_up(key, kind):
     assert residual(recording, maps) < 1e-5
 
 
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.unit is Unit.RELATIVE])
-@every_network
+@pairs([key for key, method in METHODS.items() if method.unit is Unit.RELATIVE])
 def test_maps_that_do_not_add_up_are_not_said_to_be_logits(key, kind):
     assert residual(*two_maps(key, kind)) > 1e-4
 
 
 @every_method
 def test_findings_have_maps_of_their_own_unless_the_method_says_otherwise(key):
-    _, maps = two_maps(key, Residual)
+    _, maps = two_maps(key, suited(key))
     same = all(torch.equal(maps[:, 0], maps[:, other]) for other in range(1, maps.shape[1]))
     assert same == METHODS[key].class_agnostic
     assert same == METHODS[key].caution.startswith("Explains no finding")
@@ -273,7 +298,7 @@ def test_takes_every_network_or_says_what_it_needs(key):
     method, taken = METHODS[key], []
     for kind in [*NETWORKS, Transformer]:
         network = make(kind)
-        inputs = torch.randn(1, 1, 32, 32) if kind is Transformer else images(kind)
+        inputs = images(kind)
         layer = "patches" if kind is Transformer else None
         cut = find_cut(network, inputs, layer)
         contrast = Contrast() if method.contrastive else None

@@ -59,6 +59,6 @@ METHOD = Method(
     unit=Unit.RELATIVE,
     passes="one inference",
     needs="a transformer whose tokens all attend to each other",
-    caution="The same map for every finding: it explains none, and leaves out all but the attention.",
+    caution="Explains no finding: the map is the same for all, and leaves out all but the attention.",
     class_agnostic=True,
 )
