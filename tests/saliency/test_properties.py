@@ -157,7 +157,8 @@ def test_a_logit_of_a_hundred_neither_overflows_nor_blanks_the_map(seed, logit, 
         net.fc.bias += logit - net(image[None])[0]
     result = camlucida.explain(net, image, method=method)
     assert result.logits == pytest.approx([logit] * 3, abs=1e-3)
-    assert result.values == pytest.approx(ordinary.values, abs=1e-3 * max(1, np.abs(ordinary.values).max()))
+    tolerance = 1e-3 * max(1.0, float(np.abs(ordinary.values).max()))
+    assert result.values == pytest.approx(ordinary.values, abs=tolerance)
     assert np.abs(result.values).max() > 0
     probabilities = result.explanation.prediction.probabilities
     assert all(0 <= probability <= 1 for probability in probabilities)
