@@ -253,10 +253,10 @@ def _place(explanation: Explanation, index: int) -> int | None:
 
 def _evidence_lines(explanation: Explanation, index: int) -> list[_Line]:
     saliency_map = explanation.saliency_map
-    none = [] if saliency_map.supported(index) else _no_evidence_lines()
     if saliency_map.unit is not Unit.LOGIT:
         pattern = "This method's map has no unit: only its pattern has a meaning."
-        return [*none, *_wrapped(pattern, 13, QUIET, 16), _number("Logit", saliency_map.logits[index])]
+        return [*_wrapped(pattern, 13, QUIET, 16), _number("Logit", saliency_map.logits[index])]
+    none = [] if saliency_map.supported(index) else _wrapped(NO_EVIDENCE, 19, WARNING, 18)
     return [
         *none,
         _Line("Evidence in logits", 13, QUIET, 20),
@@ -270,11 +270,6 @@ def _evidence_lines(explanation: Explanation, index: int) -> list[_Line]:
 
 def _whole(saliency_map: SaliencyMap) -> str:
     return "sum: the logits' difference" if saliency_map.contrasts else "sum: the finding's logit"
-
-
-def _no_evidence_lines() -> list[_Line]:
-    why = "No place on the image argues for this finding."
-    return [*_wrapped(NO_EVIDENCE, 19, WARNING, 18), *_wrapped(why, 13, QUIET, 4)]
 
 
 def _zone_lines(explanation: Explanation, index: int) -> list[_Line]:
@@ -302,6 +297,7 @@ def _origin_lines(explanation: Explanation, index: int, shown: _Shown) -> list[_
         f"Method: {spelling(saliency_map.method)}, layer {saliency_map.target_layer}",
         _grid_sentence(explanation),
         explanation.trust.findings[index].statement,
+        *explanation.trust.cautions,
     ]
     if shown.slice_index is not None:
         sentences.insert(0, f"Slice {shown.slice_index + 1} of {shown.slices}")

@@ -49,10 +49,12 @@ class Method:
     `unit` is LOGIT where a cell's value is a share of the logit (its sum is compared with the logit),
     RELATIVE where only the pattern within one map has a meaning. `passes` says what it costs beside one
     inference, for all findings together if not said otherwise; `needs` what it asks of a network, beside a
-    target layer. The first of `variants` is the default. `class_agnostic`: the map is the same for every
-    finding, so it explains none. `contrastive`: the method is about one finding against another. `aliases`
-    are other papers' names for the same map. `start` gives what the map's sum is added to; the logit of a
-    silent target layer, if None. `at_input`: no target layer has a part in the map.
+    target layer. `opposing`: values above 0 are what argues against the finding. `sums_anyway`: the sum is
+    the logit wherever the values are placed, so that it proves no place. The first of `variants` is the
+    default. `class_agnostic`: the map is the same for every finding, so it explains none. `contrastive`: the
+    method is about one finding against another. `aliases` are other papers' names for the same map. `start`
+    gives what the map's sum is added to; the logit of a silent target layer, if None. `at_input`: no target
+    layer has a part in the map.
 
     A method that does not take every network says so in `needs`, and raises UnsupportedNetwork with a
     sentence for those it does not take.
@@ -69,6 +71,8 @@ class Method:
     grid: Grid = Grid.CELLS
     class_agnostic: bool = False
     contrastive: bool = False
+    opposing: bool = False
+    sums_anyway: bool = False
     aliases: tuple[str, ...] = ()
     start: Start | None = None
     at_input: bool = False

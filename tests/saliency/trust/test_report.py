@@ -85,11 +85,44 @@ def test_residual_share_is_between_all_and_nothing():
         (map_of([2.0, -1.1], [0.0, 0.0]), "all but 0.1 logits"),
         (map_of([0.2, -0.1], [0.0, 0.0]), "75% of the evidence is not on the map (+0.90 logits)"),
         (map_of([-2.0, -1.0], [0.0, 0.0], logit=-3.0), "No supporting evidence"),
+        (
+            map_of([-2.0, -1.0], [0.0, 0.0], logit=2.0),
+            "it does not show that nothing argues for this finding",
+        ),
         (map_of([2.0, 1.0], [0.0, 0.0], unit=Unit.RELATIVE), "Shows where, not how much"),
     ],
 )
 def test_says_in_words_what_the_map_is_good_for(saliency_map, says):
     assert says in statement_of(saliency_map)
+
+
+def test_a_map_whose_parts_nearly_cancel_is_not_called_complete():
+    nearly = map_of([10.0, -10.0], [0.0, 0.0], logit=1.6)  # all that was to be said is missing
+    assert "1.6 of the 1.6 logits that they have to account for are not on the map" in statement_of(nearly)
+
+
+def test_a_sum_that_proves_nothing_is_not_praised():
+    whole, xgrad = map_of([2.0, -1.0], [0.0, 0.0]), METHODS["xgrad-cam"]
+    linear = HeadProof(HeadKind.LINEAR, 0.0, 0.0, (0.0,), "layer", (2, 2), 8)
+    bent = HeadProof(HeadKind.NONLINEAR, 1.0, 1.0, (0.0,), "layer", (2, 2), 8)
+    for proof in (bent, None):
+        assert "no proof of their places" in trust.report(whole, xgrad, proof).findings[0].statement
+    assert "accounts for the whole" in trust.report(whole, xgrad, linear).findings[0].statement
+
+
+def test_bright_places_of_a_counterfactual_map_are_said_to_argue_against():
+    method = METHODS["counterfactual grad-cam"]
+    bright = map_of([2.0, -1.0], [0.0, 0.0], unit=Unit.RELATIVE)
+    said = statement(bright, 0, method, trusted(causal=CAUSAL))
+    assert said.startswith("Bright places argue against the finding.")
+    assert "Removing" not in said
+
+
+def test_a_blank_pattern_is_not_taken_for_a_lack_of_evidence():
+    blank = map_of([-2.0, -1.0], [0.0, 0.0], unit=Unit.RELATIVE)
+    said = statement(blank, 0, METHODS["score-cam"], trusted())
+    assert "No supporting evidence" not in said
+    assert "says nothing about the logit" in said
 
 
 def test_the_report_says_what_is_not_proven():

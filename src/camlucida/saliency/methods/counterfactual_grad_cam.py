@@ -21,5 +21,6 @@ METHOD = Method(
     compute=counterfactual_grad_cam,
     unit=Unit.RELATIVE,
     passes="one backward pass through the head",
+    opposing=True,
     caution="Bright is what argues against the finding: Grad-CAM's numbers with the other sign.",
 )

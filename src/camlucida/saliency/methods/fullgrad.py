@@ -60,4 +60,5 @@ METHOD = Method(
     passes="one inference, and one backward pass through the whole network for each finding",
     caution="Shows what matters, for or against; complete, before it is scaled, in networks of ReLUs only.",
     grid=Grid.PIXELS,
+    at_input=True,
 )

@@ -29,6 +29,7 @@ METHOD = Method(
     compute=xgrad_cam,
     unit=Unit.LOGIT,
     passes="one backward pass through the head",
+    sums_anyway=True,
     caution="Spreads each channel's evidence as its activation, and explodes where that sums to nearly 0.",
     aliases=("Respond-CAM",),
 )

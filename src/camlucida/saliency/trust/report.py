@@ -41,13 +41,14 @@ def report(
     sums = support.reshape(len(support), -1).sum(axis=1).tolist()
     findings = _findings(saliency_map, support, sums, in_body, checked or {})
     proven = proof is not None and proof.faithful(saliency_map.method)
+    pooled = proof is not None and proof.faithful("grad-cam")
     own = (method.caution,) if method.caution and not proven else ()
     body_share = None if in_body is None else float(in_body.mean())
     return TrustReport(
         head=HeadKind.UNPROVEN if proof is None else proof.kind,
         head_deviation=None if proof is None else proof.deviation,
         findings=tuple(
-            replace(one, statement=statement(saliency_map, index, method, one, sums[index]))
+            replace(one, statement=statement(saliency_map, index, method, one, sums[index], pooled=pooled))
             for index, one in enumerate(findings)
         ),
         cautions=(*cautions, *own),

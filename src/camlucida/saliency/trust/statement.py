@@ -38,21 +38,32 @@ SAME = 0.5
 
 
 def statement(
-    saliency_map: SaliencyMap, index: int, method: Method, trust: FindingTrust, support: float
+    saliency_map: SaliencyMap,
+    index: int,
+    method: Method,
+    trust: FindingTrust,
+    support: float,
+    *,
+    pooled: bool = False,
 ) -> str:
-    """What one finding's map can be used for; `support` is the sum of its values above 0."""
+    """What one finding's map can be used for.
+
+    `support` is the sum of its values above 0; `pooled`: the head is proven to be linear in the channels'
+    means, so that all places of a channel count alike.
+    """
     if method.class_agnostic:
         return f"{EXPLAINS_NO_FINDING} It shows what stands out."
     if not support > 0:
-        return " ".join([_no_support(saliency_map, index), *_prior(trust.prior, placed=False)])
-    basis = _basis(saliency_map, index, trust.residual_share)
+        said = _no_support(saliency_map, index, method, trust.residual_share)
+        return " ".join([said, *_prior(trust.prior, placed=False)])
+    basis = _basis(saliency_map, index, method, trust.residual_share, pooled=pooled)
     if saliency_map.unit is Unit.LOGIT and support < FAINT:
         faint = f"Hardly any evidence argues for it ({support:.1g} logits in all): its place says little."
         return " ".join([basis, faint, *_prior(trust.prior, placed=False)])
     sentences = (
         basis,
         *_zones(trust),
-        *_causal(trust.causal),
+        *(() if method.opposing else _causal(trust.causal)),  # what argues against lowers no logit
         *_stability(trust.stability),
         *_agreement(trust.agreement),
         *_prior(trust.prior),
@@ -60,25 +71,43 @@ def statement(
     return " ".join(sentences)
 
 
-def _no_support(saliency_map: SaliencyMap, index: int) -> str:
-    if saliency_map.contrasts:
-        return (
-            f"No supporting evidence: no place on the image argues for {saliency_map.findings[index]} rather "
-            f"than {saliency_map.contrasts[index]}."
-        )
-    return "No supporting evidence: no place on the image argues for this finding."
-
-
-def _basis(saliency_map: SaliencyMap, index: int, share: float) -> str:
+def _no_support(saliency_map: SaliencyMap, index: int, method: Method, share: float) -> str:
     if saliency_map.unit is Unit.RELATIVE:
-        return "Shows where, not how much: compare places within this map only."
+        against = " that argues against the finding" if method.opposing else ""
+        return f"Nothing to see: {method.name} finds no place{against}. That says nothing about the logit."
+    what = "this finding"
+    if saliency_map.contrasts:
+        what = f"{saliency_map.findings[index]} rather than {saliency_map.contrasts[index]}"
+    if share > NOTABLE_RESIDUAL:
+        return (
+            f"No supporting evidence on this map, and {share:.0%} of the evidence is not on it "
+            f"({saliency_map.residual[index]:+.2f} logits): it does not show that nothing argues for {what}."
+        )
+    return f"No supporting evidence: no place on the image argues for {what}."
+
+
+def _basis(saliency_map: SaliencyMap, index: int, method: Method, share: float, *, pooled: bool) -> str:
+    if saliency_map.unit is Unit.RELATIVE:
+        opposing = "Bright places argue against the finding. " if method.opposing else ""
+        return f"{opposing}Shows where, not how much: compare places within this map only."
     residual = saliency_map.residual[index]
     whole, unit = "the whole logit", "logits"
     if saliency_map.contrasts:
         whole = f"why {saliency_map.findings[index]} rather than {saliency_map.contrasts[index]}"
         unit = "logits of the difference"
     if abs(residual) <= LINEAR_WITHIN * max(1.0, abs(saliency_map.logits[index])):
+        if method.sums_anyway and not pooled:
+            return (
+                f"The map adds up to {whole}, as {method.name} does wherever it puts the values: that is no "
+                "proof of their places."
+            )
         return f"The map accounts for {whole}: its values can be read, added and compared."
+    net = abs(saliency_map.logits[index] - saliency_map.bias[index])
+    if share <= NOTABLE_RESIDUAL and abs(residual) > max(FAINT, net / 2):
+        return (
+            f"For and against nearly cancel, and {abs(residual):.2g} of the {net:.2g} {unit} that they have "
+            "to account for are not on the map: read it as where to look, not as how much."
+        )
     if share <= NOTABLE_RESIDUAL:
         return f"The map accounts for all but {abs(residual):.2g} {unit}: read its values with that reserve."
     return (
