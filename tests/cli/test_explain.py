@@ -140,7 +140,7 @@ def test_a_regression_needs_the_word(inputs, tmp_path):
     assert "ask for it with scalar=True" in " ".join(explain(film, "--model", age).stderr.split())
     done = explain(film, "--model", age, "--scalar")
     told = " ".join((done.stdout + done.stderr).split())
-    assert "are in the unit of the model's output." in told
+    assert "Logit = For + Against + Bias + Residual, in the unit of the model's output." in told
     assert "Note: The output is a number, not a finding's logit" in told
 
 
@@ -178,6 +178,28 @@ def test_checks_zones_and_a_prior_are_told_and_kept(inputs, tmp_path):
     assert all(finding["agreement"] and finding["prior"] for finding in kept["findings"])
     assert len(kept["findings"][0]["stability"]["changes"]) == 10
     assert kept["findings"][0]["causal"] is None
+
+
+def test_the_columns_add_up_and_each_map_is_judged_in_words(inputs):
+    model, folder = inputs
+    done = explain(folder / "film.dcm", "--model", model, "--finding", "Pneumothorax")
+    row = next(line.split() for line in done.stdout.splitlines() if line.strip().startswith("Pneumothorax "))
+    logit, *parts = map(float, row[-5:])
+    assert logit == pytest.approx(sum(parts), abs=0.03)
+    assert "Pneumothorax: " in done.stdout
+
+
+def test_a_prior_that_is_not_there_is_named(inputs, tmp_path):
+    done = explain(inputs[1] / "film.dcm", "--model", inputs[0], "--prior", tmp_path / "old.dcm")
+    assert done.exit_code == 1
+    assert "The prior, " in done.stderr
+    assert "old.dcm" in "".join(done.stderr.split())
+
+
+def test_an_unknown_method_is_said_once(inputs):
+    done = explain(inputs[1], "--model", inputs[0], "--method", "nonsense")
+    assert done.exit_code == 1
+    assert done.stderr.count("There is no method") == 1
 
 
 def test_an_unknown_check_is_said_before_anything_is_computed(inputs):

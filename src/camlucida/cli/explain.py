@@ -8,7 +8,7 @@ import typer
 from rich.progress import Progress
 
 from camlucida.cli import messages
-from camlucida.cli.trust_lines import say_trust
+from camlucida.cli.trust_lines import say_statements, say_trust
 from camlucida.errors import CamlucidaError
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from camlucida.saliency.visual_explanation import VisualExplanation
 
 app = typer.Typer(add_completion=False)
+
+COLUMNS = ("Finding", "Reported", "Prob.", "Operating\npoint", "Logit", "For", "Against", "Bias", "Residual")
 
 
 @app.command(epilog="Example: camlucida explain chest.dcm --model phantom-radiograph --out maps")
@@ -74,8 +76,10 @@ def explain(
     """
     from camlucida.images.read import find_images  # noqa: PLC0415 - `--help` must not load torch
     from camlucida.models.load import load_model  # noqa: PLC0415
+    from camlucida.saliency.asked import choose_method  # noqa: PLC0415
     from camlucida.saliency.trust import asked  # noqa: PLC0415
 
+    choose_method(method, variant)  # a wrong name is one line, not one for each file
     checks = asked(check or ())
     files = find_images(paths)
     question = {
@@ -114,7 +118,11 @@ class _Run:
         from camlucida.images.read import read_image  # noqa: PLC0415
         from camlucida.saliency.explain import explain as explain_image  # noqa: PLC0415
 
-        self.question["prior"] = explain_image(self.model, read_image(prior), **self.question)
+        try:
+            image = read_image(prior)
+        except CamlucidaError as error:
+            raise type(error)(f"The prior, {prior}: {error}") from error
+        self.question["prior"] = explain_image(self.model, image, **self.question)
 
     def explain_files(self, files: "ImageFiles", progress: Progress) -> None:
         """Explain all images of one file or series; a fault is said, counted, and stops nothing."""
@@ -136,7 +144,7 @@ class _Run:
             )
         if self.done:
             unit = "the unit of the model's output" if self.question["scalar"] else "logits"
-            messages.note(f"Logit, For, Against and Residual are in {unit}.")
+            messages.note(f"Logit = For + Against + Bias + Residual, in {unit}.")
         messages.note(messages.NOTICE)
         if self.failed:
             messages.complain(
@@ -166,16 +174,16 @@ class _Run:
         messages.table(
             f"{name}{f' (frame {frame})' if frame else ''}: {provenance.model_name} "
             f"{provenance.model_version}, {result.method} at {result.target_layer}",
-            ("Finding", "Reported", "Prob.", "Operating\npoint", "Logit", "For", "Against", "Residual"),
+            COLUMNS,
             _rows(result),
-            right=6,
+            right=7,
         )
         if result.explanation.saliency_map.contrasts:
-            messages.note("  Logit is that of the finding less that of the other; so are For and Against.")
-        if unsupported := list(_unsupported(result)):
-            messages.note(f"  No supporting evidence: {', '.join(unsupported)}.")
+            messages.note("  Logit is that of the finding less that of the other; the rest likewise.")
         if self.zones or self.question["checks"] or "prior" in self.question:
             say_trust(result)
+        else:
+            say_statements(result)
         if provenance.runtime != "eager" or provenance.runtime_reason:
             messages.note(f"  Computed in {provenance.runtime}. {provenance.runtime_reason}".rstrip())
         for remark in (*result.image.notes, *result.explanation.trust.cautions):
@@ -206,14 +214,9 @@ def _rows(result: "VisualExplanation") -> Iterator[tuple[str, ...]]:
             f"{saliency_map.logits[index]:+.2f}",
             f"{saliency_map.evidence_for(index):+.2f}" if in_logits else "–",
             f"{saliency_map.evidence_against(index):+.2f}" if in_logits else "–",
+            f"{saliency_map.bias[index]:+.2f}" if in_logits else "–",
             f"{saliency_map.residual[index]:+.0e}" if in_logits else "–",
         )
-
-
-def _unsupported(result: "VisualExplanation") -> Iterator[str]:
-    saliency_map = result.explanation.saliency_map
-    every = range(len(saliency_map.findings))
-    return (saliency_map.label(index) for index in every if not saliency_map.supported(index))
 
 
 def _count(number: int, noun: str) -> str:

@@ -38,10 +38,19 @@ def say_trust(result: "VisualExplanation") -> None:
     given = {name: cells for name, cells in columns.items() if any(cell != ABSENT for cell in cells)}
     rows = [(saliency_map.label(index), *(cells[index] for cells in given.values())) for index in order]
     messages.table("", ("Finding", *given), rows, right=len(given))
-    for index in order:
-        messages.say(f"{saliency_map.label(index)}: {report.findings[index].statement}")
+    say_statements(result)
     for remark in _remarks(report):
         messages.note(f"  {remark}")
+
+
+def say_statements(result: "VisualExplanation") -> None:
+    """Print what each map can be used for, strongest finding first; findings of one sentence share it."""
+    saliency_map, report = result.explanation.saliency_map, result.explanation.trust
+    found: dict[str, list[str]] = {}
+    for index in sorted(range(len(saliency_map.findings)), key=lambda index: -saliency_map.logits[index]):
+        found.setdefault(report.findings[index].statement, []).append(saliency_map.label(index))
+    for statement, labels in found.items():
+        messages.say(f"{', '.join(labels)}: {statement}")
 
 
 def _share(share: float | None) -> str:
