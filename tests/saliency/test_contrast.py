@@ -90,6 +90,7 @@ def test_the_maps_of_a_contrast_add_up_to_the_difference_of_the_logits():
     ("kind", "asked", "sentence"),
     [
         (Sigmoid, {"method": "finer-cam"}, "A contrast needs another finding, and the model has only one."),
+        (Sigmoid, {"contrast": 0}, "A contrast needs another finding, and the model has only one."),
         (Dense, {"contrast": 2, "finding": [1, 2]}, "A finding cannot be held against itself"),
         (Dense, {"contrast": 9}, "The model has no finding “9”"),
     ],

@@ -69,6 +69,18 @@ def test_says_what_a_bare_network_takes(image, message):
         camlucida.explain(make(Dense), image)
 
 
+def test_another_precision_than_the_networks_is_said_also_when_its_layer_is_known():
+    network, image = make(Residual), images(Residual)[0]
+    camlucida.explain(network, image)
+    with pytest.raises(UnsuitableImage, match=r"fails on an input of shape .*float64"):
+        camlucida.explain(network, image.double())
+
+
+def test_several_modalities_are_named_and_the_lack_of_one_is_not(make_image):
+    with pytest.raises(UnsuitableImage, match="takes DX or CR; this image is CT"):  # and pictures without any
+        camlucida.explain(camlucida.load_model("phantom-radiograph"), make_image(modality="CT"))
+
+
 def test_probabilities_follow_the_networks_own_last_function():
     sigmoid = camlucida.explain(make(Sigmoid), images(Sigmoid)).explanation.prediction
     assert sigmoid.probabilities == pytest.approx(make(Sigmoid)(images(Sigmoid)).tolist(), abs=1e-6)

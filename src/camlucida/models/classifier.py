@@ -94,9 +94,10 @@ class Classifier:
 
     def _check_modality(self, modality: str) -> None:
         if self.card.modality and modality and modality not in self.card.modality:
+            taken = " or ".join(filter(None, self.card.modality))
             raise UnsuitableImage(
-                f"The model {self.card.name} takes {' or '.join(self.card.modality)}; this image is "
-                f"{modality}. `camlucida models list` shows the models."
+                f"The model {self.card.name} takes {taken}; this image is {modality}. "
+                "`camlucida models list` shows the models."
             )
 
 

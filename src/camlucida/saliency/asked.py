@@ -60,8 +60,9 @@ def choose_method(name: str, variant: str | None) -> ChosenMethod:
     """
     key, method = find_method(name)
     if variant is not None and variant not in method.variants:
-        variants = ", ".join(filter(None, method.variants)) or "none"
-        raise UnknownMethod(f"{method.name} has no variant “{variant}”; it has: {variants}.")
+        variants = ", ".join(filter(None, method.variants))
+        cure = f"it has: {variants}" if variants else "it has no variants, so leave it out"
+        raise UnknownMethod(f"{method.name} has no variant “{variant}”; {cure}.")
     return ChosenMethod(key, method, method.variants[0] if variant is None else variant)
 
 
@@ -98,9 +99,17 @@ def refuse_checks(question: Question) -> None:
 
 
 def choose_contrast(contrast: ContrastChoice, method: Method, findings: Sequence[Finding]) -> Contrast | None:
-    """What the findings are held against; a contrastive method takes the nearest logit by itself."""
+    """What the findings are held against; a contrastive method takes the nearest logit by itself.
+
+    Raises
+    ------
+    UnknownFinding
+        The model has no such finding, or no other one.
+    """
     if contrast is None:
         return Contrast() if method.contrastive else None
+    if len(findings) < 2:
+        raise UnknownFinding("A contrast needs another finding, and the model has only one.")
     if isinstance(contrast, Contrast):
         return contrast
     return Contrast(_index(contrast, findings))

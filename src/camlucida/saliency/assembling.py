@@ -100,7 +100,8 @@ def _cautions(subject: Subject, recording: Recording, question: Question) -> Ite
         yield SCALAR
         if output.activation is not None:
             yield BEFORE_ACTIVATION.format(output.activation)
-    elif output.looks_like_probabilities:
+    elif output.looks_like_probabilities and (subject.model is None or recording.logits.shape[1] > 1):
+        # One logit of one image often lies there; a model was tried on several when it was loaded.
         yield LOOKS_LIKE_PROBABILITIES
     if recording.runtime.caution:
         yield recording.runtime.caution

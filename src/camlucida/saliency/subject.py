@@ -178,7 +178,7 @@ def _cut(
     _refuse_what_is_not_finite(inputs)
     memory = known(network)
     training = memory.look_again(network)
-    key = (tuple(inputs.shape[1:]), len(inputs) > 1, layer, logits)
+    key = (tuple(inputs.shape[1:]), inputs.dtype, len(inputs) > 1, layer, logits)
     return memory.cut(key, lambda: _find(network, inputs, layer, logits)), training
 
 
