@@ -27,15 +27,15 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatc
     monkeypatch.setenv("CAMLUCIDA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     blocks = _BLOCK.findall(page.read_text("utf-8"))
-    python = ""
-    for language, block in blocks:
+    python = done = ""
+    for language, block in [*blocks, ("bash", "")]:
         if language == "python":
             python += block  # a later block uses the names of the earlier ones
             continue
-        if python:
+        if python != done:
             run([sys.executable, "-W", "error", "-c", python], tmp_path)
+            done = python
         run(["/bin/bash", "-e", "-c", block], tmp_path)
-    run([sys.executable, "-W", "error", "-c", python], tmp_path)
 
 
 def run(command, folder):
