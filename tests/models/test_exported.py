@@ -305,3 +305,33 @@ def test_truncated_archives_end_in_a_sentence(tmp_path, honest):
         (tmp_path / "weights.pt2").write_bytes(content[: len(content) * parts // 20])
         with pytest.raises(InvalidWeights):
             load_exported(tmp_path / "weights.pt2")
+
+
+class Unchecked(nn.Module):
+    """Writes far outside of a tensor's memory: the index is not looked at."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("places", torch.tensor([[2**30], [5]]))
+        self.register_buffer("values", torch.ones(1))
+
+    def forward(self, x):
+        sparse = torch.ops.aten._sparse_coo_tensor_unsafe(self.places, self.values, [2, 2])
+        return x.mean((2, 3)) + sparse.to_dense()
+
+
+class Resized(nn.Module):
+    """Shows what was in the memory before."""
+
+    def forward(self, x):
+        return x.mean((2, 3)) + torch.ops.aten.resize.default(x.new_ones(1), [1, 2])
+
+
+@pytest.mark.parametrize("kind", [Unchecked, Resized])
+def test_operators_that_do_not_check_their_memory_are_refused(tmp_path, kind):
+    path = tmp_path / "unchecked.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(kind().eval(), (torch.zeros(1, 2, 8, 8),)), path)
+    with pytest.raises(InvalidWeights, match="does not check what it is given"):
+        load_exported(path)

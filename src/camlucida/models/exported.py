@@ -39,6 +39,12 @@ _ITEM_BYTES = {
 }  # torch._export.serde.schema.ScalarType
 
 _OPERATOR = re.compile(r"torch\.ops\.aten\.(?!from_file\b)[a-zA-Z_]\w*\.\w+")
+_UNCHECKED = (
+    re.compile(  # operators that trust indices or packed bytes, and read and write beyond their memory
+        r"torch\.ops\.aten\.(\w*(sparse|nested|fbgemm|int4|int8pack|dyn_quant|embedding_bag)\w*"
+        r"|\w*_(coo|csr|csc|bsr|bsc)(_\w*)?|_?resize\w*|set_?)\."
+    )
+)
 _ARITHMETIC = {
     f"_operator.{name}"
     for name in ("add", "sub", "mul", "floordiv", "mod", "neg", "getitem", "eq", "ne", "ge", "le", "gt", "lt")
@@ -211,6 +217,8 @@ def _check_node(node: dict[str, Any]) -> None:
     target = node["target"]
     if not (isinstance(target, str) and (_OPERATOR.fullmatch(target) or target in _ARITHMETIC)):
         raise _Refused(f"its graph calls “{str(target)[:80]}”, which is no tensor operation of ATen")
+    if _UNCHECKED.match(target):
+        raise _Refused(f"its graph calls “{target[:80]}”, which does not check what it is given")
     for argument in node["inputs"]:
         if argument["name"] in {"training", "train"} and argument["arg"] == {"as_bool": True}:
             raise _Refused("it was exported in training mode; call eval() on the network and export it again")
