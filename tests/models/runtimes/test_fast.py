@@ -1,3 +1,4 @@
+import json
 import logging
 from dataclasses import replace
 
@@ -164,6 +165,14 @@ class TestKept:
         assert load(*subject(Dense), "onnxruntime", "a" * 64).deviation != NONE
         assert "is damaged" in caplog.text
         assert file.read_bytes()[-40:] != bytes(40)
+
+    @pytest.mark.parametrize("entry", [{"activation": {}}, {"activation": "<script>"}, {"files": []}])
+    def test_an_entry_that_says_something_else_is_told_and_made_anew(self, home, caplog, entry):
+        load(*subject(Dense), "onnxruntime", "a" * 64)
+        (file,) = home.glob("*/entry.json")
+        file.write_text(json.dumps({**json.loads(file.read_text()), **entry}))
+        assert load(*subject(Dense), "onnxruntime", "a" * 64).activation is None
+        assert "is damaged" in caplog.text
 
     def test_of_a_network_that_has_changed_under_the_same_digest_is_made_anew(self, home):
         load(*subject(Dense), "onnxruntime", "a" * 64)

@@ -63,7 +63,7 @@ def load(key: str) -> Kept | None:
     try:
         kept = _read(folder)
         os.utime(folder)
-    except (OSError, ValueError, KeyError, TypeError, InvalidWeights) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InvalidWeights) as error:
         _log.warning("The exported network %s… is damaged (%s) and is made anew.", key[:12], error)
         forget(key)
         return None
@@ -107,6 +107,8 @@ def _read(folder: Path) -> Kept:
         with (folder / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != entry["files"][name]:
                 raise ValueError(f"{name} is not what was written")
+    if entry["activation"] not in {None, "sigmoid", "softmax"}:
+        raise ValueError(f"{_ENTRY} is not what was written")
     head = load_exported(folder / _HEAD).requires_grad_(requires_grad=False)
     return Kept((folder / _TRUNK).read_bytes(), head, entry["activation"])
 
