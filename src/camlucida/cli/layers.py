@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.writing import whole
 from camlucida.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def layers(
             _rows(result, index),
             right=4,
         )
-    picture.save(out, "PNG")
+    with whole(out) as unfinished:
+        picture.save(unfinished, "PNG")
     messages.say(f"Kept in {out}.")
     messages.note(f"* is taken when no layer is named: {result.why}.")
     messages.note("Early layers are fine and noisy, late layers coarse and semantic.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.writing import whole
 from camlucida.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,9 +86,12 @@ def _keep(report: "SanityReport", key: str, digest: str, out: Path) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     content = json.dumps(as_json(report, key, digest), indent=1, ensure_ascii=False)
-    (out / "proof.json").write_text(f"{content}\n", "utf-8")
-    (out / "proof.md").write_text(as_markdown(report, key), "utf-8")
-    film_strip(report).save(out / "cascade.png")
+    with whole(out / "cascade.png") as unfinished:
+        film_strip(report).save(unfinished, "PNG")
+    with whole(out / "proof.md") as unfinished:
+        unfinished.write_text(as_markdown(report, key), "utf-8")
+    with whole(out / "proof.json") as unfinished:  # the last: where it is, the others are
+        unfinished.write_text(f"{content}\n", "utf-8")
     messages.say(f"Kept in {out}: proof.json, proof.md, cascade.png.")
 
 
