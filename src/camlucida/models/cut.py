@@ -112,8 +112,9 @@ def run(
         return replaced
 
     with as_it_was(network, training) as was_training, torch.inference_mode(mode=False), torch.no_grad():
+        given = inputs.clone()  # a network may work in place on it; not inside, where calls are counted
         with _watching(network, cut, cross) as head:
-            returned = network(inputs.clone())  # a network may work in place on what it is given
+            returned = network(given)
         torch.set_grad_enabled(mode=graph)
         output = read_output(returned, head.probabilities, logits)
     if not passed:
