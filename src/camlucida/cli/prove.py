@@ -23,6 +23,7 @@ app = typer.Typer(add_completion=False)
 METHODS = ("grad-cam", "hirescam", "grad-cam++", "xgrad-cam", "layercam")
 EXAMPLES = 6  # phantoms, where no images are given
 MOST_IMAGES = 32  # maps of all steps are held
+FEW_IMAGES = 16  # below which other images may well turn the verdict
 
 
 @app.command(epilog="Example: camlucida prove phantom-radiograph --out proof")
@@ -75,6 +76,10 @@ def prove(
     messages.say(head_in_words(report))
     for one in report.methods:
         messages.say(f"{one.method}: {one.verdict}.")
+    if report.images < FEW_IMAGES:
+        messages.note(
+            f"  On {report.images} images only: other images may turn a close verdict. --images takes yours."
+        )
     if out is not None:
         _keep(report, key, classifier.digest, out)
     messages.note(messages.NOTICE)
