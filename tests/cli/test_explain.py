@@ -142,6 +142,9 @@ def test_a_regression_needs_the_word(inputs, tmp_path):
     told = " ".join((done.stdout + done.stderr).split())
     assert "Logit = For + Against + Bias + Residual, in the unit of the model's output." in told
     assert "Note: The output is a number, not a finding's logit" in told
+    refused = explain(film, "--model", inputs[0], "--scalar")
+    assert refused.exit_code == 2
+    assert "whose logits are explained without it" in " ".join(refused.stderr.replace("│", " ").split())
 
 
 def test_another_runtime_is_named_and_its_export_kept_at_home(inputs, tmp_path):

@@ -75,6 +75,7 @@ def explain(
     A file that cannot be read or does not suit the model is named, and the others are done.
     """
     from camlucida.images.read import find_images  # noqa: PLC0415 - `--help` must not load torch
+    from camlucida.models.card import Task  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
     from camlucida.saliency.asked import choose_method  # noqa: PLC0415
     from camlucida.saliency.trust import asked  # noqa: PLC0415
@@ -91,7 +92,14 @@ def explain(
         "scalar": scalar,
         "runtime": runtime,
     }
-    run = _Run(load_model(model), question, out, zones=zones)
+    loaded = load_model(model)
+    if scalar and loaded.card.task is not Task.REGRESSION:
+        raise typer.BadParameter(
+            f"{loaded.card.name} is a classification, whose logits are explained without it; --scalar is for "
+            "regressions.",
+            param_hint="--scalar",
+        )
+    run = _Run(loaded, question, out, zones=zones)
     if prior is not None:
         run.compare_with(prior)
     run.question["checks"] = checks

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from camlucida.cli import messages
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def say_trust(result: "VisualExplanation") -> None:
     rows = [(saliency_map.label(index), *(cells[index] for cells in given.values())) for index in order]
     messages.table("", ("Finding", *given), rows, right=len(given))
     say_statements(result)
-    for remark in _remarks(report):
+    for remark in (_even(saliency_map.values.shape[1:]), *_remarks(report)):
         messages.note(f"  {remark}")
 
 
@@ -59,6 +61,15 @@ def _share(share: float | None) -> str:
 
 def _figure(figure: float | None) -> str:
     return ABSENT if figure is None else f"{figure:.2f}"
+
+
+def _even(grid: tuple[int, ...]) -> str:
+    """What the shares would be if the evidence lay everywhere: on a coarse grid much is border."""
+    from camlucida.saliency.trust.zones import border_share, corner_share  # noqa: PLC0415 - loads the engine
+
+    even = np.ones((1, *grid))
+    border, corner = _share(border_share(even)[0]), _share(corner_share(even)[0])
+    return f"Evidence spread evenly would have {border} at the border and {corner} in the corners."
 
 
 def _remarks(report: "TrustReport") -> Iterator[str]:

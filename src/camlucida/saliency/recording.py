@@ -7,6 +7,7 @@ asked, in one backward pass.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ HEAD_VALUES = 2**26
 
 GRADIENT_VALUES = 2**24
 """Values of gradients by the head's rows made at a time: 64 MB, and some ten times as much in the head."""
+
+_KERNELS = Lock()
 
 IN_TORCH = Eager()
 """The network's own runtime."""
@@ -282,7 +285,8 @@ class Recording:
             leaves.append(tensor.detach().clone().requires_grad_())
             return leaves[0].clone()
 
-        with sdpa_kernel(SDPBackend.MATH):  # the faster kernels of attention have no second derivative
+        # The faster kernels of attention have no second derivative; torch's choice is of the whole process.
+        with _KERNELS, sdpa_kernel(SDPBackend.MATH):
             output = self._run(self.images[sample : sample + 1], at_cut)
         return torch.stack(
             [_hessian_product(score, leaves[0])[0] for score in self.scores(output.logits, sample)[0]]
