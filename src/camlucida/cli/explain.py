@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress
 
-from camlucida.cli import messages
+from camlucida.cli import messages, options
 from camlucida.cli.trust_lines import say_statements, say_trust
 from camlucida.errors import CamlucidaError
 
@@ -28,15 +28,9 @@ def explain(
         list[Path],
         typer.Argument(metavar="FILE|FOLDER…", help="DICOM, NIfTI, PNG or JPEG; folders are searched."),
     ],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A registered or shipped model, or a model's folder.")
-    ],
-    method: Annotated[
-        str, typer.Option(help="How the maps are computed; see `camlucida methods`.")
-    ] = "grad-cam",
-    variant: Annotated[
-        str | None, typer.Option(help="Variant of the method, where its paper leaves a choice.")
-    ] = None,
+    model: options.Model,
+    method: options.Method = "grad-cam",
+    variant: options.Variant = None,
     finding: Annotated[
         list[str] | None, typer.Option(help="Only this finding; may be given several times. Default: all.")
     ] = None,

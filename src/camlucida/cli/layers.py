@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camlucida.cli import messages
+from camlucida.cli import messages, options
 from camlucida.cli.writing import whole
 from camlucida.errors import InputError
 
@@ -22,15 +22,9 @@ def layers(
     path: Annotated[
         Path, typer.Argument(metavar="FILE|FOLDER", help="One image, or the folder of one series.")
     ],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A registered or shipped model, or a model's folder.")
-    ],
-    method: Annotated[
-        str, typer.Option(help="How the maps are computed; see `camlucida methods`.")
-    ] = "grad-cam",
-    variant: Annotated[
-        str | None, typer.Option(help="Variant of the method, where its paper leaves a choice.")
-    ] = None,
+    model: options.Model,
+    method: options.Method = "grad-cam",
+    variant: options.Variant = None,
     finding: Annotated[
         list[str] | None, typer.Option(help="A finding; may be given several times. Default: the strongest.")
     ] = None,
