@@ -21,6 +21,10 @@
     │   └── NoTargetLayer       no layer with spatial extent that the output depends on
     ├── StoreError
     │   └── DamagedBlob         a kept file does not have its digest any more
+    ├── PacsError
+    │   ├── InvalidConfiguration  pacs.toml says something impossible
+    │   ├── UnknownDestination    no destination of this name
+    │   └── NotReached            the other side does not answer, or refuses us
     └── MissingExtra            an optional part is not installed
 
 An error is a sentence with the value and the cure; it never holds patient data.
@@ -112,6 +116,22 @@ class StoreError(CamlucidaError):
 
 class DamagedBlob(StoreError):  # noqa: N818
     """A kept file no longer has the content it was kept with."""
+
+
+class PacsError(CamlucidaError):
+    """Something between the station and other DICOM nodes does not work."""
+
+
+class InvalidConfiguration(PacsError):  # noqa: N818
+    """The pacs.toml is not valid."""
+
+
+class UnknownDestination(PacsError):  # noqa: N818
+    """No such destination; `camlucida pacs show` lists those of pacs.toml."""
+
+
+class NotReached(PacsError):  # noqa: N818
+    """The other side does not answer, or refuses us."""
 
 
 class MissingExtra(CamlucidaError):  # noqa: N818

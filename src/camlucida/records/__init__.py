@@ -5,6 +5,7 @@ from camlucida.records.explanation import Explanation
 from camlucida.records.finding import Finding
 from camlucida.records.geometry import Geometry
 from camlucida.records.image import FileFormat, Image, Patient, Photometric, Source
+from camlucida.records.instance import InstanceHeader
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
 from camlucida.records.saliency_map import SaliencyMap, Unit
@@ -33,6 +34,7 @@ __all__ = [
     "Geometry",
     "HeadKind",
     "Image",
+    "InstanceHeader",
     "MethodAgreement",
     "Patient",
     "Photometric",

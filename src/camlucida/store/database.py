@@ -101,6 +101,7 @@ class ImageRow(Base):
     frame_number: Mapped[int | None]
     header: Mapped[dict[str, Any]]  # all of the Image but its values, patient and origin
     source: Mapped[dict[str, Any]]  # where it came from, without patient and path
+    superseded: Mapped[bool] = mapped_column(default=False)  # a part of a volume that arrived whole later
     created: Mapped[datetime] = mapped_column(default=now)
 
     study: Mapped[StudyRow] = relationship(back_populates="images")
@@ -192,6 +193,109 @@ class ExplanationRow(Base):
     model: Mapped[ModelRow] = relationship()
 
 
+class Origin(StrEnum):
+    """How an instance came into the store."""
+
+    STORE = "c-store"  # DIMSE C-STORE, PS3.4 B
+    STOW = "stow-rs"  # DICOMweb, PS3.18 10.5
+    FOLDER = "folder"  # the watched folder
+    FETCHED = "fetched"  # C-MOVE or WADO-RS, asked for by us
+    IMPORTED = "imported"  # `camlucida import`
+    RESULT = "result"  # written by us, of an explanation
+
+
+class Intent(StrEnum):
+    """What is still to be done with an instance that arrived."""
+
+    WAITING = "waiting"  # for its study to be complete; also after a crash half-way
+    TAKEN = "taken"  # read and kept as (part of) an image
+    NOT_FOR_US = "not for us"  # kept, and not explained; the reason says why
+    UNREADABLE = "unreadable"  # kept, and no image could be read of it; the reason says why
+
+
+class InstanceRow(Base):
+    """A DICOM instance as it came or as we wrote it, whole, in a blob.
+
+    The same SOP Instance UID with another content is another row, marked `conflicting`: nothing is
+    overwritten, and what came first is what is shown.
+    """
+
+    __tablename__ = "instances"
+    __table_args__ = (UniqueConstraint("sop_instance_uid", "content_digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+    content_digest: Mapped[str] = mapped_column(String(64))  # of the data set, without the file meta group
+    digest: Mapped[str] = mapped_column(String(64), index=True)  # of the blob: a Part 10 file
+    bytes: Mapped[int]
+    study_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+    series_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    header: Mapped[dict[str, Any]]  # DICOM JSON (PS3.18 F) of what is searched and shown, no bulk data
+    origin: Mapped[str]
+    sender: Mapped[str]  # AE title, or the name of an access token: never a patient's
+    conflicting: Mapped[bool] = mapped_column(default=False)
+    intent: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str] = mapped_column(default="")
+    attempts: Mapped[int] = mapped_column(default=0)  # at reading it, so that one that kills its reader ends
+    explanation_id: Mapped[int | None] = mapped_column(ForeignKey("explanations.id"), index=True)
+    received: Mapped[datetime] = mapped_column(default=now)
+
+
+class OrderState(StrEnum):
+    """How far an order for result objects has come."""
+
+    WANTED = "wanted"  # waits for its explanation, or to be written; also after a crash
+    DONE = "done"  # all objects are kept, and their deliveries wanted
+    REFUSED = "refused"  # the explanation was refused or failed, or cannot be written; the reason says why
+
+
+class OrderRow(Base):
+    """Result objects that a rule or a user wants of an explanation, and where they shall go."""
+
+    __tablename__ = "orders"
+    __table_args__ = (UniqueConstraint("explanation_id", "profile", "destination"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    explanation_id: Mapped[int] = mapped_column(ForeignKey("explanations.id"), index=True)
+    profile: Mapped[str]
+    destination: Mapped[str]  # a name in pacs.toml, or "": kept here only
+    rule: Mapped[str]  # the name of the rule that wants it, or "": a user
+    state: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str] = mapped_column(default="")
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    explanation: Mapped[ExplanationRow] = relationship()
+
+
+class DeliveryState(StrEnum):
+    """How far the sending of an instance has come."""
+
+    WAITING = "waiting"  # to be sent when `due`; also after a crash or a failed try
+    SENT = "sent"  # the receiver said that it keeps it
+    GIVEN_UP = "given up"  # the receiver refuses it, or too many tries failed; the reason says why
+
+
+class DeliveryRow(Base):
+    """An instance that is to be sent to a destination, once."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (UniqueConstraint("instance_id", "destination"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"), index=True)
+    destination: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    due: Mapped[datetime] = mapped_column(default=now)
+    reason: Mapped[str] = mapped_column(default="")  # of the last failed try
+    created: Mapped[datetime] = mapped_column(default=now)
+    finished: Mapped[datetime | None]
+
+    instance: Mapped[InstanceRow] = relationship()
+
+
 class TokenRow(Base):
     """A sign-in token, of which only the SHA-256 is kept; it opens the station once."""
 
@@ -211,6 +315,19 @@ class VisitRow(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires: Mapped[datetime]
     created: Mapped[datetime] = mapped_column(default=now)
+
+
+class AccessTokenRow(Base):
+    """A token with which a program (a DICOMweb client, OHIF) may use the station: its SHA-256 only."""
+
+    __tablename__ = "access_tokens"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    may_store: Mapped[bool]  # reading is always allowed
+    expires: Mapped[datetime | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+    used: Mapped[datetime | None]  # last
 
 
 class Database:

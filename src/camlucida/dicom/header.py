@@ -1,0 +1,101 @@
+"""The header of any instance, image or not: who it is, and what is searched of it (QIDO-RS, routing)."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.tag import BaseTag
+
+from camlucida.dicom.container import open_dataset, reading
+from camlucida.dicom.elements import naming, text
+from camlucida.errors import UnreadableFile
+from camlucida.records import InstanceHeader
+
+IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+LONGEST_UID = 64  # PS3.5 9.1
+LONGEST_VALUE = 1024  # characters of a value that is searched; longer ones are left out
+
+SEARCHED = (
+    # Study level, PS3.18 10.6.3.3 table 10.6.3-1 and what rules and worklists ask for.
+    "SpecificCharacterSet", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+    "TimezoneOffsetFromUTC", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate",
+    "PatientSex", "PatientAge", "StudyInstanceUID", "StudyID", "StudyDescription", "InstitutionName",
+    # Series level.
+    "Modality", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SeriesDate", "SeriesTime",
+    "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime", "BodyPartExamined", "Laterality",
+    "ProtocolName", "Manufacturer", "ManufacturerModelName", "StationName", "FrameOfReferenceUID",
+    # Instance level.
+    "SOPClassUID", "SOPInstanceUID", "InstanceNumber", "ImageType", "ViewPosition", "ImageLaterality",
+    "ContentDate", "ContentTime", "AcquisitionNumber", "Rows", "Columns", "BitsAllocated", "BitsStored",
+    "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelSpacing", "ContentLabel",
+    "ImagePositionPatient", "ImageOrientationPatient", "BurnedInAnnotation",
+)  # fmt: skip
+
+
+def read_header(path: Path) -> InstanceHeader:
+    """Read a file's header.
+
+    Raises
+    ------
+    UnreadableFile
+        It is not DICOM, damaged, or one of its four UIDs is missing or not a UID (PS3.5 9.1).
+    FileTooLarge
+        It is larger than the setting `max_file_bytes`.
+    """
+    with reading(path.name, []):
+        dataset = open_dataset(path, pixels=False)
+        meta, content_offset = file_meta(path)
+        return InstanceHeader(
+            sop_class_uid=_uid(dataset, "SOPClassUID"),
+            sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
+            study_instance_uid=_uid(dataset, "StudyInstanceUID"),
+            series_instance_uid=_uid(dataset, "SeriesInstanceUID"),
+            transfer_syntax_uid=text(meta, "TransferSyntaxUID") or IMPLICIT_LITTLE_ENDIAN,
+            attributes=searched(dataset),
+            content_offset=content_offset,
+        )
+
+
+def searched(dataset: Dataset) -> dict[str, Any]:
+    """DICOM JSON of the attributes in `SEARCHED` that are there and can be read."""
+    found: dict[str, Any] = {}
+    for keyword in SEARCHED:
+        tag = tag_for_keyword(keyword)
+        if tag is None or tag not in dataset:
+            continue
+        try:
+            described = dataset[tag].to_json_dict(lambda _: "", LONGEST_VALUE)
+        except Exception:  # noqa: BLE001, S112 - a broken value is not searched; reading the image tells it
+            continue
+        if "BulkDataURI" not in described:
+            found[f"{tag:08X}"] = described
+    return found
+
+
+def file_meta(path: Path) -> tuple[Dataset, int]:
+    """The file meta group (PS3.10 7.1), empty where there is none, and where the data set begins."""
+    with path.open("rb") as file:
+        read_preamble(file, force=True)
+        begin = file.tell()
+        if file.read(2) != b"\x02\x00":
+            return Dataset(), begin
+        file.seek(begin)
+        meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_behind_meta)
+        return meta, file.tell()
+
+
+def _behind_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag.group != 2
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    found = text(dataset, keyword)
+    if not UID.fullmatch(found) or len(found) > LONGEST_UID:
+        raise UnreadableFile(
+            f"{naming(keyword)} is missing or not a UID; PS3.5 9.1 wants digits and dots, at most 64."
+        )
+    return found

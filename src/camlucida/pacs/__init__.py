@@ -1,0 +1,1 @@
+"""Studies arrive, results leave: DIMSE, DICOMweb clients, a watched folder, rules. No torch."""

@@ -1,0 +1,145 @@
+"""`pacs.toml` in the home folder: where the station listens, what is for which model, where results go."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from camlucida.errors import InvalidConfiguration
+
+FILE = "pacs.toml"
+
+AeTitle = Annotated[str, StringConstraints(pattern=r"^[^\\\s](?:[^\\\n\r\f\x1b]{0,14}[^\\\s])?$")]
+"""Application Entity title: 1 to 16 characters without backslash (PS3.5 6.2, AE)."""
+Profile = Literal["clinical", "research", "ohif"]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tls(_Table):
+    """Certificates of a DIMSE connection (PS3.15 B.12, BCP 195)."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None  # who must have signed the other side's certificate; None: not asked for
+
+
+class Peer(_Table):
+    """Who may call us; an empty address: from anywhere."""
+
+    ae_title: AeTitle
+    address: str = ""
+
+
+class Listening(_Table):
+    """`[listen]`: what the station accepts by itself."""
+
+    ae_title: AeTitle = "CAMLUCIDA"
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    peers: tuple[Peer, ...] = ()  # empty: anyone on this machine; needed before other machines are let in
+    tls: Tls | None = None
+    associations: int = Field(default=16, ge=1, le=256)
+    quiet_seconds: float = Field(default=10.0, ge=0, le=86400)
+    folders: tuple[Path, ...] = ()  # watched
+
+
+class Dimse(_Table):
+    """`[destination.NAME]` with `kind = "dimse"`: a DICOM node."""
+
+    kind: Literal["dimse"]
+    ae_title: AeTitle
+    host: str
+    port: Port
+    calling_ae_title: AeTitle = "CAMLUCIDA"
+    tls: Tls | None = None
+    profile: Profile = "clinical"
+
+
+class DicomWeb(_Table):
+    """`[destination.NAME]` with `kind = "dicomweb"`: the base URL of STOW-RS, QIDO-RS and WADO-RS."""
+
+    kind: Literal["dicomweb"]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$")]
+    user: str = ""
+    password_variable: str = ""  # name of the environment variable that holds the password
+    token_variable: str = ""  # name of the environment variable that holds a bearer token
+    authority: Path | None = None  # certificate of the authority that signed the server's
+    profile: Profile = "clinical"
+
+
+Destination = Annotated[Dimse | DicomWeb, Field(discriminator="kind")]
+Words = tuple[str, ...]
+
+
+class Rule(_Table):
+    """`[[rule]]`: the first whose conditions all hold decides. A condition lists what is accepted.
+
+    Values are compared without regard to case, with `*` and `?` as in file names; an absent condition always
+    holds.
+    """
+
+    name: str = Field(min_length=1)
+    modality: Words = ()
+    body_part: Words = ()
+    view: Words = ()
+    manufacturer: Words = ()
+    study_description: Words = ()
+    series_description: Words = ()
+    sender: Words = ()
+
+    models: Words | None = None  # None: every registered model that is for such images
+    not_for_us: str = ""  # the reason why such images are kept and not explained
+    results: Profile | None = "clinical"  # None: no result objects are made by themselves
+    send_to: Words = ()  # names of destinations
+
+
+class Configuration(_Table):
+    """The whole of `pacs.toml`."""
+
+    listen: Listening = Listening()
+    destination: dict[str, Destination] = {}
+    rule: tuple[Rule, ...] = ()
+
+
+def read_configuration(folder: Path) -> Configuration:
+    """The configuration of a home folder; the defaults where there is no file.
+
+    Raises
+    ------
+    InvalidConfiguration
+        The file is not TOML, has an unknown word or an impossible value, or a rule names no destination.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return Configuration()
+    try:
+        found = Configuration.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"{path} is not TOML: {error}.") from error
+    except ValidationError as error:
+        raise InvalidConfiguration(f"{path}: {_first(error)}") from error
+    _check_names(path, found)
+    return found
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    more = error.error_count() - 1
+    return f"{place}: {first['msg']}{f' (and {more} more)' if more else ''}."
+
+
+def _check_names(path: Path, found: Configuration) -> None:
+    for rule in found.rule:
+        for name in rule.send_to:
+            if name not in found.destination:
+                known = ", ".join(found.destination) or "none"
+                raise InvalidConfiguration(
+                    f"{path}: the rule “{rule.name}” sends to “{name}”, which is no destination; "
+                    f"there are: {known}."
+                )

@@ -1,0 +1,111 @@
+"""DICOM both ways: instances as they came, results wanted, deliveries, tokens for programs.
+
+Revision ID: 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go one revision forward."""
+    with op.batch_alter_table("images") as images:
+        images.add_column(sa.Column("superseded", sa.Boolean(), nullable=False, server_default=sa.false()))
+    _instances()
+    _orders_and_deliveries()
+    op.create_table(
+        "access_tokens",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("may_store", sa.Boolean(), nullable=False),
+        sa.Column("expires", sa.DateTime(), nullable=True),
+        sa.Column("created", sa.DateTime(), nullable=False),
+        sa.Column("used", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("sha256"),
+        sa.UniqueConstraint("name"),
+    )
+
+
+def _instances() -> None:
+    op.create_table(
+        "instances",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("content_digest", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("sop_class_uid", sa.String(length=64), nullable=False),
+        sa.Column("transfer_syntax_uid", sa.String(length=64), nullable=False),
+        sa.Column("header", sa.JSON(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("conflicting", sa.Boolean(), nullable=False),
+        sa.Column("intent", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("explanation_id", sa.Integer(), nullable=True),
+        sa.Column("received", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["explanation_id"], ["explanations.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sop_instance_uid", "content_digest"),
+    )
+    for column in (
+        "sop_instance_uid",
+        "digest",
+        "study_instance_uid",
+        "series_instance_uid",
+        "intent",
+        "explanation_id",
+    ):
+        op.create_index(f"ix_instances_{column}", "instances", [column])
+
+
+def _orders_and_deliveries() -> None:
+    op.create_table(
+        "orders",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("explanation_id", sa.Integer(), nullable=False),
+        sa.Column("profile", sa.String(), nullable=False),
+        sa.Column("destination", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("created", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["explanation_id"], ["explanations.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("explanation_id", "profile", "destination"),
+    )
+    op.create_index("ix_orders_explanation_id", "orders", ["explanation_id"])
+    op.create_index("ix_orders_state", "orders", ["state"])
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("instance_id", sa.Integer(), nullable=False),
+        sa.Column("destination", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due", sa.DateTime(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("created", sa.DateTime(), nullable=False),
+        sa.Column("finished", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["instance_id"], ["instances.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("instance_id", "destination"),
+    )
+    op.create_index("ix_deliveries_instance_id", "deliveries", ["instance_id"])
+    op.create_index("ix_deliveries_state", "deliveries", ["state"])
+
+
+def downgrade() -> None:
+    """Go one revision back."""
+    for table in ("access_tokens", "deliveries", "orders", "instances"):
+        op.drop_table(table)
+    with op.batch_alter_table("images") as images:
+        images.drop_column("superseded")
