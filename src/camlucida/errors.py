@@ -20,7 +20,8 @@
     │   ├── IncomparablePrior   the prior's map is of another model, method or finding
     │   └── NoTargetLayer       no layer with spatial extent that the output depends on
     ├── StoreError
-    │   └── DamagedBlob         a kept file does not have its digest any more
+    │   ├── DamagedBlob         a kept file does not have its digest any more
+    │   └── UnknownStudy        no study here, or more than one, is meant by what was said
     ├── PacsError
     │   ├── InvalidConfiguration  pacs.toml says something impossible
     │   ├── UnknownDestination    no destination of this name
@@ -116,6 +117,10 @@ class StoreError(CamlucidaError):
 
 class DamagedBlob(StoreError):  # noqa: N818
     """A kept file no longer has the content it was kept with."""
+
+
+class UnknownStudy(StoreError):  # noqa: N818
+    """No study here has this key, Study Instance UID or accession number; `camlucida store size` has keys."""
 
 
 class PacsError(CamlucidaError):

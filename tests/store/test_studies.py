@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from camlucida.errors import DamagedBlob
+from camlucida.errors import DamagedBlob, UnknownStudy
 from camlucida.records import FileFormat, Source
 from camlucida.store import studies
 from camlucida.store.database import FileKind, FileRow, ImageRow, StudyRow
@@ -113,3 +113,42 @@ def test_damaged_files_are_told_and_mended_by_keeping_again(home, make_image, or
     with home.database.read() as session:
         assert studies.load(home, only_image(session)).digest == image.digest
     assert studies.count_of_files(home, studies.files_digest([original])) == 1
+
+
+@pytest.fixture
+def two_studies(home, make_image, original):
+    """Two studies with accession numbers; their keys."""
+    for seed, accession in ((1, "A-100"), (2, "A-200")):
+        image = make_image(seed=seed)
+        source = replace(image.source, accession_number=accession)
+        studies.keep(home, [replace(image, source=source)], [original])
+    with home.database.read() as session:
+        return session.scalars(select(StudyRow.key).order_by(StudyRow.id)).all()
+
+
+def test_a_study_is_named_by_key_or_its_beginning_by_uid_or_by_accession_number(home, two_studies):
+    with home.database.read() as session:
+        for name in (two_studies[1], two_studies[1][:6], two_studies[1][:8].upper(), "1.2.2", "A-200"):
+            assert studies.find_study(session, name).key == two_studies[1]
+
+
+@pytest.mark.usefixtures("two_studies")
+@pytest.mark.parametrize("name", ["", "A-300", "A-", "1.2.", "%%%%%%", "______", "Doe^Jane"])
+def test_a_name_that_is_no_study_of_ours_is_a_sentence_without_the_name(home, name):
+    with home.database.read() as session, pytest.raises(UnknownStudy) as raised:
+        studies.find_study(session, name)
+    assert not name or name not in str(raised.value)
+
+
+def test_a_beginning_of_a_key_that_is_too_short_is_no_name(home, two_studies):
+    with home.database.read() as session, pytest.raises(UnknownStudy):
+        studies.find_study(session, two_studies[0][:5])
+
+
+def test_a_name_of_two_studies_is_refused(home, two_studies):
+    with home.database.write() as session:
+        session.scalars(
+            select(StudyRow).where(StudyRow.key == two_studies[1])
+        ).one().accession_number = "A-100"
+    with home.database.read() as session, pytest.raises(UnknownStudy, match="More than one"):
+        studies.find_study(session, "A-100")

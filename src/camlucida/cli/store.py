@@ -23,6 +23,8 @@ KINDS = {
     "unused": "left by a stop; harmless",
 }
 
+SHOWN_OF_KEY = 12  # characters: a beginning that is unique among millions of studies
+
 
 @app.callback()
 def store() -> None:
@@ -50,7 +52,7 @@ def size(
     )
     messages.table(
         "By study",
-        ["date", "description", "images", "originals", "pixels", "evidence"],
+        ["key", "date", "description", "images", "originals", "pixels", "evidence"],
         [_row(study) for study in studies],
         right=4,
     )
@@ -62,6 +64,7 @@ def size(
 
 def _row(study: sizes.StudySize) -> tuple[object, ...]:
     return (
+        study.key[:SHOWN_OF_KEY],
         study.study_date,
         study.description,
         study.images,

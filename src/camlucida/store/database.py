@@ -186,6 +186,7 @@ class ExplanationRow(Base):
     reason: Mapped[str] = mapped_column(default="")
     digest: Mapped[str | None] = mapped_column(String(64), index=True)  # of the encoded Explanation
     bytes: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)  # so that one that kills its worker ends
     created: Mapped[datetime] = mapped_column(default=now)
     finished: Mapped[datetime | None]
 

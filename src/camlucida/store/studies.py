@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from camlucida.errors import DamagedBlob
+from camlucida.errors import DamagedBlob, UnknownStudy
 from camlucida.records import FileFormat, Image, Patient
 from camlucida.store import pixels
 from camlucida.store.blobs import digest_of_file
@@ -19,6 +19,7 @@ from camlucida.store.database import FileKind, FileRow, ImageRow, StudyRow
 from camlucida.store.home import Home
 
 PHANTOM = "phantom"  # in Manufacturer or Manufacturer's Model Name: a film of no patient
+SHORTEST_NAME = 6  # characters of a key's beginning: fewer are soon those of several
 OTHER_PIXELS = "Another image with the same SOP Instance UID and other pixels is kept, too."
 
 
@@ -70,6 +71,27 @@ def keep(home: Home, images: Sequence[Image], originals: Sequence[Path]) -> Take
             elif kept.files_digest == digest:
                 _renew(kept, [*files, *planes])
     return Taken(new, len(images) - new)
+
+
+def find_study(session: Session, name: str) -> StudyRow:
+    """The study that a user means: its key or a beginning of it, Study Instance UID, or accession number.
+
+    Raises
+    ------
+    UnknownStudy
+        There is none, or more than one. The sentence does not repeat the name, which may be a patient's.
+    """
+    meant = [StudyRow.study_instance_uid == name, StudyRow.accession_number == name]
+    if len(name) >= SHORTEST_NAME:
+        meant.append(StudyRow.key.startswith(name.lower(), autoescape=True))
+    found = session.scalars(select(StudyRow).where(or_(*meant)).limit(2)).all() if name else []
+    if not found:
+        raise UnknownStudy
+    if len(found) > 1:
+        raise UnknownStudy(
+            "More than one study here is meant by this; name one by its key, which `camlucida store size` lists."
+        )
+    return found[0]
 
 
 def load(home: Home, row: ImageRow) -> Image:

@@ -16,6 +16,8 @@ def upgrade() -> None:
     """Go one revision forward."""
     with op.batch_alter_table("images") as images:
         images.add_column(sa.Column("superseded", sa.Boolean(), nullable=False, server_default=sa.false()))
+    with op.batch_alter_table("explanations") as explanations:
+        explanations.add_column(sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"))
     _instances()
     _orders_and_deliveries()
     op.create_table(
@@ -107,5 +109,7 @@ def downgrade() -> None:
     """Go one revision back."""
     for table in ("access_tokens", "deliveries", "orders", "instances"):
         op.drop_table(table)
+    with op.batch_alter_table("explanations") as explanations:
+        explanations.drop_column("attempts")
     with op.batch_alter_table("images") as images:
         images.drop_column("superseded")
