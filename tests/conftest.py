@@ -1,7 +1,7 @@
 """Fixtures for all tests."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from camlucida.records import (
     Window,
 )
 from camlucida.records.geometry import resizing
+from orthanc import Orthanc
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,6 +39,13 @@ def real_data() -> Path:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture
+def orthanc(tmp_path) -> Iterator[Orthanc]:
+    """A running, empty Orthanc that knows CAMLUCIDA and dcmtk's AE titles, on loopback."""
+    with Orthanc(tmp_path / "orthanc") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
