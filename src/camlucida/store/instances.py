@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from camlucida.dicom.header import read_header
@@ -111,6 +111,49 @@ def waiting(session: Session, study_instance_uid: str) -> Sequence[InstanceRow]:
         )
         .order_by(InstanceRow.id)
     ).all()
+
+
+def of_study(session: Session, study_instance_uid: str) -> Sequence[InstanceRow]:
+    """Instances of a study that are shown (of those with the same UID, what came first), as they came."""
+    return session.scalars(_shown().where(InstanceRow.study_instance_uid == study_instance_uid)).all()
+
+
+def of_series(session: Session, study_instance_uid: str, series_instance_uid: str) -> Sequence[InstanceRow]:
+    """As `of_study`, of one series."""
+    return session.scalars(
+        _shown().where(
+            InstanceRow.study_instance_uid == study_instance_uid,
+            InstanceRow.series_instance_uid == series_instance_uid,
+        )
+    ).all()
+
+
+def of_explanation(session: Session, explanation_id: int) -> Sequence[InstanceRow]:
+    """The result objects that were written of an explanation."""
+    return session.scalars(_shown().where(InstanceRow.explanation_id == explanation_id)).all()
+
+
+def find(session: Session, sop_instance_uid: str) -> InstanceRow | None:
+    """The instance that is shown under this UID."""
+    return session.scalar(_shown().where(InstanceRow.sop_instance_uid == sop_instance_uid))
+
+
+def settle(session: Session, rows: Sequence[InstanceRow], intent: Intent, reason: str = "") -> None:
+    """Say what became of instances, and why; `reason` holds no patient data."""
+    for row in rows:
+        row.intent, row.reason = intent, reason
+    session.flush()
+
+
+def attempt(session: Session, rows: Sequence[InstanceRow]) -> None:
+    """Count one more attempt at reading these, before it is made: it may end the process."""
+    for row in rows:
+        row.attempts += 1
+    session.flush()
+
+
+def _shown() -> Select[InstanceRow]:
+    return select(InstanceRow).where(~InstanceRow.conflicting).order_by(InstanceRow.id)
 
 
 def _content_digest(path: Path, offset: int) -> str:
