@@ -3,6 +3,7 @@
 from camlucida.records.concept import CodedConcept
 from camlucida.records.explanation import Explanation
 from camlucida.records.finding import Finding
+from camlucida.records.flag import Flag, FlagReason, ViewState
 from camlucida.records.geometry import Geometry
 from camlucida.records.image import FileFormat, Image, Patient, Photometric, Source
 from camlucida.records.instance import InstanceHeader
@@ -31,6 +32,8 @@ __all__ = [
     "FileFormat",
     "Finding",
     "FindingTrust",
+    "Flag",
+    "FlagReason",
     "Geometry",
     "HeadKind",
     "Image",
@@ -46,6 +49,7 @@ __all__ = [
     "StabilityCheck",
     "TrustReport",
     "Unit",
+    "ViewState",
     "VoiLut",
     "VoiLutFunction",
     "Window",

@@ -297,6 +297,24 @@ class DeliveryRow(Base):
     instance: Mapped[InstanceRow] = relationship()
 
 
+class FlagRow(Base):
+    """A radiologist's remark on the map of one finding; it is never changed."""
+
+    __tablename__ = "flags"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    explanation_id: Mapped[int] = mapped_column(ForeignKey("explanations.id"), index=True)
+    finding: Mapped[str]
+    reason: Mapped[str]
+    text: Mapped[str]
+    view: Mapped[dict[str, Any]]  # what was looked at: bounded
+    digest: Mapped[str] = mapped_column(String(64))  # of the encoded Explanation that was looked at
+    who: Mapped[str]  # the name of an access token, or "browser"
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    explanation: Mapped[ExplanationRow] = relationship()
+
+
 class TokenRow(Base):
     """A sign-in token, of which only the SHA-256 is kept; it opens the station once."""
 

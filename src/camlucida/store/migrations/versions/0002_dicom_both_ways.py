@@ -1,4 +1,4 @@
-"""DICOM both ways: instances as they came, results wanted, deliveries, tokens for programs.
+"""DICOM both ways: instances as they came, results wanted, deliveries, flags, tokens for programs.
 
 Revision ID: 0002
 """
@@ -20,6 +20,7 @@ def upgrade() -> None:
         explanations.add_column(sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"))
     _instances()
     _orders_and_deliveries()
+    _flags()
     op.create_table(
         "access_tokens",
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -105,9 +106,27 @@ def _orders_and_deliveries() -> None:
     op.create_index("ix_deliveries_state", "deliveries", ["state"])
 
 
+def _flags() -> None:
+    op.create_table(
+        "flags",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("explanation_id", sa.Integer(), nullable=False),
+        sa.Column("finding", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("view", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("created", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["explanation_id"], ["explanations.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_flags_explanation_id", "flags", ["explanation_id"])
+
+
 def downgrade() -> None:
     """Go one revision back."""
-    for table in ("access_tokens", "deliveries", "orders", "instances"):
+    for table in ("flags", "access_tokens", "deliveries", "orders", "instances"):
         op.drop_table(table)
     with op.batch_alter_table("explanations") as explanations:
         explanations.drop_column("attempts")
