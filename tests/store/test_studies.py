@@ -150,5 +150,5 @@ def test_a_name_of_two_studies_is_refused(home, two_studies):
         session.scalars(
             select(StudyRow).where(StudyRow.key == two_studies[1])
         ).one().accession_number = "A-100"
-    with home.database.read() as session, pytest.raises(UnknownStudy, match="More than one"):
+    with home.database.read() as session, pytest.raises(UnknownStudy, match="more than one"):
         studies.find_study(session, "A-100")

@@ -89,7 +89,7 @@ def find_study(session: Session, name: str) -> StudyRow:
         raise UnknownStudy
     if len(found) > 1:
         raise UnknownStudy(
-            "More than one study here is meant by this; name one by its key, which `camlucida store size` lists."
+            "This means more than one study here; name one by its key, which `camlucida store size` lists."
         )
     return found[0]
 
