@@ -102,6 +102,7 @@ class ImageRow(Base):
     header: Mapped[dict[str, Any]]  # all of the Image but its values, patient and origin
     source: Mapped[dict[str, Any]]  # where it came from, without patient and path
     superseded: Mapped[bool] = mapped_column(default=False)  # a part of a volume that arrived whole later
+    models_named: Mapped[bool] = mapped_column(default=False)  # by a rule: no other model is asked by itself
     created: Mapped[datetime] = mapped_column(default=now)
 
     study: Mapped[StudyRow] = relationship(back_populates="images")
@@ -265,6 +266,7 @@ class OrderRow(Base):
     rule: Mapped[str]  # the name of the rule that wants it, or "": a user
     state: Mapped[str] = mapped_column(index=True)
     reason: Mapped[str] = mapped_column(default="")
+    attempts: Mapped[int] = mapped_column(default=0)  # so that one that kills its worker ends
     created: Mapped[datetime] = mapped_column(default=now)
 
     explanation: Mapped[ExplanationRow] = relationship()

@@ -15,7 +15,8 @@ depends_on = None
 def upgrade() -> None:
     """Go one revision forward."""
     with op.batch_alter_table("images") as images:
-        images.add_column(sa.Column("superseded", sa.Boolean(), nullable=False, server_default=sa.false()))
+        for name in ("superseded", "models_named"):
+            images.add_column(sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("explanations") as explanations:
         explanations.add_column(sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"))
     _instances()
@@ -80,6 +81,7 @@ def _orders_and_deliveries() -> None:
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(["explanation_id"], ["explanations.id"]),
         sa.PrimaryKeyConstraint("id"),
@@ -131,4 +133,5 @@ def downgrade() -> None:
     with op.batch_alter_table("explanations") as explanations:
         explanations.drop_column("attempts")
     with op.batch_alter_table("images") as images:
+        images.drop_column("models_named")
         images.drop_column("superseded")
