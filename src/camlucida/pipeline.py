@@ -10,17 +10,19 @@ engine is loaded when something has to be computed, not before.
 
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from camlucida.dicom.container import is_dicom
 from camlucida.errors import CamlucidaError, InputError
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
-from camlucida.store import explanations, studies
+from camlucida.store import explanations, instances, studies
 from camlucida.store.blobs import digest_of_file
-from camlucida.store.database import ExplanationRow, ImageRow, State
+from camlucida.store.database import ExplanationRow, ImageRow, Intent, Origin, State
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
 
@@ -121,9 +123,19 @@ def _take_in(home: Home, files: "ImageFiles") -> Intake:
     if all(path.is_file() for path in files.paths):
         known = studies.count_of_files(home, studies.files_digest(files.paths))
         if known:  # the same bytes: no need to decode them
+            _register(home, files.paths)
             return Intake(files.name, known=known)
     taken = studies.keep(home, read(files), files.paths)
+    _register(home, files.paths)
     return Intake(files.name, taken.new, taken.known)
+
+
+def _register(home: Home, paths: Sequence[Path]) -> None:
+    """Make imported DICOM files instances, which DICOMweb serves; their images are kept already."""
+    for path in paths:
+        if is_dicom(path):
+            with suppress(InputError):  # an image without valid UIDs is shown, but nobody can ask for it
+                instances.take(home, path, Origin.IMPORTED, intent=Intent.TAKEN)
 
 
 def _registered(registry: Registry, folder: Path) -> Registered | None:

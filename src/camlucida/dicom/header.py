@@ -19,21 +19,24 @@ UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 LONGEST_UID = 64  # PS3.5 9.1
 LONGEST_VALUE = 1024  # characters of a value that is searched; longer ones are left out
 
-SEARCHED = (
-    # Study level, PS3.18 10.6.3.3 table 10.6.3-1 and what rules and worklists ask for.
+# What QIDO-RS finds at each level (PS3.18 10.6.3.3), and what rules and worklists ask for.
+STUDY_LEVEL = (
     "SpecificCharacterSet", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
     "TimezoneOffsetFromUTC", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate",
     "PatientSex", "PatientAge", "StudyInstanceUID", "StudyID", "StudyDescription", "InstitutionName",
-    # Series level.
+)  # fmt: skip
+SERIES_LEVEL = (
     "Modality", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SeriesDate", "SeriesTime",
     "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime", "BodyPartExamined", "Laterality",
     "ProtocolName", "Manufacturer", "ManufacturerModelName", "StationName", "FrameOfReferenceUID",
-    # Instance level.
+)  # fmt: skip
+INSTANCE_LEVEL = (
     "SOPClassUID", "SOPInstanceUID", "InstanceNumber", "ImageType", "ViewPosition", "ImageLaterality",
     "ContentDate", "ContentTime", "AcquisitionNumber", "Rows", "Columns", "BitsAllocated", "BitsStored",
     "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelSpacing", "ContentLabel",
     "ImagePositionPatient", "ImageOrientationPatient", "BurnedInAnnotation",
 )  # fmt: skip
+SEARCHED = STUDY_LEVEL + SERIES_LEVEL + INSTANCE_LEVEL
 
 
 def read_header(path: Path) -> InstanceHeader:

@@ -1,20 +1,81 @@
 """Kept bytes under the SHA-256 of their content: `sha256/ab/abcd…`.
 
-Writing is atomic (a temporary file that is renamed) and harmless when repeated; every read is checked
-against the digest, so a damaged disk is told and never shown.
+Writing is atomic (a part file that is renamed), harmless when repeated, and on the disk when it returns, a
+power cut included; every read is checked against the digest, so a damaged disk is told and never shown.
 """
 
+import errno
+import fcntl
 import hashlib
+import os
+import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 import obstore
-from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
-from camlucida.errors import DamagedBlob, StoreError
+from camlucida.errors import DamagedBlob, DiskFull, StoreError
 
 DIGEST_LENGTH = 64
+CHUNK_BYTES = 1 << 20
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Part:
+    """A file that is being written beside the blobs; it is gone in the end unless it was kept.
+
+    It is locked while it is open: what a process that was killed has left can be told from what another one
+    is writing now.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path, descriptor = _new_file(folder)
+        self._file = os.fdopen(descriptor, "wb")
+
+    def write(self, content: bytes) -> None:
+        """Append.
+
+        Raises
+        ------
+        StoreError
+            It could not be written; DiskFull if there is no room.
+        """
+        try:
+            self._file.write(content)
+        except OSError as error:
+            raise _sentence(error) from error
+
+    def finish(self, *, durable: bool = False) -> None:
+        """Let other readers see what was written; `durable`: the disk, too.
+
+        Raises
+        ------
+        StoreError
+            As `write`.
+        """
+        try:
+            self._file.flush()
+            if durable:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _sentence(error) from error
+
+    def discard(self) -> None:
+        """Close it, and remove what was not kept; once more is harmless."""
+        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # what is still in the buffer may find no room: it is not wanted any more
+            self._file.close()
+
+    def __enter__(self) -> "Part":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
 
 
 class Blobs:
@@ -22,7 +83,24 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # images of patients: for the owner only
+        self._folder = folder
+        self._parts = folder / "parts"
+        self._parts.mkdir(mode=0o700, exist_ok=True)
+        _sweep(self._parts)
         self._store = LocalStore(folder)
+
+    def begin(self) -> Part:
+        """A file to be written piece by piece, on the file system of the blobs.
+
+        Raises
+        ------
+        StoreError
+            It could not be made; DiskFull if there is no room.
+        """
+        try:
+            return Part(self._parts)
+        except OSError as error:
+            raise _sentence(error) from error
 
     def put(self, content: bytes) -> str:
         """Keep these bytes; the digest under which they can be had again.
@@ -30,21 +108,43 @@ class Blobs:
         Raises
         ------
         StoreError
-            They could not be written.
+            They could not be written; DiskFull if there is no room.
         """
-        return self._put(hashlib.sha256(content).hexdigest(), content)
+        digest = hashlib.sha256(content).hexdigest()
+        if self._known(digest):
+            return digest
+        with self.begin() as part:
+            part.write(content)
+            return self.keep(part, digest)
 
-    def put_file(self, path: Path) -> str:
-        """As `put`, a copy of a file, without holding it in memory."""
-        return self._put(digest_of_file(path), path)
+    def put_file(self, path: Path, digest: str = "") -> str:
+        """As `put`, a copy of a file, without holding it in memory; `digest`, if it is known already."""
+        digest = digest or digest_of_file(path)
+        if self._known(digest):
+            return digest
+        with self.begin() as part, path.open("rb") as file:
+            found = hashlib.sha256()
+            while chunk := file.read(CHUNK_BYTES):
+                part.write(chunk)
+                found.update(chunk)
+            if found.hexdigest() != digest:
+                raise StoreError("A file changed while it was being kept; give it again.")
+            return self.keep(part, digest)
 
-    def _put(self, digest: str, content: bytes | Path) -> str:
-        try:
-            obstore.put(self._store, place(digest), content)
-        except (BaseError, OSError) as error:
-            raise StoreError(
-                f"{digest[:12]}… could not be written to the home folder; is the disk full?"
-            ) from error
+    def keep(self, part: Part, digest: str = "") -> str:
+        """As `put`, a part itself: nothing is copied, and the part is gone.
+
+        Raises
+        ------
+        StoreError
+            It could not be written; DiskFull if there is no room.
+        """
+        part.finish()
+        digest = digest or digest_of_file(part.path)
+        if not self._known(digest):
+            part.finish(durable=True)  # before it gets its name: a power cut leaves no half blob under it
+            self._move(part.path, self._folder / place(digest))
+        part.discard()
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -63,13 +163,24 @@ class Blobs:
             raise DamagedBlob(f"The kept file {digest[:12]}… is damaged; {CURE}")
         return content
 
+    def path(self, digest: str) -> Path:
+        """Where the bytes lie, after a look at them, for what reads a large file piece by piece.
+
+        Raises
+        ------
+        DamagedBlob
+            The file is missing, or its content is not what was kept.
+        """
+        if not self.intact(digest):
+            raise DamagedBlob(f"The kept file {digest[:12]}… is missing or damaged; {CURE}")
+        return self._folder / place(digest)
+
     def intact(self, digest: str) -> bool:
-        """Whether the bytes are there and are what was kept."""
+        """Whether the bytes are there and are what was kept; they are not held in memory."""
         try:
-            self.get(digest)
-        except DamagedBlob:
+            return digest_of_file(self._folder / place(digest)) == digest
+        except OSError:
             return False
-        return True
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Digest and bytes of every kept file."""
@@ -78,6 +189,22 @@ class Blobs:
                 name = entry["path"].rpartition("/")[2]
                 if len(name) == DIGEST_LENGTH:  # not the temporary file of a write that was cut off
                     yield name, entry["size"]
+
+    def _known(self, digest: str) -> bool:
+        """Whether it need not be written; its name, too, is on the disk then."""
+        if not self.intact(digest):
+            return False
+        _sync(self._folder / place(digest)[:-DIGEST_LENGTH])  # whoever wrote it may have been killed before this
+        return True
+
+    def _move(self, part: Path, goal: Path) -> None:
+        try:
+            goal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part.replace(goal)
+        except OSError as error:
+            raise _sentence(error) from error
+        for folder in (goal.parent, goal.parent.parent, self._folder):
+            _sync(folder)
 
 
 CURE = (
@@ -95,3 +222,42 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sentence(error: OSError) -> StoreError:
+    if error.errno in NO_ROOM:
+        return DiskFull()
+    return StoreError(
+        f"The home folder cannot be written to ({error.strerror or type(error).__name__}); check the disk."
+    )
+
+
+def _new_file(folder: Path) -> tuple[Path, int]:
+    """A locked new file. Another process's sweep may come between making and locking: then once more."""
+    while True:
+        path = folder / secrets.token_hex(16)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes have left."""
+    for path in folder.iterdir():
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+        except OSError:  # being written, kept or removed at this moment
+            continue
+
+
+def _sync(folder: Path) -> None:
+    """A file's name is on the disk when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

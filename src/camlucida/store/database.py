@@ -18,11 +18,13 @@ from sqlalchemy import (
     Double,
     Engine,
     ForeignKey,
+    Index,
     String,
     TypeDecorator,
     UniqueConstraint,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -223,7 +225,17 @@ class InstanceRow(Base):
     """
 
     __tablename__ = "instances"
-    __table_args__ = (UniqueConstraint("sop_instance_uid", "content_digest"),)
+    __table_args__ = (
+        UniqueConstraint("sop_instance_uid", "content_digest"),
+        # What came first of each study and series is found without reading the rows (QIDO-RS).
+        Index(
+            "ix_instances_shown",
+            "study_instance_uid",
+            "series_instance_uid",
+            "id",
+            sqlite_where=text("NOT conflicting"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sop_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
@@ -413,9 +425,15 @@ def _prepare_connection(connection: Any, record: object) -> None:  # noqa: ARG00
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout = 30000")  # first: the next line needs a lock, too
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a receipt that was told outlasts a power cut: 0.3 ms
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+    # SQLite's own lower() knows no letters beyond ASCII, and patients' names have them.
+    connection.create_function("casefold", 1, _casefold, deterministic=True)
+
+
+def _casefold(value: object) -> object:
+    return value.casefold() if isinstance(value, str) else value
 
 
 def _begin(connection: Connection) -> None:

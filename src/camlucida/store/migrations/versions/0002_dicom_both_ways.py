@@ -69,6 +69,12 @@ def _instances() -> None:
         "explanation_id",
     ):
         op.create_index(f"ix_instances_{column}", "instances", [column])
+    op.create_index(
+        "ix_instances_shown",
+        "instances",
+        ["study_instance_uid", "series_instance_uid", "id"],
+        sqlite_where=sa.text("NOT conflicting"),
+    )
 
 
 def _orders_and_deliveries() -> None:
