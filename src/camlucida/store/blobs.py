@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
@@ -164,16 +165,24 @@ class Blobs:
         return content
 
     def path(self, digest: str) -> Path:
-        """Where the bytes lie, after a look at them, for what reads a large file piece by piece.
+        """Where the bytes lie, for what reads a large file piece by piece.
+
+        They are looked at the first time, and again whenever the file has changed since.
 
         Raises
         ------
         DamagedBlob
             The file is missing, or its content is not what was kept.
         """
-        if not self.intact(digest):
+        path = self._folder / place(digest)
+        try:
+            state = path.stat()
+            intact = _digest_when(path, state.st_ino, state.st_mtime_ns, state.st_size) == digest
+        except OSError:
+            intact = False
+        if not intact:
             raise DamagedBlob(f"The kept file {digest[:12]}… is missing or damaged; {CURE}")
-        return self._folder / place(digest)
+        return path
 
     def intact(self, digest: str) -> bool:
         """Whether the bytes are there and are what was kept; they are not held in memory."""
@@ -194,7 +203,9 @@ class Blobs:
         """Whether it need not be written; its name, too, is on the disk then."""
         if not self.intact(digest):
             return False
-        _sync(self._folder / place(digest)[:-DIGEST_LENGTH])  # whoever wrote it may have been killed before this
+        _sync(
+            self._folder / place(digest)[:-DIGEST_LENGTH]
+        )  # whoever wrote it may have been killed before this
         return True
 
     def _move(self, part: Path, goal: Path) -> None:
@@ -222,6 +233,11 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _digest_when(path: Path, *state: int) -> str:  # noqa: ARG001 - in another state, it is looked at again
+    return digest_of_file(path)
 
 
 def _sentence(error: OSError) -> StoreError:
