@@ -13,6 +13,9 @@ from pydicom.dataset import Dataset
 from camlucida.errors import InputError
 from camlucida.records import Explanation, Image
 
+FORMAT = 1
+"""Raised when the objects that are written of the same map change: an instance keeps its content for good."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
@@ -50,6 +53,7 @@ class Material:
         `2.25.` and 128 bits of a SHA-256 (PS3.5 B.2).
         """
         determining = {
+            "format": FORMAT,
             "map": self.explanation.provenance.cache_key,
             "findings": self.explanation.saliency_map.findings,
             "study": str(self.first.StudyInstanceUID),

@@ -1,0 +1,297 @@
+"""What all written objects have in common: patient, study, series, equipment, dates, file header.
+
+Patient and study are those of the source, word for word, so that the objects join its study in any archive
+(PS3.3 C.7.1, C.7.2). Everything else follows from the explanation, nothing from the clock.
+"""
+
+import json
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from highdicom.content import AlgorithmIdentificationSequence
+from pydicom import config
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from camlucida.dicom import elements
+from camlucida.dicom.writing.material import Material
+from camlucida.errors import UnreadableFile
+from camlucida.records.method_name import spelling
+from camlucida.version import __version__
+
+MANUFACTURER = "camlucida"
+IMPLEMENTATION_CLASS_UID = UID("2.25.270838137926834421903829402087139205172")
+ARTIFICIAL_INTELLIGENCE = codes.cid7162.ArtificialIntelligence
+UNICODE = "ISO_IR 192"
+LONGEST_LO = 64  # characters of a Long String (PS3.5 6.2)
+
+PATIENT = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID",
+    "PatientBirthDate", "PatientBirthTime", "PatientSex", "OtherPatientIDs", "OtherPatientIDsSequence",
+    "OtherPatientNames", "EthnicGroup", "PatientComments", "QualityControlSubject",
+    "PatientSpeciesDescription", "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence",
+    "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName", "ClinicalTrialSiteID",
+    "ClinicalTrialSiteName", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID",
+)  # fmt: skip
+STUDY = (
+    "StudyInstanceUID", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber",
+    "IssuerOfAccessionNumberSequence", "StudyDescription", "PhysiciansOfRecord", "ConsultingPhysicianName",
+    "NameOfPhysiciansReadingStudy", "ReferencedStudySequence", "ProcedureCodeSequence",
+    "AdmittingDiagnosesDescription", "PatientAge", "PatientSize", "PatientWeight", "Occupation",
+    "AdditionalPatientHistory", "MedicalAlerts", "Allergies", "PregnancyStatus", "PatientSexNeutered",
+    "SmokingStatus", "PatientState", "AdmissionID", "ClinicalTrialTimePointID",
+    "ClinicalTrialTimePointDescription", "LongitudinalTemporalInformationModified",
+)  # fmt: skip
+IMAGED = ("BodyPartExamined", "Laterality", "ImageLaterality", "PatientOrientation")
+REQUIRED = (  # type 2: there even where the source does not say (PS3.5 7.4.3)
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "ReferringPhysicianName", "StudyID", "AccessionNumber",
+)  # fmt: skip
+OF_THE_CLOCK = (
+    "SeriesDate", "SeriesTime", "InstanceCreationDate", "InstanceCreationTime", "ContentDate", "ContentTime",
+    "PresentationCreationDate", "PresentationCreationTime",
+)  # fmt: skip
+OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
+TEXTS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of written object: its word, its Series Number, and whether it has pixels of the body part."""
+
+    word: str
+    series_number: int
+    image: bool
+
+
+SECONDARY_CAPTURE = Kind("overlay", 7101, image=True)
+STRUCTURED_REPORT = Kind("report", 7102, image=False)
+KEY_OBJECT = Kind("key images", 7103, image=False)
+
+
+def finish(dataset: Dataset, material: Material, kind: Kind, *words: str, number: int = 1) -> Dataset:
+    """Fill in what all objects have in common, over whatever a library has put there, and give the data set.
+
+    `words` tell the objects of one kind apart (the finding); `number` is the Instance Number. The data set
+    must have its SOP Class UID.
+    """
+    _put_patient_and_study(dataset, material.first, kind)
+    _put_series(dataset, material, kind)
+    _put_equipment(dataset, material)
+    _put_dates(dataset, material)
+    dataset.SOPInstanceUID = material.uid("instance", kind.word, *words)
+    dataset.InstanceNumber = number
+    dataset.SpecificCharacterSet = UNICODE
+    dataset.file_meta = _file_meta(dataset)
+    return dataset
+
+
+def bare(source: Dataset) -> Dataset:
+    """A source with its UIDs and an empty patient: what libraries may look at, so that they complain of none.
+
+    `finish` then puts in what the source says.
+    """
+    plain = Dataset()
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        setattr(plain, keyword, str(source[keyword].value))
+    for keyword in REQUIRED:
+        setattr(plain, keyword, "")
+    for keyword in ("Rows", "Columns", "NumberOfFrames", "FrameOfReferenceUID", "Modality"):
+        if keyword in source:
+            setattr(plain, keyword, source[keyword].value)
+    return plain
+
+
+def algorithm(material: Material) -> AlgorithmIdentificationSequence:
+    """The model as an algorithm (PS3.3 10.17): name, version, digest and method as parameters."""
+    provenance = material.explanation.provenance
+    found = AlgorithmIdentificationSequence(
+        name=_short(provenance.model_name),
+        family=ARTIFICIAL_INTELLIGENCE,
+        version=_short(provenance.model_version),
+    )
+    found[0].AlgorithmParameters = json.dumps(parameters(material), sort_keys=True)
+    return found
+
+
+def parameters(material: Material) -> dict[str, str]:
+    """What, beside model name and version, decides about a map."""
+    provenance = material.explanation.provenance
+    return {
+        "model digest (SHA-256)": provenance.model_digest,
+        "preprocessing digest (SHA-256)": provenance.preprocessing_digest,
+        "method": spelling(provenance.method),
+        "target layer": provenance.target_layer,
+        "target": provenance.target,
+        "camlucida": provenance.library_version,
+    }
+
+
+def series_description(material: Material, kind: Kind) -> str:
+    """`camlucida Grad-CAM overlay, MODEL VERSION`."""
+    provenance = material.explanation.provenance
+    model = f"{provenance.model_name} {provenance.model_version}"
+    return _short(f"{MANUFACTURER} {spelling(provenance.method)} {kind.word}, {model}")
+
+
+def created(material: Material) -> datetime:
+    """When the explanation was computed, in the source's time zone; in UTC where it names none.
+
+    Timezone Offset From UTC (0008,0201) is said of all dates of an object, those of the study too, so it can
+    only be the source's.
+    """
+    offset = _offset(material.first)
+    return material.created.astimezone(_zone(offset)) if offset else material.created
+
+
+def _offset(source: Dataset) -> str:
+    """What the source's times are ahead of UTC, "" where it does not say."""
+    found = elements.text(source, "TimezoneOffsetFromUTC")
+    return found if OFFSET.fullmatch(found) else ""
+
+
+def _zone(offset: str) -> timezone:
+    ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+    return timezone(-ahead if offset[0] == "-" else ahead)
+
+
+def _put_patient_and_study(dataset: Dataset, source: Dataset, kind: Kind) -> None:
+    copied = (*PATIENT, *STUDY, *(IMAGED if kind.image else ()))
+    for keyword in copied:
+        _remove(dataset, keyword)
+        element = _copied(source, keyword)
+        if element is None and keyword in REQUIRED:
+            element = DataElement(_tag(keyword), dictionary_VR(_tag(keyword)), "")
+        if element is not None:
+            dataset[element.tag] = element
+
+
+def _copied(source: Dataset, keyword: str) -> DataElement | None:
+    """The element in Unicode; None where it is missing, empty, or cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values that break a rule: their text may be the patient's
+        try:
+            found = elements.value(source, keyword)
+            return None if found is None else _plain(source[keyword])
+        except UnreadableFile:
+            return None
+
+
+def _plain(element: DataElement) -> DataElement:
+    value: Any = element.value
+    if element.VR == "SQ":
+        value = [_plain_item(item) for item in value]
+    elif element.VR in TEXTS:
+        several = element.VM > 1
+        value = [str(one) for one in value] if several else str(value)
+    return DataElement(element.tag, element.VR, value, validation_mode=config.IGNORE)
+
+
+def _plain_item(item: Dataset) -> Dataset:
+    plain = Dataset()
+    for element in item:
+        if element.keyword != "SpecificCharacterSet":
+            plain[element.tag] = _plain(element)
+    return plain
+
+
+def _put_series(dataset: Dataset, material: Material, kind: Kind) -> None:
+    dataset.SeriesInstanceUID = material.uid("series", kind.word)
+    dataset.SeriesNumber = kind.series_number
+    dataset.SeriesDescription = series_description(material, kind)
+
+
+def _put_equipment(dataset: Dataset, material: Material) -> None:
+    """The object is made by camlucida; the modality and the model had a share in it (PS3.3 C.7.5.1, C.12.1)."""
+    provenance = material.explanation.provenance
+    dataset.Manufacturer = dataset.ManufacturerModelName = MANUFACTURER
+    dataset.DeviceSerialNumber = provenance.model_digest[:LONGEST_LO]
+    dataset.SoftwareVersions = provenance.library_version
+    model = _equipment(codes.cid7005.ProcessingEquipment, provenance.model_name)
+    model.ManufacturerModelName = _short(provenance.model_name)
+    model.SoftwareVersions = _short(provenance.model_version)
+    model.DeviceSerialNumber = provenance.model_digest[:LONGEST_LO]
+    model.ContributionDateTime = material.created.strftime("%Y%m%d%H%M%S.%f+0000")
+    model.ContributionDescription = (
+        f"Explained by {spelling(provenance.method)} at the layer {provenance.target_layer}."
+    )[:1024]
+    dataset.ContributingEquipmentSequence = [*_acquisition(material.first), model]
+
+
+def _acquisition(source: Dataset) -> list[Dataset]:
+    manufacturer = elements.text(source, "Manufacturer")
+    if not manufacturer:
+        return []
+    item = _equipment(codes.cid7005.AcquisitionEquipment, manufacturer)
+    for keyword in ("ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber"):
+        element = _copied(source, keyword)
+        if element is not None:
+            item[element.tag] = element
+    return [item]
+
+
+def _equipment(purpose: Code, manufacturer: str) -> Dataset:
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [coded(purpose)]
+    item.Manufacturer = _short(manufacturer)
+    return item
+
+
+def coded(code: Code) -> Dataset:
+    """A code as an item of a sequence (PS3.3 8.8, Code Sequence Macro)."""
+    item = Dataset()
+    if len(code.value) > 16:
+        item.LongCodeValue = code.value
+    else:
+        item.CodeValue = code.value
+    item.CodingSchemeDesignator = code.scheme_designator
+    item.CodeMeaning = code.meaning
+    return item
+
+
+def _put_dates(dataset: Dataset, material: Material) -> None:
+    moment = created(material)
+    for keyword in OF_THE_CLOCK[:4]:
+        _put_moment(dataset, keyword, moment)
+    for keyword in OF_THE_CLOCK[4:]:
+        if keyword in dataset:
+            _put_moment(dataset, keyword, moment)
+    _remove(dataset, "TimezoneOffsetFromUTC")
+    if _offset(material.first):
+        dataset.TimezoneOffsetFromUTC = _offset(material.first)
+
+
+def _put_moment(dataset: Dataset, keyword: str, moment: datetime) -> None:
+    setattr(dataset, keyword, moment.strftime("%Y%m%d" if keyword.endswith("Date") else "%H%M%S.%f"))
+
+
+def _file_meta(dataset: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = f"CAMLUCIDA {__version__}"[:16]
+    return meta
+
+
+def _remove(dataset: Dataset, keyword: str) -> None:
+    if keyword in dataset:
+        delattr(dataset, keyword)
+
+
+def _tag(keyword: str) -> int:
+    return tag_for_keyword(keyword) or 0
+
+
+def _short(text: str) -> str:
+    """A text that fits a Long String."""
+    return text if len(text) <= LONGEST_LO else f"{text[: LONGEST_LO - 1]}…"
