@@ -31,6 +31,11 @@ class Settings(BaseSettings):
         description="`https://name` under which a reverse proxy of yours shows the station. Only with it may "
         "the server listen on an address that other machines reach; its name is then accepted, too.",
     )
+    ohif_origins: str = Field(
+        default="",
+        description="Comma-separated `https://name` of OHIF viewers elsewhere that may read the station with "
+        "an access token; none by default.",
+    )
     session_hours: float = Field(
         default=12.0, gt=0, description="Hours after which a signed-in browser has to sign in again."
     )

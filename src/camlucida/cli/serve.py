@@ -11,6 +11,7 @@ from camlucida.settings import settings
 from camlucida.store import explanations
 from camlucida.store.home import Home
 from camlucida.web import serving
+from camlucida.web.ohif import app_folder
 
 app = typer.Typer(add_completion=False)
 
@@ -29,6 +30,10 @@ def serve(
         typer.Option(min=0, max=65535, help="Port; if it is taken, the next free one.", show_default=False),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
+    ohif: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an unpacked OHIF to show under /ohif/, too.", show_default=False),
+    ] = None,
     new_token: Annotated[
         bool, typer.Option("--new-token", help="Print a new sign-in link for a running server, and end.")
     ] = False,
@@ -43,11 +48,13 @@ def serve(
         if waiting:
             words = messages.count(waiting, "explanation")
             messages.note(f"{words} waiting; `camlucida import --home {opened.folder}` computes them.")
-        show(opened, host, port, browser=browser)
+        show(opened, host, port, browser=browser, ohif=ohif)
 
 
-def show(home: Home, host: str | None, port: int | None, *, browser: bool) -> None:
+def show(home: Home, host: str | None, port: int | None, *, browser: bool, ohif: Path | None = None) -> None:
     """Serve a home until Ctrl-C or SIGTERM, after saying where."""
+    if ohif is not None:
+        ohif = app_folder(ohif)  # told before anything is opened
     wanted = settings().port if port is None else port
     address = serving.listen(host or settings().host, wanted)
     got = address.listening.getsockname()[1]
@@ -56,11 +63,13 @@ def show(home: Home, host: str | None, port: int | None, *, browser: bool) -> No
 
     def ready(link: str) -> None:
         messages.say(f"Open {link}")
+        if ohif is not None:
+            messages.say(f"Then OHIF shows the same studies: {link.partition('/sign-in')[0]}/ohif/")
         messages.note("The link signs in once. Ctrl-C ends the station.")
         if browser:
             serving.open_browser(link)
 
-    serving.serve(home, address, ready)
+    serving.serve(home, address, ready, ohif=ohif)
     messages.note("The station has ended.")
 
 

@@ -15,7 +15,7 @@ from camlucida.errors import CamlucidaError
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.version import __version__
-from camlucida.web import explanations, images, signing_in, studies
+from camlucida.web import explanations, find, flags, images, ohif, signing_in, studies
 from camlucida.web.protection import Protection
 
 STATIC = Path(__file__).parent / "static"
@@ -24,19 +24,24 @@ NOTICE = "Research software, not a medical device."
 _log = structlog.get_logger()
 
 
-def create_app(home: Home, static: Path = STATIC) -> FastAPI:
-    """The application over an open home; `static` holds the built viewer."""
+def create_app(home: Home, static: Path = STATIC, ohif_app: Path | None = None) -> FastAPI:
+    """The application over an open home; `static` holds the built viewer, `ohif_app` an unpacked OHIF."""
     app = FastAPI(title="camlucida", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.home = home
     app.state.static = static
     app.include_router(_api())
     app.include_router(signing_in.router)
+    app.include_router(ohif.router)
+    if ohif_app is not None:
+        ohif.add(app, ohif_app)
     app.add_api_route("/", page, include_in_schema=False)
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static))
     app.add_exception_handler(CamlucidaError, _said)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_middleware(Compression)
+    if origins := ohif.origins(settings().ohif_origins):
+        app.add_middleware(ohif.OtherOrigins, origins=origins)
     public_name = urlsplit(settings().public_url).hostname
     app.add_middleware(Protection, names=[public_name] if public_name else [])
     return app
@@ -77,7 +82,7 @@ def _api() -> APIRouter:
     """Everything under /api needs a signed-in browser."""
     api = APIRouter(prefix="/api", dependencies=[Depends(signing_in.must_be_signed_in)])
     api.add_api_route("/about", about)
-    for router in (studies.router, images.router, explanations.router):
+    for router in (studies.router, images.router, explanations.router, find.router, flags.router):
         api.include_router(router)
     return api
 

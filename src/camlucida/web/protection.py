@@ -11,9 +11,12 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 import structlog
+from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from camlucida.settings import settings
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -71,6 +74,28 @@ class _Answer:
         await self._send(message)
 
 
+def must_be_own_request(request: Request) -> None:
+    """Refuse what changes something when another site's page asks for it (403).
+
+    A bearer token is proof enough: no browser sends one by itself. Beside a cookie, the browser must say
+    that the page is of this very origin: by Sec-Fetch-Site, or, where it does not know that, by Origin.
+    """
+    if request.headers.get("authorization", "").casefold().startswith("bearer "):
+        return
+    site = request.headers.get("sec-fetch-site")
+    own = {request.headers.get("host", ""), urlsplit(settings().public_url).netloc} - {""}
+    if site == "same-origin" or (site is None and _netloc(request.headers.get("origin", "")) in own):
+        return
+    raise HTTPException(403, "The station takes this from its own pages, or with an access token, only.")
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
 def host_name(host: str) -> str:
     """The name in a Host header, without port and brackets, in lower case; "" if it cannot be read."""
     try:
@@ -81,8 +106,8 @@ def host_name(host: str) -> str:
 
 def _add_headers(message: Message) -> None:
     headers = MutableHeaders(scope=message)
-    for name, value in HEADERS.items():
-        headers[name] = value
+    for name, value in HEADERS.items():  # OHIF's pages bring a policy of their own
+        headers.setdefault(name, value)
     headers.setdefault("Cache-Control", NOT_KEPT)
 
 

@@ -11,6 +11,7 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -70,11 +71,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def serve(home: Home, address: Address, on_ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link with the one-time token once it works."""
+def serve(home: Home, address: Address, on_ready: Callable[[str], None], *, ohif: Path | None = None) -> None:
+    """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link with the one-time token once it works.
+
+    `ohif` is the folder of an unpacked OHIF that is shown under /ohif/, too.
+    """
     link = sign_in_link(home, settings().public_url or address.url)
     config = uvicorn.Config(
-        create_app(home),
+        create_app(home, ohif_app=ohif),
         access_log=False,  # the token of a sign-in link would be in it
         log_level="critical",  # tracebacks may quote what is kept; the application logs what may be logged
         server_header=False,

@@ -45,7 +45,7 @@ def study(request: Request, key: str) -> dict[str, Any]:
     with request.app.state.home.database.read() as session:
         row = _study(session, key)
         found = predictions.of_studies(session, [row.id])[row.id]
-        return {**summary(row, found), "images": [_image(image) for image in row.images]}
+        return {**summary(row, found), "images": [image_summary(image) for image in row.images]}
 
 
 def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:
@@ -81,7 +81,8 @@ def _finding(row: PredictionRow) -> dict[str, Any]:
     }
 
 
-def _image(image: ImageRow) -> dict[str, Any]:
+def image_summary(image: ImageRow) -> dict[str, Any]:
+    """An image with what is known of its explanations."""
     return {
         "key": image.key,
         "series_description": image.series_description,

@@ -1,0 +1,104 @@
+"""Flags: a radiologist says in one click what is wrong with a map."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from sqlalchemy import select
+
+from camlucida.records import Flag, FlagReason
+from camlucida.store import explanations
+from camlucida.store import flags as kept
+from camlucida.store.database import AccessTokenRow, ExplanationRow, State
+from camlucida.store.home import Home
+from camlucida.web.body import bounded
+from camlucida.web.protection import must_be_own_request
+from camlucida.web.signing_in import sha256
+
+router = APIRouter()
+
+MOST_BYTES = 32_000
+MOST_VIEW_ENTRIES = 32
+BROWSER = "browser"
+
+Word = Annotated[str, StringConstraints(max_length=100)]
+
+
+class Remark(BaseModel):
+    """What is said of the map of one finding; `view` is what the reader looked at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    finding: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    reason: FlagReason
+    text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+    view: dict[Word, Word | bool | Annotated[float, Field(allow_inf_nan=False)] | None] = Field(
+        default_factory=dict, max_length=MOST_VIEW_ENTRIES
+    )
+
+    @field_validator("text")
+    @classmethod
+    def _printable(cls, text: str) -> str:
+        return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
+@router.post("/explanations/{key}/flags", status_code=201, dependencies=[Depends(must_be_own_request)])
+def flag(
+    request: Request, key: str, remark: Annotated[Remark, Depends(bounded(Remark, MOST_BYTES))]
+) -> dict[str, Any]:
+    """Keep a flag on the map of one finding."""
+    home: Home = request.app.state.home
+    row = _explained(home, key)
+    if remark.finding not in explanations.load(home, str(row.digest)).saliency_map.findings:
+        raise HTTPException(422, "This explanation has no map of this finding.")
+    if remark.reason is FlagReason.OTHER and not remark.text:
+        raise HTTPException(422, "Say in the text what is wrong: the reason is “other”.")
+    number = kept.keep(
+        home, row.id, Flag(remark.finding, remark.reason, remark.text, remark.view, _who(request))
+    )
+    return {"id": number, "kept": True}
+
+
+@router.get("/explanations/{key}/flags")
+def flags(request: Request, key: str) -> dict[str, Any]:
+    """The flags on an explanation, oldest first."""
+    home: Home = request.app.state.home
+    return {"flags": [_shown(one) for one in kept.of_explanation(home, _row(home, key).id)]}
+
+
+def _shown(flag: Flag) -> dict[str, Any]:
+    return {
+        "finding": flag.finding,
+        "reason": flag.reason,
+        "text": flag.text,
+        "view": flag.view,
+        "who": flag.who,
+        "created": flag.created.isoformat() if flag.created else None,
+    }
+
+
+def _explained(home: Home, key: str) -> ExplanationRow:
+    row = _row(home, key)
+    if row.state != State.DONE or row.digest is None:
+        raise HTTPException(409, row.reason or "This explanation has not been computed yet.")
+    return row
+
+
+def _row(home: Home, key: str) -> ExplanationRow:
+    with home.database.read() as session:
+        row = session.scalar(select(ExplanationRow).where(ExplanationRow.key == key))
+    if row is None:
+        raise HTTPException(404, "There is no such explanation in this store.")
+    return row
+
+
+def _who(request: Request) -> str:
+    """The name of the access token that came, or "browser": the station knows no person."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.casefold() != "bearer":
+        return BROWSER
+    with request.app.state.home.database.read() as session:
+        name = session.scalar(
+            select(AccessTokenRow.name).where(AccessTokenRow.sha256 == sha256(token.strip()))
+        )
+    return name or BROWSER
