@@ -99,3 +99,46 @@ def test_a_new_version_makes_the_old_one_no_longer_current(home, wanted):
     assert explanations.count_waiting(home) == 0
     explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
     assert explanations.count_waiting(home) == 1
+
+
+def test_one_that_ends_its_worker_each_time_fails_with_that_reason(home, wanted):
+    for _ in range(explanations.MOST_ATTEMPTS):
+        assert explanations.begin(home, wanted)
+    assert not explanations.begin(home, wanted)
+    failed = row(home, wanted)
+    assert failed.state == State.FAILED
+    assert "has ended the process 3 times" in failed.reason
+    assert explanations.mend(home) == 1
+    assert explanations.begin(home, wanted)
+
+
+def test_what_another_process_has_done_is_not_begun(home, wanted, make_explanation):
+    assert explanations.begin(home, wanted)
+    explanations.keep(home, wanted, make_explanation())
+    assert not explanations.begin(home, wanted)
+    assert row(home, wanted).attempts == 0
+
+
+def test_a_superseded_image_is_neither_explained_nor_asked_about(home, wanted):
+    with home.database.write() as session:
+        explanations.supersede(session, session.get_one(ExplanationRow, wanted).image_id)
+    assert not explanations.begin(home, wanted)
+    assert row(home, wanted).reason == explanations.PART_OF_A_WHOLE
+    with home.database.read() as session:
+        assert explanations.unseen(session, MODEL, "score-cam", named=True) == []
+
+
+def test_an_image_whose_models_a_rule_has_named_is_not_asked_about_others_unbidden(home, wanted):
+    with home.database.write() as session:
+        session.get_one(ExplanationRow, wanted).image.models_named = True
+    with home.database.read() as session:
+        assert explanations.unseen(session, MODEL, "score-cam") == []
+        assert len(explanations.unseen(session, MODEL, "score-cam", named=True)) == 1
+
+
+def test_the_oldest_is_computed_first(home, wanted):
+    with home.database.write() as session:
+        image = session.get_one(ExplanationRow, wanted).image_id
+        explanations.want(session, image, MODEL, "score-cam")
+        assert explanations.oldest_waiting(session, [MODEL]).id == wanted
+        assert explanations.oldest_waiting(session, ["other"]) is None

@@ -2,13 +2,17 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from camlucida.errors import InvalidConfiguration
 
 FILE = "pacs.toml"
+LARGEST = 1_000_000  # bytes
+
+_log = structlog.get_logger()
 
 AeTitle = Annotated[str, StringConstraints(pattern=r"^[^\\\s](?:[^\\\n\r\f\x1b]{0,14}[^\\\s])?$")]
 """Application Entity title: 1 to 16 characters without backslash (PS3.5 6.2, AE)."""
@@ -79,8 +83,8 @@ Words = tuple[str, ...]
 class Rule(_Table):
     """`[[rule]]`: the first whose conditions all hold decides. A condition lists what is accepted.
 
-    Values are compared without regard to case, with `*` and `?` as in file names; an absent condition always
-    holds.
+    Values are compared without regard to case; `*` stands for any characters and `?` for one. An absent
+    condition always holds.
     """
 
     name: str = Field(min_length=1)
@@ -94,8 +98,16 @@ class Rule(_Table):
 
     models: Words | None = None  # None: every registered model that is for such images
     not_for_us: str = ""  # the reason why such images are kept and not explained
-    results: Profile | None = "clinical"  # None: no result objects are made by themselves
-    send_to: Words = ()  # names of destinations
+    results: Profile | Literal["none"] | None = None  # None: the destination's profile, or clinical
+    send_to: Words = ()  # names of destinations; none: results are kept here only
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.not_for_us and (self.models is not None or self.results is not None or self.send_to):
+            raise ValueError("what is not for us has no models, no results and nothing to send")
+        if self.results == "none" and self.send_to:
+            raise ValueError('results = "none" leaves nothing to send; leave out send_to')
+        return self
 
 
 class Configuration(_Table):
@@ -106,19 +118,57 @@ class Configuration(_Table):
     rule: tuple[Rule, ...] = ()
 
 
+class ConfigurationFile:
+    """The `pacs.toml` of a home folder, read again when it has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read it.
+
+        Raises
+        ------
+        InvalidConfiguration
+            As `read_configuration`.
+        """
+        self._folder = folder
+        self._seen = self._state()
+        self._current = read_configuration(folder)
+
+    def current(self) -> Configuration:
+        """What the file says now, or, where it has become invalid, what it said last; that is logged once."""
+        state = self._state()
+        if state != self._seen:
+            self._seen = state
+            try:
+                self._current = read_configuration(self._folder)
+            except InvalidConfiguration as error:
+                _log.error("pacs.toml is not taken over", reason=str(error))
+            else:
+                _log.info("pacs.toml was read again")
+        return self._current
+
+    def _state(self) -> tuple[int, int, int] | None:
+        try:
+            found = (self._folder / FILE).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def read_configuration(folder: Path) -> Configuration:
     """The configuration of a home folder; the defaults where there is no file.
 
     Raises
     ------
     InvalidConfiguration
-        The file is not TOML, has an unknown word or an impossible value, or a rule names no destination.
+        The file cannot be read, is not TOML, has an unknown word or an impossible value, or a rule names no
+        destination.
     """
     path = folder / FILE
-    if not path.is_file():
-        return Configuration()
     try:
-        found = Configuration.model_validate(tomllib.loads(path.read_text("utf-8")))
+        content = _content(path)
+        found = Configuration.model_validate(tomllib.loads(content))
+    except OSError as error:
+        raise InvalidConfiguration(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidConfiguration(f"{path} is not TOML: {error}.") from error
     except ValidationError as error:
@@ -127,14 +177,30 @@ def read_configuration(folder: Path) -> Configuration:
     return found
 
 
+def _content(path: Path) -> str:
+    """The file's text; nothing where there is no file."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise InvalidConfiguration(f"{path} has more than {LARGEST} bytes.")
+    return content.decode("utf-8")
+
+
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
+    words = "there is no such word" if first["type"] == "extra_forbidden" else first["msg"]
     more = error.error_count() - 1
-    return f"{place}: {first['msg']}{f' (and {more} more)' if more else ''}."
+    return f"{place}: {words}{f' (and {more} more)' if more else ''}; see docs/reference/pacs-toml.md."
 
 
 def _check_names(path: Path, found: Configuration) -> None:
+    names = [rule.name for rule in found.rule]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidConfiguration(f"{path}: more than one rule is called “{name}”.")
     for rule in found.rule:
         for name in rule.send_to:
             if name not in found.destination:

@@ -14,10 +14,16 @@ from sqlalchemy.orm import Session
 
 from camlucida.records import Explanation
 from camlucida.records.encoding import decode, encode
-from camlucida.store import predictions
+from camlucida.store import orders, predictions
 from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, State, now
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
+
+MOST_ATTEMPTS = 3  # at computing an explanation whose worker ends each time
+ENDED_ITS_WORKER = (
+    "Computing it has ended the process {} times; `camlucida import` without files tries again."
+)
+PART_OF_A_WHOLE = "The image is a part of a volume that arrived whole later."
 
 
 class CurrentModel(NamedTuple):
@@ -30,18 +36,28 @@ class CurrentModel(NamedTuple):
 
 def set_current_models(home: Home, models: Sequence[CurrentModel]) -> None:
     """Say which models are current; maps of all others are kept, and no longer shown as current."""
+    with home.database.read() as session:
+        known = session.execute(
+            select(ModelRow.digest, ModelRow.name, ModelRow.version).where(ModelRow.current)
+        )
+        if {CurrentModel(*row) for row in known} == set(models):
+            return
     with home.database.write() as session:
         session.execute(update(ModelRow).values(current=False))
         for model in models:
             session.merge(ModelRow(digest=model.digest, name=model.name, version=model.version, current=True))
 
 
-def unseen(session: Session, model_digest: str, method: str) -> Sequence[ImageRow]:
-    """Images of which nobody has said yet whether this model and method shall explain them."""
+def unseen(session: Session, model_digest: str, method: str, *, named: bool = False) -> Sequence[ImageRow]:
+    """Images of which nobody has said yet whether this model and method shall explain them.
+
+    Those whose models a rule has named are left out, unless a user has named this model.
+    """
     asked = select(ExplanationRow.image_id).where(
         ExplanationRow.model_digest == model_digest, ExplanationRow.method == method
     )
-    return session.scalars(select(ImageRow).where(ImageRow.id.not_in(asked)).order_by(ImageRow.id)).all()
+    query = select(ImageRow).where(ImageRow.id.not_in(asked), ~ImageRow.superseded).order_by(ImageRow.id)
+    return session.scalars(query if named else query.where(~ImageRow.models_named)).all()
 
 
 def want(session: Session, image_id: int, model_digest: str, method: str) -> None:
@@ -64,6 +80,42 @@ def waiting(session: Session, model_digest: str) -> Sequence[int]:
     ).all()
 
 
+def oldest_waiting(session: Session, model_digests: Sequence[str]) -> ExplanationRow | None:
+    """The explanation that has been wanted of these models for longest."""
+    return session.scalar(
+        select(ExplanationRow)
+        .where(ExplanationRow.model_digest.in_(model_digests), ExplanationRow.state == State.WANTED)
+        .order_by(ExplanationRow.id)
+        .limit(1)
+    )
+
+
+def begin(home: Home, explanation_id: int) -> bool:
+    """Count an attempt at computing it, before it is made: it may end the process.
+
+    False where it is not to be computed: another process has done it, or it has ended too many already,
+    and has failed by that.
+    """
+    with home.database.write() as session:
+        row = session.get_one(ExplanationRow, explanation_id)
+        if row.state == State.WANTED and row.attempts >= MOST_ATTEMPTS:
+            row.state, row.reason, row.finished = State.FAILED, ENDED_ITS_WORKER.format(row.attempts), now()
+        if row.state != State.WANTED:
+            return False
+        row.attempts += 1
+        return True
+
+
+def supersede(session: Session, image_id: int) -> None:
+    """Take an image out of what is shown and explained: it was a part of a volume that is whole now."""
+    session.get_one(ImageRow, image_id).superseded = True
+    session.execute(
+        update(ExplanationRow)
+        .where(ExplanationRow.image_id == image_id, ExplanationRow.state == State.WANTED)
+        .values(state=State.REFUSED, reason=PART_OF_A_WHOLE, finished=now())
+    )
+
+
 def count_waiting(home: Home, model_digests: Sequence[str] | None = None) -> int:
     """How many explanations of these models, or of all current ones, are wanted and not done."""
     chosen = ModelRow.current if model_digests is None else ModelRow.digest.in_(model_digests)
@@ -79,7 +131,7 @@ def keep(home: Home, explanation_id: int, explanation: Explanation) -> None:
     with home.database.write() as session:
         row = session.get_one(ExplanationRow, explanation_id)
         row.state, row.reason, row.finished = State.DONE, "", now()
-        row.digest, row.bytes = digest, len(content)
+        row.digest, row.bytes, row.attempts = digest, len(content), 0
         predictions.keep(session, row.image_id, row.model_digest, explanation.prediction)
 
 
@@ -124,10 +176,12 @@ def mend(home: Home, *, thorough: bool = False) -> int:
         for identifier in (*lost, *failed):
             row = session.get_one(ExplanationRow, identifier)
             row.state, row.reason, row.digest, row.bytes = State.WANTED, "", None, 0
+            row.attempts = 0
+        orders.want_again(session, [*lost, *failed])
     return len(lost) + len(failed)
 
 
 def _end(home: Home, explanation_id: int, state: State, reason: str) -> None:
     with home.database.write() as session:
         row = session.get_one(ExplanationRow, explanation_id)
-        row.state, row.reason, row.finished = state, reason, now()
+        row.state, row.reason, row.finished, row.attempts = state, reason, now(), 0
