@@ -115,6 +115,10 @@ class StoreError(CamlucidaError):
     """The store cannot be used."""
 
 
+class DiskFull(StoreError):  # noqa: N818
+    """The disk of the home folder is full; make room, and send or import again."""
+
+
 class DamagedBlob(StoreError):  # noqa: N818
     """A kept file no longer has the content it was kept with."""
 

@@ -60,5 +60,5 @@ def test_a_write_that_was_cut_off_is_not_counted(tmp_path, blobs):
 
 def test_what_cannot_be_written_is_a_sentence(tmp_path, blobs):
     (tmp_path / "blobs" / "sha256").write_text("a file where a folder should be")
-    with pytest.raises(StoreError, match="is the disk full"):
+    with pytest.raises(StoreError, match="cannot be written to"):
         blobs.put(b"evidence")

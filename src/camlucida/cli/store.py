@@ -19,6 +19,7 @@ KINDS = {
     "originals": "files as they came",
     "pixels": "decoded for the screen, compressed",
     "evidence": "predictions, maps, trust, provenance",
+    "results": "DICOM objects written of explanations",
     "database": "studies, findings, what is wanted and done",
     "unused": "left by a stop; harmless",
 }
@@ -52,9 +53,9 @@ def size(
     )
     messages.table(
         "By study",
-        ["key", "date", "description", "images", "originals", "pixels", "evidence"],
+        ["key", "date", "description", "images", "originals", "pixels", "evidence", "results"],
         [_row(study) for study in studies],
-        right=4,
+        right=5,
     )
     messages.say(
         f"Evidence of a study: {decimal(max((study.evidence for study in studies), default=0))} at most, "
@@ -71,4 +72,5 @@ def _row(study: sizes.StudySize) -> tuple[object, ...]:
         decimal(study.originals),
         decimal(study.pixels),
         decimal(study.evidence),
+        decimal(study.results),
     )

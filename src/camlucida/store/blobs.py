@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import obstore
 from obstore.store import LocalStore
@@ -70,7 +71,7 @@ class Part:
         with suppress(OSError):  # what is still in the buffer may find no room: it is not wanted any more
             self._file.close()
 
-    def __enter__(self) -> "Part":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

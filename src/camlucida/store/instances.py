@@ -4,6 +4,7 @@ What is taken is on the disk before `take` returns, so that its receipt may be t
 """
 
 import hashlib
+import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
@@ -11,9 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from camlucida.dicom.header import read_header
+from camlucida.errors import DiskFull, StoreError
+from camlucida.records import InstanceHeader
+from camlucida.store.blobs import CHUNK_BYTES, Part
 from camlucida.store.database import InstanceRow, Intent, Origin, now
 from camlucida.store.home import Home
 
@@ -37,52 +42,41 @@ class Arrival(NamedTuple):
 
 def take(
     home: Home,
-    path: Path,
+    source: Path | Part,
     origin: Origin,
     sender: str = "",
     *,
+    header: InstanceHeader | None = None,
     intent: Intent = Intent.WAITING,
     explanation_id: int | None = None,
 ) -> Arrival:
-    """Keep a copy of a DICOM file, once.
+    """Keep a DICOM instance, once: a copy of a file, or a part of `home.blobs` itself, which is gone then.
+
+    It is on the disk when this returns. What is known already is not written again, unless it was damaged.
+    `header`, if it has been read already.
 
     Raises
     ------
     InputError
         It is no DICOM instance, or too large.
     StoreError
-        It could not be written: the sender must keep it.
+        It could not be written: the sender must keep it. DiskFull if there is no room.
     """
-    header = read_header(path)
-    content_digest = _content_digest(path, header.content_offset)
-    digest = home.blobs.put_file(path)
-    with home.database.write() as session:
-        same = session.scalars(
-            select(InstanceRow).where(InstanceRow.sop_instance_uid == header.sop_instance_uid)
-        ).all()
-        known = next((row for row in same if row.content_digest == content_digest), None)
+    if isinstance(source, Part):
+        source.finish()
+    path = source.path if isinstance(source, Part) else source
+    header = header or read_header(path)
+    content = _Content.of(path, header.content_offset)
+    try:
+        known = _known(home, header, content)
         if known is not None:
-            return Arrival(Kept.KNOWN, known.id, known.sop_instance_uid, known.study_instance_uid)
-        row = InstanceRow(
-            sop_instance_uid=header.sop_instance_uid,
-            content_digest=content_digest,
-            digest=digest,
-            bytes=path.stat().st_size,
-            study_instance_uid=header.study_instance_uid,
-            series_instance_uid=header.series_instance_uid,
-            sop_class_uid=header.sop_class_uid,
-            transfer_syntax_uid=header.transfer_syntax_uid,
-            header=header.attributes,
-            origin=origin,
-            sender=sender,
-            conflicting=bool(same),
-            intent=intent,
-            explanation_id=explanation_id,
-        )
-        session.add(row)
-        session.flush()
-        kept = Kept.CONFLICTING if same else Kept.NEW
-        return Arrival(kept, row.id, row.sop_instance_uid, row.study_instance_uid)
+            return known
+        _keep(home, source, content.digest)
+        row = _row(header, content, origin, sender, intent, explanation_id)
+        with home.database.write() as session:
+            return _enter(session, header, content, row)
+    except DatabaseError as error:
+        raise _sentence(error) from error
 
 
 def complete_studies(session: Session, quiet: timedelta) -> Sequence[str]:
@@ -156,7 +150,93 @@ def _shown() -> Select[InstanceRow]:
     return select(InstanceRow).where(~InstanceRow.conflicting).order_by(InstanceRow.id)
 
 
-def _content_digest(path: Path, offset: int) -> str:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return hashlib.file_digest(file, "sha256").hexdigest()
+class _Content(NamedTuple):
+    """What a file holds: digests of all of it and of its data set, without the file meta group."""
+
+    digest: str
+    content_digest: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path, offset: int) -> "_Content":
+        whole, content, size = hashlib.sha256(), hashlib.sha256(), 0
+        with path.open("rb") as file:
+            whole.update(file.read(offset))
+            while chunk := file.read(CHUNK_BYTES):
+                whole.update(chunk)
+                content.update(chunk)
+            size = file.tell()
+        return cls(whole.hexdigest(), content.hexdigest(), size)
+
+
+def _known(home: Home, header: InstanceHeader, content: _Content) -> Arrival | None:
+    """The arrival of what is kept already, whole: without a lock, a copy or a row."""
+    with home.database.read() as session:
+        row = _same(session, header, content)
+        if row is None or not home.blobs.intact(row.digest):
+            return None
+        return _arrival(Kept.KNOWN, row)
+
+
+def _same(session: Session, header: InstanceHeader, content: _Content) -> InstanceRow | None:
+    return session.scalar(
+        select(InstanceRow).where(
+            InstanceRow.sop_instance_uid == header.sop_instance_uid,
+            InstanceRow.content_digest == content.content_digest,
+        )
+    )
+
+
+def _keep(home: Home, source: Path | Part, digest: str) -> str:
+    if isinstance(source, Part):
+        return home.blobs.keep(source, digest)
+    return home.blobs.put_file(source, digest)
+
+
+def _enter(session: Session, header: InstanceHeader, content: _Content, row: InstanceRow) -> Arrival:
+    """Add the row of a blob that was just written, or point the known row to it: its own was damaged."""
+    known = _same(session, header, content)
+    if known is not None:
+        known.digest, known.bytes = content.digest, content.bytes
+        return _arrival(Kept.KNOWN, known)
+    row.conflicting = find(session, header.sop_instance_uid) is not None
+    session.add(row)
+    session.flush()
+    return _arrival(Kept.CONFLICTING if row.conflicting else Kept.NEW, row)
+
+
+def _arrival(kept: Kept, row: InstanceRow) -> Arrival:
+    return Arrival(kept, row.id, row.sop_instance_uid, row.study_instance_uid)
+
+
+def _row(
+    header: InstanceHeader,
+    content: _Content,
+    origin: Origin,
+    sender: str,
+    intent: Intent,
+    explanation: int | None,
+) -> InstanceRow:
+    return InstanceRow(
+        sop_instance_uid=header.sop_instance_uid,
+        content_digest=content.content_digest,
+        digest=content.digest,
+        bytes=content.bytes,
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        header=header.attributes,
+        origin=origin,
+        sender=sender,
+        intent=intent,
+        explanation_id=explanation,
+    )
+
+
+def _sentence(error: DatabaseError) -> StoreError:
+    """Without the statement: it would quote the header."""
+    if getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+        return DiskFull()
+    name = getattr(error.orig, "sqlite_errorname", type(error).__name__)
+    return StoreError(f"The database cannot be written to ({name}); check the disk of the home folder.")

@@ -2,19 +2,28 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, func, select
 from sqlalchemy.orm import Session
 
-from camlucida.store.database import ExplanationRow, FileKind, FileRow, ImageRow, StudyRow
+from camlucida.store.database import (
+    ExplanationRow,
+    FileKind,
+    FileRow,
+    ImageRow,
+    InstanceRow,
+    Origin,
+    StudyRow,
+)
 from camlucida.store.home import Home
 
 
 class Sizes(NamedTuple):
     """Bytes on the disk by kind. A file that several images share counts once."""
 
-    originals: int  # files as they came
+    originals: int  # files and instances as they came
     pixels: int  # decoded stored values, compressed
     evidence: int  # predictions, maps, trust and provenance
+    results: int  # DICOM objects that were written of explanations
     database: int
     unused: int  # blobs that no row names, left by a crash: harmless
 
@@ -30,6 +39,7 @@ class StudySize(NamedTuple):
     pixels: int
     explanations: int
     evidence: int
+    results: int  # DICOM objects that were written of explanations
 
 
 def of_home(home: Home) -> Sizes:
@@ -43,11 +53,15 @@ def of_home(home: Home) -> Sizes:
         evidence = set(
             session.scalars(select(ExplanationRow.digest).where(ExplanationRow.digest.is_not(None)))
         )
-    used = kinds[FileKind.ORIGINAL] | kinds[FileKind.PIXELS] | evidence
+        written = InstanceRow.origin == Origin.RESULT
+        results = set(session.scalars(select(InstanceRow.digest).where(written)))
+        kinds[FileKind.ORIGINAL] |= set(session.scalars(select(InstanceRow.digest).where(~written)))
+    used = kinds[FileKind.ORIGINAL] | kinds[FileKind.PIXELS] | evidence | results
     return Sizes(
         originals=sum(kept.get(digest, 0) for digest in kinds[FileKind.ORIGINAL]),
         pixels=sum(kept.get(digest, 0) for digest in kinds[FileKind.PIXELS]),
         evidence=sum(kept.get(digest, 0) for digest in evidence if digest),
+        results=sum(kept.get(digest, 0) for digest in results - kinds[FileKind.ORIGINAL]),
         database=sum(path.stat().st_size for path in home.folder.glob(f"{home.database.path.name}*")),
         unused=sum(size for digest, size in kept.items() if digest not in used),
     )
@@ -59,6 +73,8 @@ def of_studies(home: Home) -> list[StudySize]:
         studies = session.scalars(select(StudyRow).order_by(StudyRow.id)).all()
         images = _pairs(session, select(ImageRow.study_id, func.count()).group_by(ImageRow.study_id))
         files = {kind: _pairs(session, _bytes_of_files(kind)) for kind in FileKind}
+        written = _sums(_bytes_of_instances(InstanceRow.origin == Origin.RESULT).subquery())
+        results = _pairs(session, written)
         explained = (
             select(ImageRow.study_id, func.count(), func.sum(ExplanationRow.bytes))
             .join(ExplanationRow.image)
@@ -75,6 +91,7 @@ def of_studies(home: Home) -> list[StudySize]:
             files[FileKind.ORIGINAL].get(study.id, 0),
             files[FileKind.PIXELS].get(study.id, 0),
             *evidence.get(study.id, (0, 0)),
+            results.get(study.id, 0),
         )
         for study in studies
     ]
@@ -86,9 +103,22 @@ def _bytes_of_files(kind: FileKind) -> Select[int, int]:
         select(ImageRow.study_id, FileRow.digest, FileRow.bytes)
         .join(ImageRow, ImageRow.id == FileRow.image_id)
         .where(FileRow.kind == kind)
-        .distinct()
-        .subquery()
     )
+    if kind == FileKind.ORIGINAL:  # an instance that arrived and the file of its image are one blob
+        return _sums(once.union(_bytes_of_instances(InstanceRow.origin != Origin.RESULT)).subquery())
+    return _sums(once.distinct().subquery())
+
+
+def _bytes_of_instances(condition: ColumnElement[bool]) -> Select[int, str, int]:
+    return (
+        select(StudyRow.id.label("study_id"), InstanceRow.digest, InstanceRow.bytes)
+        .join(StudyRow, StudyRow.study_instance_uid == InstanceRow.study_instance_uid)
+        .where(condition)
+        .distinct()
+    )
+
+
+def _sums(once: Subquery) -> Select[int, int]:
     return select(once.c.study_id, func.sum(once.c.bytes)).group_by(once.c.study_id)
 
 
