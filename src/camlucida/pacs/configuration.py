@@ -52,7 +52,12 @@ class Listening(_Table):
     folders: tuple[Path, ...] = ()  # watched
 
 
-class Dimse(_Table):
+class _Receiver(_Table):
+    profile: Profile = "clinical"
+    give_up_hours: float = Field(default=72.0, gt=0, le=8760)  # of tries, until `camlucida pacs retry`
+
+
+class Dimse(_Receiver):
     """`[destination.NAME]` with `kind = "dimse"`: a DICOM node."""
 
     kind: Literal["dimse"]
@@ -61,10 +66,9 @@ class Dimse(_Table):
     port: Port
     calling_ae_title: AeTitle = "CAMLUCIDA"
     tls: Tls | None = None
-    profile: Profile = "clinical"
 
 
-class DicomWeb(_Table):
+class DicomWeb(_Receiver):
     """`[destination.NAME]` with `kind = "dicomweb"`: the base URL of STOW-RS, QIDO-RS and WADO-RS."""
 
     kind: Literal["dicomweb"]
@@ -73,7 +77,6 @@ class DicomWeb(_Table):
     password_variable: str = ""  # name of the environment variable that holds the password
     token_variable: str = ""  # name of the environment variable that holds a bearer token
     authority: Path | None = None  # certificate of the authority that signed the server's
-    profile: Profile = "clinical"
 
 
 Destination = Annotated[Dimse | DicomWeb, Field(discriminator="kind")]
