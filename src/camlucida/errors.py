@@ -5,7 +5,8 @@
     │   ├── UnreadableFile      damaged, truncated, or of a kind nobody here reads
     │   ├── FileTooLarge        beyond the bounds in settings.py
     │   ├── MissingGeometry     positions or spacing that are needed are not there
-    │   └── UnsuitableImage     readable, but not what this model takes
+    │   ├── UnsuitableImage     readable, but not what this model takes
+    │   └── NotDeidentified     a copy without identity cannot be made of it
     ├── ModelError
     │   ├── InvalidModelCard    model.toml says something impossible
     │   ├── InvalidWeights      the weights cannot be read safely, or do not fit the architecture
@@ -30,6 +31,8 @@
 
 An error is a sentence with the value and the cure; it never holds patient data.
 """
+
+import traceback
 
 
 class CamlucidaError(Exception):
@@ -57,6 +60,10 @@ class MissingGeometry(InputError):  # noqa: N818
 
 class UnsuitableImage(InputError):  # noqa: N818
     """The model does not take this kind of image."""
+
+
+class NotDeidentified(InputError):  # noqa: N818
+    """A copy without identity cannot be made of this file."""
 
 
 class ModelError(CamlucidaError):
@@ -145,3 +152,21 @@ class NotReached(PacsError):  # noqa: N818
 
 class MissingExtra(CamlucidaError):  # noqa: N818
     """An optional part of camlucida is not installed."""
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell of an error: ours as it is; of any other only the kind, as its text may quote a header."""
+    if isinstance(error, CamlucidaError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or type(error).__name__}."
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for it."
+    import structlog  # noqa: PLC0415 - whoever asks for help only needs none of it
+
+    # Frames only: the error's text and the values in the frames may be a patient's.
+    frames = traceback.format_tb(error.__traceback__)
+    structlog.get_logger().debug("unexpected", error=type(error).__name__, frames=frames)
+    return (
+        f"camlucida met a fault of its own ({type(error).__name__}); please report it without patient data."
+    )
