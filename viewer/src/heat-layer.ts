@@ -7,7 +7,7 @@
  */
 
 import { type ColourMap, colourTable, diverging } from "./colour";
-import { invert } from "./geometry";
+import { invert, type Matrix } from "./geometry";
 import { context, Pass, texture } from "./gl";
 import { readTopDown } from "./image-layer";
 import type { Placement } from "./placement";
@@ -19,9 +19,8 @@ precision highp sampler2D;
 precision highp sampler3D;
 uniform sampler3D values;
 uniform sampler2D colours;
-uniform vec2 origin, scale;
-uniform float canvasHeight, slice, full, cells, signedColours;
-uniform mat4 pixelToNative; // (slice, row, column)
+uniform float canvasHeight, full, cells, signedColours;
+uniform mat4 canvasToNative; // (x, y, 0, 1) from the left upper corner to (slice, row, column)
 out vec4 heat;
 const float EDGE = 1e-4; // the field's edge, in float32
 float value(ivec3 cell, ivec3 last) { // (slice, row, column)
@@ -42,8 +41,7 @@ float smoothly(vec3 native, ivec3 last) {
 }
 void main() {
   heat = vec4(0.0);
-  vec2 pixel = (vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y) - origin) / scale - 0.5;
-  vec3 native = (pixelToNative * vec4(slice, pixel.y, pixel.x, 1.0)).xyz;
+  vec3 native = (canvasToNative * vec4(gl_FragCoord.x, canvasHeight - gl_FragCoord.y, 0.0, 1.0)).xyz;
   ivec3 last = textureSize(values, 0).zyx - 1;
   if (any(lessThan(native, vec3(-0.5 - EDGE))) || any(greaterThan(native, vec3(last) + 0.5 + EDGE))) return;
   float evidence = cells > 0.5 ? value(ivec3(floor(native + 0.5)), last) : smoothly(native, last);
@@ -70,7 +68,7 @@ export class HeatLayer {
   #values: WebGLTexture | null = null;
   #map: Float32Array | null = null;
   #colourMap: ColourMap | null = null;
-  #matrix: number[] = [];
+  #pixelToNative: Matrix = [];
 
   constructor(readonly canvas: HTMLCanvasElement) {
     this.#gl = context(canvas, true);
@@ -86,23 +84,28 @@ export class HeatLayer {
     gl.deleteTexture(this.#values);
     this.#values = texture(gl, VALUES, gl.TEXTURE_3D);
     gl.texImage3D(gl.TEXTURE_3D, 0, gl.R32F, columns, rows, slices, 0, gl.RED, gl.FLOAT, map);
-    this.#matrix = asMat4(invert(geometry.native_to_pixel));
+    this.#pixelToNative = invert(geometry.native_to_pixel);
     this.#map = map;
   }
 
   draw(placement: Placement, slice: number, look: HeatLook): void {
+    this.drawThrough(canvasToPixel(placement, slice), look);
+  }
+
+  /**
+   * Draws on a plane that lies in the image at any angle: `matrix` takes (x, y, 1) in device pixels from the
+   * canvas's left upper corner to (slice, row, column) on the pixel grid.
+   */
+  drawThrough(matrix: Matrix, look: HeatLook): void {
     if (!this.#map) return;
     this.#take(look.colourMap);
     this.#pass.draw(
       {
-        origin: [placement.originX, placement.originY],
-        scale: [placement.scaleX, placement.scaleY],
-        canvasHeight: placement.height,
-        slice,
+        canvasHeight: this.canvas.height,
         full: look.scale,
         cells: look.cells ? 1 : 0,
         signedColours: diverging(look.colourMap) ? 1 : 0,
-        pixelToNative: this.#matrix,
+        canvasToNative: asMat4(compose(this.#pixelToNative, matrix)),
       },
       { values: VALUES, colours: COLOURS },
     );
@@ -124,10 +127,33 @@ export class HeatLayer {
   }
 }
 
-/** A 2D (3×3) or 3D (4×4) matrix as WebGL wants it: (slice, row, column, 1), column by column. */
-function asMat4(matrix: number[][]): number[] {
-  const missing = 4 - matrix.length;
-  const entry = (row: number, column: number): number =>
-    row < missing || column < missing ? 0 : (matrix[row - missing]?.[column - missing] ?? 0);
-  return [0, 1, 2, 3].flatMap((column) => [0, 1, 2, 3].map((row) => entry(row, column)));
+/** (x, y, 1) on the canvas to (slice, row, column): an upright image. */
+function canvasToPixel({ originX, originY, scaleX, scaleY }: Placement, slice: number): Matrix {
+  return [
+    [0, 0, slice],
+    [0, 1 / scaleY, -originY / scaleY - 0.5],
+    [1 / scaleX, 0, -originX / scaleX - 0.5],
+  ];
+}
+
+/** First to the pixel grid, then to the native grid, of a 2D (3×3) or 3D (4×4) map: 3×3. */
+function compose(pixelToNative: Matrix, canvasToPixel: Matrix): number[][] {
+  const missing = 4 - pixelToNative.length;
+  return [0, 1, 2].map((axis) => {
+    const row = pixelToNative[axis - missing];
+    return [0, 1, 2].map((column) => {
+      if (!row) return 0;
+      const constant = column === 2 ? (row[3 - missing] ?? 0) : 0;
+      return canvasToPixel.reduce(
+        (sum, along, pixel) => sum + (row[pixel - missing] ?? 0) * (along[column] ?? 0),
+        constant,
+      );
+    });
+  });
+}
+
+/** As WebGL wants it: column by column, (x, y, 0, 1) to (slice, row, column, 1). */
+function asMat4(matrix: readonly (readonly number[])[]): number[] {
+  const column = (at: number): number[] => matrix.map((row) => row[at] ?? 0);
+  return [...column(0), 0, ...column(1), 0, 0, 0, 0, 0, ...column(2), 1];
 }

@@ -1,8 +1,8 @@
 /** Every key of the study page: what it is called, what it means, what it does. The overlay is this table. */
 
-import { rows } from "./components/findings";
 import { changeOpacity } from "./components/gestures";
 import { toPeak } from "./components/slice-bar";
+import { rows } from "./finding-rows";
 import { clampZoom, type Placement, panBy, zoomAround } from "./placement";
 import type { Reading } from "./reading";
 import { texts } from "./texts";

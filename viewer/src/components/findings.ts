@@ -1,35 +1,12 @@
 /** <cl-findings>: all findings of the model, strongest first, also those below their operating point. */
 
 import { element, fill } from "../element";
-import { probability, signed } from "../format";
+import { evidence, type Row, reported, rows, state } from "../finding-rows";
+import { probability } from "../format";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
 import type { Explanation } from "../types";
 import { probabilityBar } from "./probability";
-
-interface Row {
-  name: string;
-  probability: number;
-  operatingPoint: number | null;
-  /** Where its map stands, or -1 without one. */
-  map: number;
-}
-
-/** The model's findings, most probable first. */
-export function rows(record: Explanation): Row[] {
-  const { findings, probabilities } = record.prediction;
-  return findings
-    .map(({ name, operating_point }, i) => ({
-      name,
-      probability: probabilities[i] ?? 0,
-      operatingPoint: operating_point,
-      map: record.saliency_map.findings.indexOf(name),
-    }))
-    .sort((a, b) => b.probability - a.probability);
-}
-
-export const reported = (row: Row): boolean | null =>
-  row.operatingPoint === null ? null : row.probability >= row.operatingPoint;
 
 export class Findings extends HTMLElement {
   readonly #abort = new AbortController();
@@ -111,19 +88,6 @@ export class Findings extends HTMLElement {
       button.ariaPressed = String(chosen);
     }
   }
-}
-
-function evidence(row: Row, record: Explanation): string {
-  const { evidence_for, evidence_against, supported, unit } = record.saliency_map;
-  if (row.map < 0) return texts.finding.noMap;
-  if (!supported[row.map]) return texts.finding.noSupport;
-  if (unit === "relative") return "";
-  return `${signed(evidence_for[row.map] ?? 0)}  ${signed(evidence_against[row.map] ?? 0)}`;
-}
-
-function state(row: Row): string {
-  if (row.operatingPoint === null) return texts.finding.noOperatingPoint;
-  return reported(row) ? "" : texts.finding.belowOperatingPoint;
 }
 
 function skeleton(): HTMLElement {

@@ -1,14 +1,11 @@
 /** <cl-legend>: what the colours mean, in logits, beside the image as long as the map is on. */
 
-import { blend, diverging } from "../colour";
+import { diverging } from "../colour";
 import { element, write } from "../element";
 import { number } from "../format";
+import { ends, ramp, STEPS } from "../ramp";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
-
-const STEPS = 128;
-/** The grey that the ramp is drawn over, so that its transparency is seen. */
-const BELOW = [24, 26, 29];
 
 export class Legend extends HTMLElement {
   readonly #abort = new AbortController();
@@ -58,10 +55,9 @@ export class Legend extends HTMLElement {
   #write(low: number, high: number, relative: boolean): void {
     const { legend } = texts;
     const unit = relative ? legend.relative : legend.logits;
-    // Beyond the scale the colour stays: the upper end means "this and more".
-    const ends = [`≥ ${number(high)}`, number((low + high) / 2), low < 0 ? `≤ ${number(low)}` : number(low)];
+    const words = ends(low, high);
     this.#ticks.forEach((tick, i) => {
-      write(tick, ends[i] ?? "");
+      write(tick, words[i] ?? "");
     });
     write(this.#unit, relative ? legend.relativeTitle : legend.title);
     write(this.#note, relative ? legend.own : legend.fixed);
@@ -70,12 +66,7 @@ export class Legend extends HTMLElement {
 
   #paint(low: number, high: number): void {
     const { opacity, colourMap } = this.reading.view;
-    const picture = new ImageData(1, STEPS);
-    for (let step = 0; step < STEPS; step++) {
-      const value = high - ((high - low) * step) / (STEPS - 1);
-      const { rgb } = blend(BELOW, value, high, opacity / 100, colourMap);
-      picture.data.set([...rgb, 255], 4 * step);
-    }
+    const picture = new ImageData(ramp(low, high, opacity / 100, colourMap), 1, STEPS);
     this.#bar.getContext("2d")?.putImageData(picture, 0, 0);
   }
 }
