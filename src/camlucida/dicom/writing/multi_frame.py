@@ -84,10 +84,7 @@ def finish_frames(
     dataset.SharedFunctionalGroupsSequence = [shared]
     dataset.PerFrameFunctionalGroupsSequence = own
     dataset.ReferencedSeriesSequence = [_series(material.sources)]
-    finish(dataset, material, kind, *words, number=number)
-    if "BodyPartExamined" not in dataset and "Laterality" not in dataset:
-        dataset.Laterality = ""  # unknown (PS3.3 C.7.3.1, type 2C)
-    return dataset
+    return finish(dataset, material, kind, *words, number=number)
 
 
 def provenance_sentence(material: Material) -> str:
