@@ -8,16 +8,13 @@ Each step leaves the store in a state from which the next start goes on, whateve
 engine is loaded when something has to be computed, not before.
 """
 
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
-
 from camlucida.dicom.container import is_dicom
-from camlucida.errors import CamlucidaError, InputError
+from camlucida.errors import CamlucidaError, InputError, sentence
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import explanations, instances, studies
@@ -32,8 +29,6 @@ if TYPE_CHECKING:
     from camlucida.records import Image
 
 METHOD = "grad-cam"
-
-_log = structlog.get_logger()
 
 
 class Intake(NamedTuple):
@@ -66,7 +61,7 @@ def take_in(home: Home, found: "Sequence[ImageFiles]") -> Iterator[Intake]:
         try:
             yield _take_in(home, files)
         except Exception as error:  # noqa: BLE001 - one bad file must not end the others
-            yield Intake(files.name, error=_sentence(error))
+            yield Intake(files.name, error=sentence(error))
 
 
 def register_shipped(home: Home) -> Iterator[Registered]:
@@ -103,18 +98,35 @@ def want(home: Home, models: Sequence[Registered], method: str = METHOD, *, name
     for model in models:
         card = read_card(model.folder)
         with home.database.write() as session:
-            for image in explanations.unseen(session, model.digest, method):
-                if _is_for(card, image) and (named or _by_itself(card, image)):
+            for image in explanations.unseen(session, model.digest, method, named=named):
+                if is_asked(card, image, named=named):
                     explanations.want(session, image.id, model.digest, method)
+
+
+def is_asked(card: ModelCard, image: ImageRow, *, named: bool) -> bool:
+    """Whether a model shall explain an image: it takes such images, and is asked unbidden or was named."""
+    return _is_for(card, image) and (named or _by_itself(card, image))
 
 
 def explain_wanted(home: Home, models: Sequence[Registered]) -> Iterator[Outcome]:
     """Compute and keep what is wanted of these models, oldest first."""
     for model in models:
+        loaded: dict[str, Classifier] = {}  # one at a time: their memory adds up
         with home.database.read() as session:
             waiting = explanations.waiting(session, model.digest)
-        if waiting:
-            yield from _explain_all(home, model, waiting)
+        for identifier in waiting:
+            yield _explain(home, model, identifier, loaded)
+
+
+def explain_next(home: Home, models: Sequence[Registered], loaded: "dict[str, Classifier]") -> Outcome | None:
+    """Compute and keep what has been wanted of these models for longest; None: nothing is.
+
+    `loaded` keeps the networks for the next time, by model digest.
+    """
+    by_digest = {model.digest: model for model in models}
+    with home.database.read() as session:
+        row = explanations.oldest_waiting(session, list(by_digest))
+    return None if row is None else _explain(home, by_digest[row.model_digest], row.id, loaded)
 
 
 def _take_in(home: Home, files: "ImageFiles") -> Intake:
@@ -161,53 +173,42 @@ def _by_itself(card: ModelCard, image: ImageRow) -> bool:
     return image.study.phantom == (card.phantoms is Phantoms.ONLY)
 
 
-def _explain_all(home: Home, model: Registered, waiting: Sequence[int]) -> Iterator[Outcome]:
-    from camlucida.models.load import load_registered  # noqa: PLC0415 - torch
-
+def _explain(home: Home, model: Registered, identifier: int, loaded: "dict[str, Classifier]") -> Outcome:
+    ended = explanations.begin(home, identifier)
+    if ended is not None:
+        return Outcome(model.name, *ended)
     try:
-        classifier = load_registered(model)
+        classifier = _classifier(model, loaded)
     except CamlucidaError as error:
-        for identifier in waiting:
-            explanations.fail(home, identifier, str(error))
-            yield Outcome(model.name, State.FAILED, str(error))
-        return
-    for identifier in waiting:
-        yield _explain(home, classifier, identifier)
-
-
-def _explain(home: Home, classifier: "Classifier", identifier: int) -> Outcome:
-    from camlucida.saliency.explain import explain  # noqa: PLC0415 - torch
-
-    name = classifier.card.name
+        return _failed(home, model, identifier, error)
     try:
+        from camlucida.saliency.explain import explain  # noqa: PLC0415 - torch
+
         image, method = _load(home, identifier)
         explanations.keep(home, identifier, explain(classifier, image, method=method).explanation)
     except InputError as error:  # of this image: trying again would not help
         explanations.refuse(home, identifier, str(error))
-        return Outcome(name, State.REFUSED, str(error))
+        return Outcome(model.name, State.REFUSED, str(error))
     except Exception as error:  # noqa: BLE001 - one image must not end the others; the row says what happened
-        reason = _sentence(error)
-        explanations.fail(home, identifier, reason)
-        return Outcome(name, State.FAILED, reason)
-    return Outcome(name, State.DONE)
+        return _failed(home, model, identifier, error)
+    return Outcome(model.name, State.DONE)
+
+
+def _classifier(model: Registered, loaded: "dict[str, Classifier]") -> "Classifier":
+    from camlucida.models.load import load_registered  # noqa: PLC0415 - torch
+
+    if model.digest not in loaded:
+        loaded[model.digest] = load_registered(model)
+    return loaded[model.digest]
+
+
+def _failed(home: Home, model: Registered, identifier: int, error: Exception) -> Outcome:
+    reason = sentence(error)
+    explanations.fail(home, identifier, reason)
+    return Outcome(model.name, State.FAILED, reason)
 
 
 def _load(home: Home, identifier: int) -> "tuple[Image, str]":
     with home.database.read() as session:
         row = session.get_one(ExplanationRow, identifier)
         return studies.load(home, row.image), row.method
-
-
-def _sentence(error: Exception) -> str:
-    """What to tell: an error of ours as it is; of any other only the kind, as its text may quote a header."""
-    if isinstance(error, CamlucidaError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{error.strerror or type(error).__name__}."
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for it."
-    # Frames only: the error's text and the values in the frames may be a patient's.
-    _log.debug("unexpected", error=type(error).__name__, frames=traceback.format_tb(error.__traceback__))
-    return (
-        f"camlucida met a fault of its own ({type(error).__name__}); please report it without patient data."
-    )

@@ -103,27 +103,25 @@ def test_a_new_version_makes_the_old_one_no_longer_current(home, wanted):
 
 def test_one_that_ends_its_worker_each_time_fails_with_that_reason(home, wanted):
     for _ in range(explanations.MOST_ATTEMPTS):
-        assert explanations.begin(home, wanted)
-    assert not explanations.begin(home, wanted)
-    failed = row(home, wanted)
-    assert failed.state == State.FAILED
-    assert "has ended the process 3 times" in failed.reason
+        assert explanations.begin(home, wanted) is None
+    ended = explanations.begin(home, wanted)
+    assert ended == (State.FAILED, row(home, wanted).reason)
+    assert "has ended the process 3 times" in ended.reason
     assert explanations.mend(home) == 1
-    assert explanations.begin(home, wanted)
+    assert explanations.begin(home, wanted) is None
 
 
 def test_what_another_process_has_done_is_not_begun(home, wanted, make_explanation):
-    assert explanations.begin(home, wanted)
+    assert explanations.begin(home, wanted) is None
     explanations.keep(home, wanted, make_explanation())
-    assert not explanations.begin(home, wanted)
+    assert explanations.begin(home, wanted) == (State.DONE, "")
     assert row(home, wanted).attempts == 0
 
 
 def test_a_superseded_image_is_neither_explained_nor_asked_about(home, wanted):
     with home.database.write() as session:
         explanations.supersede(session, session.get_one(ExplanationRow, wanted).image_id)
-    assert not explanations.begin(home, wanted)
-    assert row(home, wanted).reason == explanations.PART_OF_A_WHOLE
+    assert explanations.begin(home, wanted) == (State.REFUSED, explanations.PART_OF_A_WHOLE)
     with home.database.read() as session:
         assert explanations.unseen(session, MODEL, "score-cam", named=True) == []
 

@@ -14,6 +14,8 @@ from camlucida.dicom.read import DERIVED_OBJECTS
 from camlucida.pacs.configuration import Configuration, Profile, Rule
 
 NO_IMAGE = "It holds no image."
+OWN = "camlucida"  # Manufacturer (0008,0070) of what we write
+OWN_RESULT = "It is a result of camlucida."
 CONDITIONS = {
     "modality": "Modality",
     "body_part": "BodyPartExamined",
@@ -62,6 +64,8 @@ def facts(header: Mapping[str, Any], sender: str) -> Facts:
 
 def not_an_image(sop_class_uid: str, header: Mapping[str, Any]) -> str:
     """Why an instance is no image that a model could look at; empty where it may be one."""
+    if value(header, "Manufacturer") == value(header, "ManufacturerModelName") == OWN:
+        return OWN_RESULT
     if sop_class_uid in DERIVED_OBJECTS:
         return f"It holds {DERIVED_OBJECTS[sop_class_uid]}, not an image."
     return "" if value(header, "Rows") and value(header, "Columns") else NO_IMAGE

@@ -26,6 +26,13 @@ ENDED_ITS_WORKER = (
 PART_OF_A_WHOLE = "The image is a part of a volume that arrived whole later."
 
 
+class Ended(NamedTuple):
+    """What came of a wanted explanation."""
+
+    state: State
+    reason: str
+
+
 class CurrentModel(NamedTuple):
     """A model that may be shown as current."""
 
@@ -90,10 +97,10 @@ def oldest_waiting(session: Session, model_digests: Sequence[str]) -> Explanatio
     )
 
 
-def begin(home: Home, explanation_id: int) -> bool:
+def begin(home: Home, explanation_id: int) -> Ended | None:
     """Count an attempt at computing it, before it is made: it may end the process.
 
-    False where it is not to be computed: another process has done it, or it has ended too many already,
+    None: go on. Otherwise what came of it: another process has done it, or it has ended too many already,
     and has failed by that.
     """
     with home.database.write() as session:
@@ -101,9 +108,9 @@ def begin(home: Home, explanation_id: int) -> bool:
         if row.state == State.WANTED and row.attempts >= MOST_ATTEMPTS:
             row.state, row.reason, row.finished = State.FAILED, ENDED_ITS_WORKER.format(row.attempts), now()
         if row.state != State.WANTED:
-            return False
+            return Ended(State(row.state), row.reason)
         row.attempts += 1
-        return True
+        return None
 
 
 def supersede(session: Session, image_id: int) -> None:

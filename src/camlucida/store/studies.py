@@ -23,6 +23,13 @@ SHORTEST_NAME = 6  # characters of a key's beginning: fewer are soon those of se
 OTHER_PIXELS = "Another image with the same SOP Instance UID and other pixels is kept, too."
 
 
+class KeptImage(NamedTuple):
+    """An image that is kept: its id, and whether it was not before."""
+
+    id: int
+    new: bool
+
+
 class Taken(NamedTuple):
     """What came of keeping some images: how many are new, and how many were known."""
 
@@ -52,6 +59,13 @@ def count_of_files(home: Home, digest: str) -> int:
 
 
 def keep(home: Home, images: Sequence[Image], originals: Sequence[Path]) -> Taken:
+    """As `keep_images`; how many are new, and how many were known."""
+    kept = keep_images(home, images, originals)
+    new = sum(one.new for one in kept)
+    return Taken(new, len(kept) - new)
+
+
+def keep_images(home: Home, images: Sequence[Image], originals: Sequence[Path]) -> list[KeptImage]:
     """Keep images and the files that they were read from, all or nothing.
 
     An image with the SOP Instance UIDs, frame and pixels of a kept one is that image; what is damaged of it
@@ -60,17 +74,23 @@ def keep(home: Home, images: Sequence[Image], originals: Sequence[Path]) -> Take
     digest = files_digest(originals)
     files = [_keep_original(home, n, path) for n, path in enumerate(originals)]
     slices = [_keep_slices(home, image) for image in images]
-    new = 0
     with home.database.write() as session:
-        for image, planes in zip(images, slices, strict=True):
-            kept = session.scalar(select(ImageRow).where(ImageRow.identity == _identity(image, digest)))
-            if kept is None:
-                session.add(_row(session, image, digest, [*files, *planes]))
-                session.flush()  # the next image may belong to the same study
-                new += 1
-            elif kept.files_digest == digest:
-                _renew(kept, [*files, *planes])
-    return Taken(new, len(images) - new)
+        return [
+            _keep_row(session, image, digest, [*files, *planes])
+            for image, planes in zip(images, slices, strict=True)
+        ]
+
+
+def _keep_row(session: Session, image: Image, digest: str, files: "Sequence[_File]") -> KeptImage:
+    kept = session.scalar(select(ImageRow).where(ImageRow.identity == _identity(image, digest)))
+    if kept is None:
+        row = _row(session, image, digest, files)
+        session.add(row)
+        session.flush()  # the next image may belong to the same study
+        return KeptImage(row.id, new=True)
+    if kept.files_digest == digest:
+        _renew(kept, files)
+    return KeptImage(kept.id, new=False)
 
 
 def find_study(session: Session, name: str) -> StudyRow:
