@@ -1,0 +1,513 @@
+"""The called side of DIMSE associations (PS3.8), on pynetdicom, safe with peers that are broken or hostile.
+
+pynetdicom trusts its peers: it reads whatever length a PDU claims, waits for ever for the rest of it, keeps
+commands and data sets of any size in memory, does the TLS handshake before it accepts anyone else, and lets
+an unexpected event end a thread with a traceback. Here connections, bytes and times are bounded, a data set
+goes to the disk while it arrives, and whatever happens to an association, nothing of it is left and nothing
+is said that may be a patient's.
+"""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from socket import SHUT_RDWR
+from typing import Any, NamedTuple
+
+import structlog
+from pydicom.filebase import DicomFileLike
+from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import AllTransferSyntaxes, ImplicitVRLittleEndian
+from pynetdicom import AE, build_context, evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ, DIMSEMessage
+from pynetdicom.dsutils import create_file_meta
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import StateMachine
+from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, P_DATA, SOPClassCommonExtendedNegotiation
+from pynetdicom.service_class import ServiceClass, StorageServiceClass
+from pynetdicom.sop_class import uid_to_service_class
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from camlucida.errors import StoreError
+from camlucida.store.blobs import Part
+
+PDU_BYTES = 131_072  # the largest P-DATA-TF that peers may send, as in dcmtk
+MOST_PDU_BYTES = 1 << 20  # of any PDU: a request with 128 contexts of all transfer syntaxes has 0.5 MB
+MOST_COMMAND_BYTES = 16_384  # PS3.7 9.3: a few UIDs and numbers
+MOST_WAITING_MESSAGES = 4  # sent without waiting for our answers, which was not agreed upon
+SPARE_CONNECTIONS = 16  # beyond the associations: to say that there are too many
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
+VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_SERVICE = "1.2.840.10008.4.2"
+STORAGE_CLASSES = "1.2.840.10008.5.1.4.1.1."
+STANDARD_UIDS = "1.2.840.10008."
+
+# All that are a file's: not those that refer to a server (JPIP) or are a live stream (SMPTE ST 2110).
+TRANSFER_SYNTAXES = tuple(
+    uid
+    for uid in AllTransferSyntaxes
+    if "JPIP" not in uid.name and not uid.startswith("1.2.840.10008.1.2.7.")
+)
+
+Reason = tuple[int, int, int]
+"""Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 table 9-21)."""
+
+CONTEXT_UNKNOWN: Reason = (1, 1, 2)
+CALLING_UNKNOWN: Reason = (1, 1, 3)
+CALLED_UNKNOWN: Reason = (1, 1, 7)
+TOO_MANY: Reason = (2, 3, 2)
+REASONS = {
+    CONTEXT_UNKNOWN: "application context not supported",
+    CALLING_UNKNOWN: "calling AE title not recognized, or not from this address",
+    CALLED_UNKNOWN: "called AE title not recognized",
+    TOO_MANY: "too many associations",
+}
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a peer may take of us."""
+
+    associations: int
+    instance_bytes: int
+    opening_seconds: float = 15.0  # from the connection to the association's request, TLS included
+    pdu_seconds: float = 30.0  # from the first to the last byte of a PDU
+    idle_seconds: float = 60.0  # between two PDUs
+    instance_seconds: float = 3600.0  # from the first to the last PDU of an instance
+
+
+class Sent(NamedTuple):
+    """An instance that has arrived whole, or why it could not be written; and what its command says."""
+
+    part: Part | None
+    failure: StoreError | None
+    sop_class_uid: str
+    sop_instance_uid: str
+    sender: str
+    originator: str  # who asked for it to be moved, if it comes of a C-MOVE
+
+
+class Acceptor(NamedTuple):
+    """Who we are, whom we know, and what becomes of an instance: the status to answer (PS3.4 B.2.3)."""
+
+    ae_title: str
+    known: Callable[[str, str], bool]  # AE title and address
+    begin: Callable[[], Part]
+    take: Callable[[Sent], int]
+
+
+class Refused(Exception):  # noqa: N818 - what a peer does wrong ends its association, and nothing else
+    """A peer goes beyond what was agreed upon."""
+
+
+class Server(ThreadedAssociationServer):
+    """Listens from when it is made; `serve_forever` accepts."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(
+        self, acceptor: Acceptor, address: tuple[str, int], bounds: Bounds, tls: ssl.SSLContext | None
+    ) -> None:
+        self.acceptor, self.bounds = acceptor, bounds
+        self.stopping = False
+        self._connections = threading.BoundedSemaphore(bounds.associations + SPARE_CONNECTIONS)
+        self._seats: set[Association] = set()
+        self._seating = threading.Lock()
+        entity = AE(ae_title=acceptor.ae_title)
+        entity.maximum_pdu_size = PDU_BYTES
+        entity.acse_timeout = bounds.opening_seconds
+        entity.dimse_timeout = entity.network_timeout = bounds.idle_seconds
+        entity.maximum_associations = (
+            bounds.associations + SPARE_CONNECTIONS
+        )  # we count ourselves: see `admit`
+        super().__init__(entity, address, acceptor.ae_title, [], tls, request_handler=_Handler)
+        entity._servers.append(self)  # noqa: SLF001 - as AE.start_server does; shutdown() takes it out
+
+    def get_request(self) -> Any:
+        """A connection, without waiting for its handshake: others must not wait for it, too."""
+        listening: Any = self.socket
+        request, address = listening.accept()
+        request.settimeout(self.bounds.pdu_seconds)
+        if self.ssl_context is not None:
+            request = self.ssl_context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - socketserver's signature
+        """Whether there is room for another connection."""
+        room = not self.stopping and self._connections.acquire(blocking=False)
+        if not room:
+            _log.warning("connection refused", reason="too many connections")
+        return room
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Shake hands, then start the association in a thread of its own, which `leave`s in the end."""
+        try:
+            if self.ssl_context is not None:
+                request.settimeout(self.bounds.opening_seconds)
+                request.do_handshake()
+                request.settimeout(self.bounds.pdu_seconds)
+            self.finish_request(request, client_address)
+        except Exception as error:  # noqa: BLE001 - whatever a peer makes of its beginning is its own affair
+            _log.warning("connection ended", reason=type(error).__name__)
+            self.shutdown_request(request)
+            self._connections.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """No traceback on stderr."""
+        _log.error("connection failed")
+        self._connections.release()
+
+    def admit(self, association: Association) -> bool:
+        """Whether there is a seat for one more association."""
+        with self._seating:
+            self._seats = {seated for seated in self._seats if seated.is_alive()}
+            if len(self._seats) >= self.bounds.associations:
+                return False
+            self._seats.add(association)
+            return True
+
+    def leave(self, association: Association) -> None:
+        """Give the association's seat and connection back."""
+        with self._seating:
+            self._seats.discard(association)
+        self._connections.release()
+
+    def stop(self, seconds: float) -> None:
+        """Take nobody in, abort those who are here, and wait for them, at most so long.
+
+        What is being kept at this moment is kept to its end.
+        """
+        self.stopping = True
+        self.shutdown()
+        here = [one for one in self.active_associations if isinstance(one, _Association)]
+        for association in here:
+            association.abort(block=False)
+        if here:
+            time.sleep(0.1)  # for the A-ABORT to go out
+        deadline = time.monotonic() + seconds
+        for association in here:
+            association.let_go()
+            association.join(max(0.0, deadline - time.monotonic()))
+
+
+class _Handler(RequestHandler):
+    """Makes the association of a connection."""
+
+    server: Server
+
+    def _create_association(self) -> Association:
+        """As pynetdicom's, with our association, socket and messages."""
+        association = _Association(self.ae, self.server)
+        association.set_socket(_Socket(association, self.request))
+        association.acceptor.maximum_length = self.ae.maximum_pdu_size
+        association.acceptor.ae_title = self.server.ae_title
+        association.acceptor.address_info = self.local
+        association.acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        association.acceptor.implementation_version_name = self.ae.implementation_version_name
+        association.requestor.address_info = self.remote
+        association.bind(evt.EVT_REQUESTED, _answer_request)
+        association.bind(evt.EVT_SOP_COMMON, _call_it_storage)
+        association.bind(evt.EVT_C_STORE, _store)
+        return association
+
+
+class _Association(Association):
+    """One peer; whatever it does, its threads, its connection and its parts end with it."""
+
+    def __init__(self, ae: Any, server: Server) -> None:
+        super().__init__(ae, MODE_ACCEPTOR)
+        self.server = self._server = server
+        self.name = f"AcceptorThread of {server.ae_title}"  # pynetdicom finds its associations by this word
+        self.dul = _Reading(self)
+        self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # of its timers
+        self.messages = self.dimse = _Messages(self, server.acceptor, server.bounds)
+
+    def run_reactor(self) -> None:
+        try:
+            super().run_reactor()
+        except Exception as error:  # noqa: BLE001 - pynetdicom met what it does not expect; no traceback
+            _log.warning("association failed", reason=type(error).__name__)
+        finally:
+            self._end()
+
+    def let_go(self) -> None:
+        """End as soon as what is being kept is kept."""
+        self._kill = True
+        self.dul.kill_dul()
+
+    def _end(self) -> None:
+        """Close the connection, which wakes the reading thread, and end that before its parts are removed."""
+        self._kill = True
+        self.dul.kill_dul()
+        connection: Any = self.dul.socket.socket if self.dul.socket else None
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
+            connection.close()
+        self.dul.join()
+        self.messages.discard()
+        self.server.leave(self)
+
+
+class _Reading(DULServiceProvider):
+    """The thread that reads from the connection and writes to it."""
+
+    def __init__(self, association: Association) -> None:
+        super().__init__(association)
+        self.daemon = True
+        self.state_machine = _StateMachine(self)
+
+    def run_reactor(self) -> None:
+        try:
+            super().run_reactor()
+        finally:
+            self.to_user_queue.put(A_P_ABORT())  # nobody waits for what will not come any more
+
+
+class _StateMachine(StateMachine):
+    """An event that has no place in the protocol ends the association, without a traceback."""
+
+    def do_action(self, event: str) -> None:
+        try:
+            super().do_action(event)
+        except Exception as error:  # noqa: BLE001 - see above
+            _log.warning(
+                "association ended", reason=f"{event} in {self.current_state}: {type(error).__name__}"
+            )
+            self.dul.kill_dul()
+
+
+class _Socket(AssociationSocket):
+    """Reads a PDU's bytes in bounded size and time."""
+
+    def __init__(self, association: _Association, connection: Any) -> None:
+        super().__init__(association, client_socket=connection)
+        self._seconds = association.server.bounds.pdu_seconds
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        if nr_bytes > MOST_PDU_BYTES:
+            raise Refused("a PDU is too long")  # no OSError, so that pynetdicom answers with an A-ABORT
+        connection: Any = self.socket
+        deadline = time.monotonic() + self._seconds
+        buffer, count = bytearray(nr_bytes), 0
+        view = memoryview(buffer)
+        while count < nr_bytes:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            got = connection.recv_into(view[count:])
+            if not got:
+                break
+            count += got
+        connection.settimeout(self._seconds)
+        view.release()
+        del buffer[count:]
+        return buffer
+
+
+class _Arriving:
+    """An instance on its way to the disk; pynetdicom writes into it as into a temporary file."""
+
+    def __init__(self, begin: Callable[[], Part], bounds: Bounds) -> None:
+        self.part: Part | None = None
+        self.failure: StoreError | None = None
+        self.file = self  # pynetdicom flushes `file` after each write
+        self.name = ""  # and removes this in the end
+        self._left = bounds.instance_bytes
+        self._deadline = time.monotonic() + bounds.instance_seconds
+        try:
+            self.part = begin()
+        except StoreError as error:
+            self.failure = error
+
+    def write(self, content: bytes) -> None:
+        """Keep it; after a failure, let the rest pass by: the peer will be told when it has sent all."""
+        self._left -= len(content)
+        if self._left < 0:
+            raise Refused("an instance is larger than max_file_bytes")
+        if time.monotonic() > self._deadline:
+            raise Refused("an instance takes too long")
+        if self.part is None or self.failure is not None:
+            return
+        try:
+            self.part.write(content)
+        except StoreError as error:
+            self.failure = error
+            self.part.discard()
+
+    def flush(self) -> None:
+        """Not after each fragment: whoever reads it finishes it first."""
+
+    def close(self) -> None:
+        """Remove it, unless it was kept."""
+        if self.part is not None:
+            self.part.discard()
+
+
+class _Messages(DIMSEServiceProvider):
+    """Puts fragments together (PS3.7 6.3, PS3.8 E.2): C-ECHO and C-STORE requests, within bounds."""
+
+    def __init__(self, association: Association, acceptor: Acceptor, bounds: Bounds) -> None:
+        super().__init__(association)
+        self._acceptor, self._bounds = acceptor, bounds
+        self._arriving: list[_Arriving] = []
+
+    def receive_primitive(self, primitive: Any) -> None:
+        """Runs in the thread that reads."""
+        try:
+            for context_id, value in primitive.presentation_data_value_list:
+                self._receive(context_id, value)
+        except Exception as error:  # noqa: BLE001 - a command that cannot be decoded fails in many ways
+            reason = str(error) if isinstance(error, Refused) else type(error).__name__
+            _log.warning("association aborted", sender=sender_of(self.assoc), reason=reason)
+            self.message = None
+            self.discard()
+            self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT, PS3.8 table 9-10
+
+    def discard(self) -> None:
+        """Remove what has not been kept."""
+        for arriving in self._arriving:
+            arriving.close()
+        self._arriving.clear()
+
+    def _receive(self, context_id: int, value: bytes) -> None:
+        self.message = self.message or DIMSEMessage()
+        message: Any = self.message  # it becomes a C_STORE_RQ when its command has been decoded
+        if not value:
+            raise Refused("an empty fragment")
+        is_command, is_data = value[0] & 1, isinstance(message, C_STORE_RQ)
+        if bool(is_command) == is_data or (is_data and context_id != message.context_id):
+            raise Refused("a fragment of another message")
+        if is_command and message.encoded_command_set.tell() + len(value) > MOST_COMMAND_BYTES:
+            raise Refused("a command is too long")
+        fragment = P_DATA()
+        fragment.presentation_data_value_list.append((context_id, value))
+        complete = message.decode_msg(fragment, self.assoc)
+        if is_command and message.context_id is not None:
+            self._begin(message, complete=complete)
+        if complete:
+            self._hand_over(message)
+
+    def _begin(self, message: Any, *, complete: bool) -> None:
+        """A command is complete: is it for us, and does a data set follow? `message`: a DIMSEMessage."""
+        stores = isinstance(message, C_STORE_RQ)
+        if not stores and not (isinstance(message, C_ECHO_RQ) and complete):
+            raise Refused("a command that was not agreed upon")
+        context = self.assoc._accepted_cx.get(message.context_id)  # noqa: SLF001 - `accepted_contexts` is a list
+        if context is None:
+            raise Refused("a presentation context that was not accepted")
+        if self.msg_queue.qsize() >= MOST_WAITING_MESSAGES:
+            raise Refused("more messages at once than agreed upon")
+        if stores and not complete:
+            arriving = _Arriving(self._acceptor.begin, self._bounds)
+            self._arriving.append(arriving)
+            arriving.write(_file_begins(message.command_set, context.transfer_syntax[0]))
+            message._data_set_file = arriving  # noqa: SLF001 - pynetdicom's own way of writing to a file
+
+    def _hand_over(self, message: Any) -> None:
+        self._arriving = [one for one in self._arriving if one.part is not None and one.part.path.exists()]
+        self.msg_queue.put((message.context_id, message.message_to_primitive()))
+        self.message = None
+
+
+def _file_begins(command: Any, transfer_syntax: Any) -> bytes:
+    """Preamble and file meta group (PS3.10 7.1) of an instance, as its command and its context say."""
+    meta = create_file_meta(
+        sop_class_uid=command.AffectedSOPClassUID,
+        sop_instance_uid=command.AffectedSOPInstanceUID,
+        transfer_syntax=transfer_syntax,
+    )
+    buffer = BytesIO()
+    buffer.write(bytes(128) + b"DICM")
+    write_file_meta_info(DicomFileLike(buffer), meta)
+    return buffer.getvalue()
+
+
+def _answer_request(event: Any) -> None:
+    """Reject an association request, or say what of it is supported."""
+    association = event.assoc
+    request = association.requestor.primitive
+    if not isinstance(request, A_ASSOCIATE):  # the connection ended before there was one
+        association.is_aborted = True
+        return
+    refusal = _refusal(association, request)
+    if refusal is None:
+        association.acceptor.supported_contexts = _supported(request.presentation_context_definition_list)
+        return
+    _log.warning("association rejected", sender=sender_of(association), reason=REASONS[refusal])
+    association.acse.send_reject(*refusal)
+    association.kill()  # waits until it is sent and the peer has closed the connection
+
+
+def _refusal(association: _Association, request: A_ASSOCIATE) -> Reason | None:
+    server = association.server
+    if request.application_context_name != APPLICATION_CONTEXT:
+        return CONTEXT_UNKNOWN
+    if request.called_ae_title != server.acceptor.ae_title:
+        return CALLED_UNKNOWN
+    if not server.acceptor.known(request.calling_ae_title, association.requestor.address):
+        return CALLING_UNKNOWN
+    return None if server.admit(association) else TOO_MANY
+
+
+def _supported(proposed: Sequence[Any]) -> list[Any]:
+    """Contexts for what is proposed and is ours: C-ECHO and all storage, in the peer's order of preference.
+
+    Implicit VR comes last: it loses the type of private elements.
+    """
+    wanted: dict[str, dict[str, None]] = {}
+    for context in proposed:
+        if context.abstract_syntax == VERIFICATION or is_storage(context.abstract_syntax):
+            known = [uid for uid in context.transfer_syntax if uid in TRANSFER_SYNTAXES]
+            wanted.setdefault(context.abstract_syntax, {}).update(dict.fromkeys(known))
+    return [
+        build_context(uid, sorted(syntaxes, key=lambda syntax: syntax == ImplicitVRLittleEndian))
+        for uid, syntaxes in wanted.items()
+        if syntaxes
+    ]
+
+
+def is_storage(sop_class_uid: str) -> bool:
+    """Whether instances of this class are stored: all that pynetdicom knows, newer ones, private ones."""
+    service = uid_to_service_class(sop_class_uid)
+    if service is not ServiceClass:
+        return bool(service is StorageServiceClass)
+    return sop_class_uid.startswith(STORAGE_CLASSES) or not sop_class_uid.startswith(STANDARD_UIDS)
+
+
+def _call_it_storage(event: Any) -> dict[str, Any]:
+    """Tell pynetdicom that classes which it does not know are of the storage service (PS3.7 D.3.3.6)."""
+    items = {}
+    for context in event.assoc.acceptor.supported_contexts:
+        if uid_to_service_class(context.abstract_syntax) is ServiceClass:
+            item = items[context.abstract_syntax] = SOPClassCommonExtendedNegotiation()
+            item.sop_class_uid, item.service_class_uid = context.abstract_syntax, STORAGE_SERVICE
+    return items
+
+
+def _store(event: Any) -> int:
+    """The status with which a C-STORE request is answered."""
+    request = event.request
+    arriving = request._dataset_file  # noqa: SLF001 - ours: see _Messages
+    sent = Sent(
+        part=arriving and arriving.part,
+        failure=arriving and arriving.failure,
+        sop_class_uid=request.AffectedSOPClassUID,
+        sop_instance_uid=request.AffectedSOPInstanceUID,
+        sender=sender_of(event.assoc),
+        originator=str(request.MoveOriginatorApplicationEntityTitle or "").strip(),
+    )
+    return int(event.assoc.server.acceptor.take(sent))
+
+
+def sender_of(association: Association) -> str:
+    """The calling AE title, as it may be logged and kept: printable, at most 16 characters."""
+    title = str(getattr(association.requestor.primitive, "calling_ae_title", "")).strip()[:16]
+    return "".join(letter if letter.isprintable() else "?" for letter in title)
