@@ -22,7 +22,7 @@ from camlucida.rendering.scale import scale_of
 from camlucida.rendering.upsample import on_grid, resample
 from camlucida.rendering.window import default_display, display
 
-NOTICE = "Research software, not a medical device"
+NOTICE = "Not for diagnosis: research software, not a medical device. It explains the model, not the disease."
 NO_EVIDENCE = "No supporting evidence"
 
 LARGEST, SMALLEST = 1024, 768  # pixels of the long edge of the image part

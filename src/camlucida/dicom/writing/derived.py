@@ -21,6 +21,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from camlucida.dicom import elements
+from camlucida.dicom.writing.codes import OWN_SCHEME
 from camlucida.dicom.writing.material import Material
 from camlucida.errors import UnreadableFile
 from camlucida.records.method_name import spelling
@@ -34,9 +35,10 @@ LONGEST_LO = 64  # characters of a Long String (PS3.5 6.2)
 
 PATIENT = (
     "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID",
-    "PatientBirthDate", "PatientBirthTime", "PatientSex", "OtherPatientIDs", "OtherPatientIDsSequence",
+    "PatientBirthDate", "PatientBirthTime", "PatientSex", "OtherPatientIDsSequence",
     "OtherPatientNames", "EthnicGroup", "PatientComments", "QualityControlSubject",
-    "PatientSpeciesDescription", "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence",
+    "PatientSpeciesDescription", "PatientIdentityRemoved", "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
     "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName", "ClinicalTrialSiteID",
     "ClinicalTrialSiteName", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID",
 )  # fmt: skip
@@ -86,11 +88,17 @@ def finish(dataset: Dataset, material: Material, kind: Kind, *words: str, number
     _put_series(dataset, material, kind)
     _put_equipment(dataset, material)
     _put_dates(dataset, material)
-    dataset.SOPInstanceUID = material.uid("instance", kind.word, *words)
+    dataset.SOPInstanceUID = object_uid(material, kind, *words)
     dataset.InstanceNumber = number
     dataset.SpecificCharacterSet = UNICODE
+    dataset.CodingSchemeIdentificationSequence = [_own_scheme()]
     dataset.file_meta = _file_meta(dataset)
     return dataset
+
+
+def object_uid(material: Material, kind: Kind, *words: str) -> str:
+    """The SOP Instance UID of an object, whether it has been written or not."""
+    return material.uid("instance", kind.word, *words)
 
 
 def bare(source: Dataset) -> Dataset:
@@ -174,12 +182,12 @@ def _put_patient_and_study(dataset: Dataset, source: Dataset, kind: Kind) -> Non
 
 
 def _copied(source: Dataset, keyword: str) -> DataElement | None:
-    """The element in Unicode; None where it is missing, empty, or cannot be read."""
+    """The element in Unicode; None where it is missing or cannot be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of values that break a rule: their text may be the patient's
         try:
-            found = elements.value(source, keyword)
-            return None if found is None else _plain(source[keyword])
+            elements.value(source, keyword)
+            return _plain(source[keyword]) if keyword in source else None
         except UnreadableFile:
             return None
 
@@ -187,10 +195,9 @@ def _copied(source: Dataset, keyword: str) -> DataElement | None:
 def _plain(element: DataElement) -> DataElement:
     value: Any = element.value
     if element.VR == "SQ":
-        value = [_plain_item(item) for item in value]
+        value = [_plain_item(item) for item in value or ()]
     elif element.VR in TEXTS:
-        several = element.VM > 1
-        value = [str(one) for one in value] if several else str(value)
+        value = [str(one) for one in value] if element.VM > 1 else str(value or "")
     return DataElement(element.tag, element.VR, value, validation_mode=config.IGNORE)
 
 
@@ -209,7 +216,7 @@ def _put_series(dataset: Dataset, material: Material, kind: Kind) -> None:
 
 
 def _put_equipment(dataset: Dataset, material: Material) -> None:
-    """The object is made by camlucida; the modality and the model had a share in it (PS3.3 C.7.5.1, C.12.1)."""
+    """Made by camlucida; the modality and the model had a share in it (PS3.3 C.7.5.1, C.12.1)."""
     provenance = material.explanation.provenance
     dataset.Manufacturer = dataset.ManufacturerModelName = MANUFACTURER
     dataset.DeviceSerialNumber = provenance.model_digest[:LONGEST_LO]
@@ -253,6 +260,15 @@ def coded(code: Code) -> Dataset:
         item.CodeValue = code.value
     item.CodingSchemeDesignator = code.scheme_designator
     item.CodeMeaning = code.meaning
+    return item
+
+
+def _own_scheme() -> Dataset:
+    """Whose the codes are that no standard has (PS3.3 C.12.1, Coding Scheme Identification Sequence)."""
+    item = Dataset()
+    item.CodingSchemeDesignator = OWN_SCHEME
+    item.CodingSchemeName = "Findings and measurements of camlucida"
+    item.CodingSchemeResponsibleOrganization = MANUFACTURER
     return item
 
 

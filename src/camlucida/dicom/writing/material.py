@@ -61,8 +61,17 @@ class Material:
             "frame": self.image.source.frame_number,
             "words": words,
         }
-        digest = hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).digest()
-        return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+        return _uid(determining)
+
+    @property
+    def model_uid(self) -> str:
+        """A UID of the model as a device: the same in all that is written of it."""
+        return _uid({"model": self.explanation.provenance.model_digest})
+
+
+def _uid(determining: dict[str, object]) -> str:
+    digest = hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def shown_findings(explanation: Explanation) -> tuple[int, ...]:
