@@ -149,6 +149,8 @@ class Traces:
         """
         for begin in range(0, max(len(data), 1), CHUNK):
             part = data[begin : begin + CHUNK + 512].lower()
+            if not opaque and b"\x1b" in part:  # a name may change its character set in its middle
+                part += bytes(1) + SHIFTS.sub(b"", part)
             for pattern, trace in self._encoded:
                 by_chance = trace.is_short or len(pattern) < SUBSTRING
                 if trace.is_short_number or (opaque and by_chance):
