@@ -115,7 +115,7 @@ def _parametric_map(
     shared = dataset.SharedFunctionalGroupsSequence[0]
     shared.ParametricMapFrameTypeSequence = [frame_type]
     shared.PixelValueTransformationSequence = [identity]
-    if "BodyPartExamined" not in dataset and "Laterality" not in dataset:
+    if not {"BodyPartExamined", "Laterality", "ImageLaterality"} & set(dataset.dir()):
         dataset.Laterality = ""  # unknown (PS3.3 C.7.3.1, type 2C)
     return dataset
 

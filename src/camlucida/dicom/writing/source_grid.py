@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from camlucida.records import SaliencyMap, Unit
 from camlucida.records.geometry import scaling
+from camlucida.records.method_name import CLASS_AGNOSTIC
 from camlucida.rendering.upsample import on_grid, to_pixel_grid
 
 SHARE = 0.5
@@ -25,7 +26,12 @@ def evidence_slices(saliency_map: SaliencyMap, finding: int) -> Iterator[NDArray
 
 
 def level(saliency_map: SaliencyMap, finding: int) -> float | None:
-    """Half of the highest evidence on any pixel of the source; None where no pixel has any."""
+    """Half of the highest evidence on any pixel of the source; None where no pixel has any.
+
+    None also where the method's map is the same for all findings: it is evidence for none.
+    """
+    if saliency_map.method in CLASS_AGNOSTIC:
+        return None
     highest = max(float(plane.max()) for plane in evidence_slices(saliency_map, finding))
     return SHARE * highest if highest > 0 else None
 

@@ -1,0 +1,195 @@
+"""Contours and words over the original image: Softcopy Presentation States (PS3.3 A.33.1, A.33.2).
+
+Grayscale for grey images, Color for coloured ones. Each finding has its own graphic layer, so that a viewer
+can switch it off; the image keeps the grey that it has without the state.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import ColorSoftcopyPresentationStateStorage, GrayscaleSoftcopyPresentationStateStorage
+from pydicom.valuerep import DSfloat
+
+from camlucida.dicom.elements import text
+from camlucida.dicom.writing.derived import Kind, finish
+from camlucida.dicom.writing.material import Material, indices
+from camlucida.dicom.writing.segmentation import COLOURS
+from camlucida.dicom.writing.softcopy import put_colour, put_grey
+from camlucida.dicom.writing.source_grid import evidence_slices, level, unit_word
+from camlucida.dicom.writing.sources import SourceFrame, source_frames
+from camlucida.records.method_name import spelling
+from camlucida.rendering.contour import contours
+
+KIND = Kind("contours", 7108, image=False)
+CENTRE = 0.5  # PIXEL units count from the corner of the first pixel, whose centre is 0.5\\0.5
+LONGEST_CS, LONGEST_LO = 16, 64
+WHITE = 65535
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """The lines (point, 2) around one finding's evidence on one slice, in (row, column)."""
+
+    plane: int
+    lines: list[NDArray[np.float64]]
+
+
+def write(material: Material, findings: Sequence[int] | None = None) -> list[Dataset]:
+    """One presentation state with the contour of each finding that has evidence, and its probability.
+
+    The contour is where the evidence reaches half of its maximum on the source's pixels, on every slice that
+    it reaches. No object where no finding has evidence.
+
+    Raises
+    ------
+    MissingGeometry
+        Nobody knows which frame of the source a slice is.
+    """
+    outlined = [
+        (finding, outlines)
+        for finding in indices(material.explanation, findings)
+        if (outlines := _outlines(material, finding))
+    ]
+    if not outlined:
+        return []
+    frames = source_frames(material)
+    dataset = Dataset()
+    dataset.Modality = "PR"
+    dataset.ContentLabel = "EVIDENCE"
+    dataset.ContentDescription = "Contours of a model's evidence, not of anatomy"
+    dataset.ContentCreatorName = dataset.PresentationCreationDate = dataset.PresentationCreationTime = ""
+    dataset.ReferencedSeriesSequence = [_referenced(frames)]
+    dataset.DisplayedAreaSelectionSequence = [_displayed_area(material)]
+    layers = layer_names([material.explanation.saliency_map.label(finding) for finding, _ in outlined])
+    dataset.GraphicLayerSequence = [
+        _layer(material, finding, order, name)
+        for order, ((finding, _), name) in enumerate(zip(outlined, layers, strict=True), start=1)
+    ]
+    dataset.GraphicAnnotationSequence = [
+        _annotation(frames[outline.plane], name, _words(material, finding), outline)
+        for (finding, outlines), name in zip(outlined, layers, strict=True)
+        for outline in outlines
+    ]
+    if material.image.colour:
+        dataset.SOPClassUID = ColorSoftcopyPresentationStateStorage
+        put_colour(dataset, material.first)
+    else:
+        dataset.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
+        put_grey(dataset, material, frames)
+    _put_body_part(dataset, material.first)
+    return [finish(dataset, material, KIND, *layers)]
+
+
+def layer_names(names: Sequence[str]) -> list[str]:
+    """Names as Code Strings (capital letters, digits, blanks), numbered so that no two are the same."""
+    plain = [
+        "".join(one if one.isascii() and one.isalnum() else " " for one in name.upper()) for name in names
+    ]
+    numbered = [f"{number} {name}" for number, name in enumerate(plain, start=1)]
+    return [" ".join(name.split())[:LONGEST_CS].strip() for name in numbered]
+
+
+def _outlines(material: Material, finding: int) -> list[Outline]:
+    saliency_map = material.explanation.saliency_map
+    lowest = level(saliency_map, finding)
+    if lowest is None:
+        return []
+    found = (
+        Outline(plane, contours(values, lowest))
+        for plane, values in enumerate(evidence_slices(saliency_map, finding))
+    )
+    return [outline for outline in found if outline.lines]
+
+
+def _words(material: Material, finding: int) -> str:
+    """What stands beside a contour."""
+    explanation, saliency_map = material.explanation, material.explanation.saliency_map
+    prediction, provenance = explanation.prediction, explanation.provenance
+    position = prediction.index(saliency_map.findings[finding])
+    point = prediction.findings[position].operating_point
+    reported = "" if point is None else f" (operating point {point:.2f})"
+    half = level(saliency_map, finding) or 0.0
+    return "\r\n".join(
+        (
+            f"{saliency_map.label(finding)}: probability {prediction.probabilities[position]:.2f}{reported}",
+            f"Contour: half of the model's highest evidence ({half:.2g} {unit_word(saliency_map)})",
+            "Evidence, not anatomy. Not for diagnosis.",
+            f"{spelling(provenance.method)}, {provenance.model_name} {provenance.model_version}",
+        )
+    )
+
+
+def _put_body_part(dataset: Dataset, source: Dataset) -> None:
+    """What is imaged and on which side (PS3.3 C.7.3.1); a side that nobody names is unknown (type 2C)."""
+    body_part, side = text(source, "BodyPartExamined"), text(source, "Laterality")
+    if body_part:
+        dataset.BodyPartExamined = body_part
+    if side or not body_part:
+        dataset.Laterality = side
+
+
+def _referenced(frames: Sequence[SourceFrame]) -> Dataset:
+    """The images that the state applies to: all slices, so that none changes its grey (PS3.3 C.11.11)."""
+    item = Dataset()
+    item.SeriesInstanceUID = frames[0].dataset.SeriesInstanceUID
+    of_instances: dict[str, Dataset] = {}
+    for frame in frames:
+        whole = frame if len(frames) == 1 else SourceFrame(frame.dataset, None)
+        of_instances.setdefault(str(frame.dataset.SOPInstanceUID), whole.reference())
+    item.ReferencedImageSequence = list(of_instances.values())
+    return item
+
+
+def _displayed_area(material: Material) -> Dataset:
+    """The whole image, its pixels as wide and high as they are (PS3.3 C.10.4)."""
+    rows, columns = material.image.space[-2:]
+    item = Dataset()
+    item.DisplayedAreaTopLeftHandCorner = [1, 1]  # pixels are counted from 1 here
+    item.DisplayedAreaBottomRightHandCorner = [columns, rows]
+    item.PresentationSizeMode = "SCALE TO FIT"
+    if material.image.spacing is None:
+        item.PresentationPixelAspectRatio = [1, 1]
+    else:
+        item.PresentationPixelSpacing = [DSfloat(mm, auto_format=True) for mm in material.image.spacing[-2:]]
+    return item
+
+
+def _layer(material: Material, finding: int, order: int, name: str) -> Dataset:
+    item = Dataset()
+    item.GraphicLayer, item.GraphicLayerOrder = name, order
+    item.GraphicLayerRecommendedDisplayGrayscaleValue = WHITE
+    item.GraphicLayerRecommendedDisplayCIELabValue = list(COLOURS[(order - 1) % len(COLOURS)])
+    item.GraphicLayerDescription = material.explanation.saliency_map.label(finding)[:LONGEST_LO]
+    return item
+
+
+def _annotation(frame: SourceFrame, layer: str, words: str, outline: Outline) -> Dataset:
+    """The lines of one finding on one slice, and the words at the highest point of the largest."""
+    item, beside = Dataset(), Dataset()
+    item.ReferencedImageSequence = [frame.reference()]
+    item.GraphicLayer = layer
+    item.GraphicObjectSequence = [_polyline(line) for line in outline.lines]
+    largest = outline.lines[0]
+    beside.UnformattedTextValue = words
+    beside.AnchorPointAnnotationUnits = "PIXEL"
+    beside.AnchorPoint = _pixel_units(largest[largest[:, 0].argmin()][np.newaxis])
+    beside.AnchorPointVisibility = "N"
+    item.TextObjectSequence = [beside]
+    return item
+
+
+def _polyline(line: NDArray[np.float64]) -> Dataset:
+    item = Dataset()
+    item.GraphicAnnotationUnits, item.GraphicDimensions = "PIXEL", 2
+    item.NumberOfGraphicPoints = len(line)
+    item.GraphicData = _pixel_units(line)
+    item.GraphicType, item.GraphicFilled = "POLYLINE", "N"
+    return item
+
+
+def _pixel_units(points: NDArray[np.float64]) -> list[float]:
+    """(row, column) with pixel centres at integers as column, row from the image's corner (PS3.3 C.10.5)."""
+    return [float(np.float32(one)) for one in (points[:, ::-1] + CENTRE).ravel()]
