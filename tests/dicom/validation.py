@@ -15,8 +15,9 @@ def errors(path: Path) -> list[str]:
 
 def errors_beyond(path: Path, sources: Iterable[Path]) -> list[str]:
     """What dciodvfy says is wrong with a file that is not wrong with one of its sources already."""
-    known = {line for source in sources for line in errors(source)}
-    return [line for line in errors(path) if line not in known]
+    found = errors(path)
+    known = {line for source in sources for line in errors(source)} if found else set()
+    return [line for line in found if line not in known]
 
 
 def inconsistencies(written: Sequence[Path], sources: Sequence[Path]) -> list[str]:
@@ -24,8 +25,9 @@ def inconsistencies(written: Sequence[Path], sources: Sequence[Path]) -> list[st
 
     Study, series, frame of reference and patient must be the same wherever they are named.
     """
-    known = set(_errors("dcentvfy", sources))
-    return [line for line in _errors("dcentvfy", [*sources, *written]) if line not in known]
+    found = _errors("dcentvfy", [*sources, *written])
+    known = set(_errors("dcentvfy", sources)) if found else set()
+    return [line for line in found if line not in known]
 
 
 def _errors(tool: str, paths: Sequence[Path]) -> list[str]:

@@ -221,7 +221,7 @@ def _put_equipment(dataset: Dataset, material: Material) -> None:
     dataset.Manufacturer = dataset.ManufacturerModelName = MANUFACTURER
     dataset.DeviceSerialNumber = provenance.model_digest[:LONGEST_LO]
     dataset.SoftwareVersions = provenance.library_version
-    model = _equipment(codes.cid7005.ProcessingEquipment, provenance.model_name)
+    model = _equipment(codes.cid7005.ProcessingEquipment, MANUFACTURER)
     model.ManufacturerModelName = _short(provenance.model_name)
     model.SoftwareVersions = _short(provenance.model_version)
     model.DeviceSerialNumber = provenance.model_digest[:LONGEST_LO]

@@ -54,9 +54,11 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
 
 
 def _frames(material: Material, chosen: Sequence[int]) -> dict[str, list[int]]:
-    """SOP Instance UIDs of the sources that are shown, and which frames of them; none of a single-frame one."""
-    frames: dict[str, list[int]] = {}
+    """SOP Instance UIDs of the sources with evidence, and which frames of them (none: there is but one)."""
+    saliency_map, frames = material.explanation.saliency_map, dict[str, list[int]]()
     for index in chosen:
+        if len(material.image.space) == 3 and not saliency_map.supported(index):
+            continue  # no slice is a better place to look than another
         (source, number), _ = shown_frame(material, index)
         named = frames.setdefault(str(source.SOPInstanceUID), [])
         if number is not None and number not in named:
