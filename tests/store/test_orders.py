@@ -23,6 +23,12 @@ def rows(home):
         return session.scalars(select(OrderRow).order_by(OrderRow.id)).all()
 
 
+def refuse_unexplained(home):
+    with home.database.write() as session:
+        for order, reason in orders.unexplained(session):
+            orders.refuse(session, [order], reason)
+
+
 def ready(home):
     with home.database.read() as session:
         return orders.ready(session)
@@ -74,9 +80,7 @@ def test_an_order_whose_explanation_was_refused_says_its_reason(home, wanted):
         for identifier in wanted:
             orders.want(session, identifier, "clinical", "pacs")
     explanations.refuse(home, wanted[0], "Too small for it.")
-    with home.database.write() as session:
-        assert orders.refuse_unexplained(session) == 1
-        assert orders.refuse_unexplained(session) == 0
+    refuse_unexplained(home)
     assert [(row.state, row.reason) for row in rows(home)] == [
         (OrderState.REFUSED, "Too small for it."),
         (OrderState.WANTED, ""),
@@ -87,7 +91,6 @@ def test_an_explanation_that_is_tried_again_wants_its_orders_again(home, wanted)
     with home.database.write() as session:
         orders.want(session, wanted[0], "clinical", "pacs")
     explanations.fail(home, wanted[0], "No memory.")
-    with home.database.write() as session:
-        orders.refuse_unexplained(session)
+    refuse_unexplained(home)
     explanations.mend(home)
     assert [(row.state, row.reason) for row in rows(home)] == [(OrderState.WANTED, "")]

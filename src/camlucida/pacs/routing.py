@@ -59,7 +59,7 @@ class Facts(NamedTuple):
 
 def facts(header: Mapping[str, Any], sender: str) -> Facts:
     """What rules look at, of an instance's searched header (DICOM JSON) and its sender."""
-    return Facts(*(value(header, keyword) for keyword in CONDITIONS.values()), sender)
+    return Facts._make([*(value(header, keyword) for keyword in CONDITIONS.values()), sender])
 
 
 def not_an_image(sop_class_uid: str, header: Mapping[str, Any]) -> str:
@@ -73,7 +73,7 @@ def not_an_image(sop_class_uid: str, header: Mapping[str, Any]) -> str:
 
 def decide(configuration: Configuration, found: Facts) -> Decision:
     """The first rule whose conditions all hold decides; where none does, all models, and clinical results."""
-    passed_over = []
+    passed_over: list[str] = []
     for rule in configuration.rule:
         failing = next(_failing(rule, found), None)
         if failing is None:

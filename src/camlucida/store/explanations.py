@@ -47,7 +47,7 @@ def set_current_models(home: Home, models: Sequence[CurrentModel]) -> None:
         known = session.execute(
             select(ModelRow.digest, ModelRow.name, ModelRow.version).where(ModelRow.current)
         )
-        if {CurrentModel(*row) for row in known} == set(models):
+        if {CurrentModel(*row) for row in known} == set({model.digest: model for model in models}.values()):
             return
     with home.database.write() as session:
         session.execute(update(ModelRow).values(current=False))

@@ -61,9 +61,11 @@ def ready(session: Session) -> list[Ready]:
     ]
 
 
-def attempt(session: Session, orders: Sequence[int]) -> None:
-    """Count one more attempt at writing these, before it is made: it may end the process."""
-    session.execute(update(OrderRow).where(OrderRow.id.in_(orders)).values(attempts=OrderRow.attempts + 1))
+def attempt(session: Session, orders: Sequence[int], number: int = 1) -> None:
+    """Count an attempt at writing these, before it is made: it may end the process; -1 takes it back."""
+    session.execute(
+        update(OrderRow).where(OrderRow.id.in_(orders)).values(attempts=OrderRow.attempts + number)
+    )
 
 
 def destinations(session: Session, orders: Sequence[int]) -> list[str]:
@@ -72,10 +74,12 @@ def destinations(session: Session, orders: Sequence[int]) -> list[str]:
     return [destination for destination in found if destination]
 
 
-def done(session: Session, orders: Sequence[int]) -> None:
-    """Say that all their objects are kept and their deliveries wanted."""
+def done(session: Session, orders: Sequence[int], reason: str = "") -> None:
+    """Say that their objects are kept and their deliveries wanted; `reason`: why some kinds are not there."""
     session.execute(
-        update(OrderRow).where(OrderRow.id.in_(orders)).values(state=OrderState.DONE, reason="", attempts=0)
+        update(OrderRow)
+        .where(OrderRow.id.in_(orders))
+        .values(state=OrderState.DONE, reason=reason, attempts=0)
     )
 
 
@@ -86,19 +90,17 @@ def refuse(session: Session, orders: Sequence[int], reason: str) -> None:
     )
 
 
-def refuse_unexplained(session: Session) -> int:
-    """Refuse the orders whose explanation was refused or has failed, with its reason; how many."""
+def unexplained(session: Session) -> list[tuple[int, str]]:
+    """Orders that are wanted of an explanation that was refused or has failed, with its reason."""
     rows = session.execute(
-        select(OrderRow, ExplanationRow.reason)
+        select(OrderRow.id, ExplanationRow.reason)
         .join(OrderRow.explanation)
         .where(
             OrderRow.state == OrderState.WANTED,
             ExplanationRow.state.in_([State.REFUSED, State.FAILED]),
         )
-    ).all()
-    for order, reason in rows:
-        order.state, order.reason = OrderState.REFUSED, reason
-    return len(rows)
+    )
+    return [(order, reason) for order, reason in rows]
 
 
 def want_again(session: Session, explanation_ids: Sequence[int]) -> None:

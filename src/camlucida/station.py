@@ -1,0 +1,196 @@
+"""What a station does by itself: read what has arrived, explain it, write the results and want them sent.
+
+    instances ──read by rules──> images ──explain──> explanations ──write──> results ──want──> deliveries
+
+Each step leaves the store in a state from which the next goes on, whatever stops the process: what is to be
+done stands in the rows, and doing it again has the same effect.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from camlucida import pipeline
+from camlucida.errors import DamagedBlob, StoreError, sentence
+from camlucida.models.card import read_card
+from camlucida.models.registry import Registered
+from camlucida.pacs import arrivals, results
+from camlucida.pacs.arrivals import Arrived
+from camlucida.pacs.configuration import ConfigurationFile
+from camlucida.store import deliveries, explanations, orders
+from camlucida.store.database import ExplanationRow, ImageRow, State
+from camlucida.store.home import Home
+from camlucida.store.orders import Ready
+
+if TYPE_CHECKING:
+    from camlucida.models.classifier import Classifier
+
+MOST_ATTEMPTS = 3  # at writing results that end the process each time
+ENDED_ITS_WRITER = f"Writing them has ended the process {MOST_ATTEMPTS} times."
+
+_log = structlog.get_logger()
+
+
+class Did(StrEnum):
+    """One step of the work."""
+
+    READ = "read"  # images of what arrived
+    EXPLAINED = "explained"
+    WROTE = "wrote"  # result objects
+    FAILED = "failed"  # an explanation or result objects that are not to be had; the row says why
+
+
+class Step(NamedTuple):
+    """What was done, of how many things."""
+
+    did: Did
+    number: int = 1
+
+
+class Worker:
+    """Does what is to be done in a home. The networks it has loaded stay with it."""
+
+    def __init__(self, home: Home) -> None:
+        """Over an open home.
+
+        Raises
+        ------
+        InvalidConfiguration
+            The home's pacs.toml is not valid.
+        """
+        self._home = home
+        self._file = ConfigurationFile(home.folder)
+        self._loaded: dict[str, Classifier] = {}
+        self._missing: set[str] = set()
+
+    def work(self) -> Iterator[Step]:
+        """Do all that is to be done now, a step at a time, what has been waiting for longest first.
+
+        Between two explanations it is looked whether something has arrived, and results are written.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written to (a full disk); nothing is lost, try again later.
+        """
+        while True:
+            models = pipeline.current_models(self._home)
+            self._forget_others(models)
+            yield from self._read(models)
+            outcome = pipeline.explain_next(self._home, models, self._loaded)
+            if outcome is not None:
+                yield _told(outcome)
+            yield from self._write()
+            if outcome is None:
+                return
+
+    def _forget_others(self, models: Sequence[Registered]) -> None:
+        current = {model.digest for model in models}
+        for digest in self._loaded.keys() - current:
+            del self._loaded[digest]
+
+    def _read(self, models: Sequence[Registered]) -> Iterator[Step]:
+        for arrived in arrivals.read_complete(self._home, self._file.current()):
+            asked = self._named(models, arrived)
+            with self._home.database.write() as session:
+                want(session, arrived, asked)
+                arrivals.settle(session, arrived)
+            _log.info("images kept", number=len(arrived.images), rule=arrived.decision.rule)
+            yield Step(Did.READ, len(arrived.images))
+
+    def _named(self, models: Sequence[Registered], arrived: Arrived) -> list[Registered]:
+        """The models that may explain what arrived; what a rule names and nobody knows is said once."""
+        named = arrived.decision.models
+        if named is None:
+            return list(models)
+        known = {name for model in models for name in (model.name, model.key)}
+        for name in set(named) - known - self._missing:
+            _log.warning(
+                "a rule names a model that is not registered", rule=arrived.decision.rule, model=name
+            )
+            self._missing.add(name)
+        return [model for model in models if {model.name, model.key} & set(named)]
+
+    def _write(self) -> Iterator[Step]:
+        with self._home.database.read() as session:
+            unexplained, ready = orders.unexplained(session), orders.ready(session)
+        if unexplained:
+            with self._home.database.write() as session:
+                for order, reason in unexplained:
+                    orders.refuse(session, [order], reason)
+        for one in ready:
+            yield fulfil(self._home, one)
+
+
+def _told(outcome: pipeline.Outcome) -> Step:
+    if outcome.state is State.DONE:
+        return Step(Did.EXPLAINED)
+    _log.warning("not explained", model=outcome.model, state=outcome.state.value, reason=outcome.reason)
+    return Step(Did.FAILED)
+
+
+def want(session: Session, arrived: Arrived, models: Sequence[Registered]) -> None:
+    """Want the explanations and the results that the rules ask for of what arrived."""
+    decision = arrived.decision
+    named = decision.models is not None
+    cards = [(model, read_card(model.folder)) for model in models]
+    for image in [session.get_one(ImageRow, one) for one in arrived.images]:
+        image.models_named = named
+        for model, card in cards:
+            if image.superseded or not pipeline.is_asked(card, image, named=named):
+                continue
+            explanations.want(session, image.id, model.digest, pipeline.METHOD)
+            explanation_id = session.scalars(
+                select(ExplanationRow.id).where(
+                    ExplanationRow.image_id == image.id,
+                    ExplanationRow.model_digest == model.digest,
+                    ExplanationRow.method == pipeline.METHOD,
+                )
+            ).one()
+            for result in decision.results:
+                orders.want(session, explanation_id, result.profile, result.destination, decision.rule)
+
+
+def fulfil(home: Home, ready: Ready) -> Step:
+    """Write the objects of orders, keep them, and want their deliveries.
+
+    Raises
+    ------
+    StoreError
+        They could not be kept (a full disk); the orders still stand.
+    """
+    if ready.attempts >= MOST_ATTEMPTS:
+        return _refuse(home, ready, ENDED_ITS_WRITER)
+    _count(home, ready, 1)
+    try:
+        written = results.write_results(home, ready.explanation_id, ready.profile)
+    except DamagedBlob as error:
+        return _refuse(home, ready, str(error))
+    except StoreError:
+        _count(home, ready, -1)
+        raise
+    except Exception as error:  # noqa: BLE001 - one explanation must not end the others; the row says why
+        return _refuse(home, ready, sentence(error))
+    with home.database.write() as session:
+        for destination in orders.destinations(session, ready.orders):
+            for instance in written.instances:
+                deliveries.want(session, instance, destination)
+        orders.done(session, ready.orders, " ".join(written.left_out))
+    _log.info("results written", profile=ready.profile, number=len(written.instances))
+    return Step(Did.WROTE, len(written.instances))
+
+
+def _count(home: Home, ready: Ready, number: int) -> None:
+    with home.database.write() as session:
+        orders.attempt(session, ready.orders, number)
+
+
+def _refuse(home: Home, ready: Ready, reason: str) -> Step:
+    _log.warning("results cannot be written", profile=ready.profile, reason=reason)
+    with home.database.write() as session:
+        orders.refuse(session, ready.orders, reason)
+    return Step(Did.FAILED)
