@@ -3,7 +3,6 @@
 PS3.10 section 7 (file format); PS3.5 A.5 (deflated).
 """
 
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from camlucida.dicom.warned import warned
 from camlucida.errors import CamlucidaError, FileTooLarge, UnreadableFile
 from camlucida.settings import settings
 
@@ -37,8 +37,7 @@ def reading(name: str, notes: list[str], *, named: bool = False) -> Iterator[Non
     left behind; its kind is kept. With `named`, our own errors have their file's name already.
     """
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with warned() as caught:
             yield
     except CamlucidaError as error:
         if named:
@@ -85,8 +84,10 @@ def _begins_with_element(head: bytes) -> bool:
     )
 
 
-def open_dataset(path: Path, *, pixels: bool = True) -> Dataset:
+def open_dataset(path: Path, *, pixels: bool = True, defer: int | None = None) -> Dataset:
     """The data set of a file; with `pixels=False` without its pixel data.
+
+    Values of more than `defer` bytes are read when they are looked at.
 
     Raises
     ------
@@ -101,7 +102,9 @@ def open_dataset(path: Path, *, pixels: bool = True) -> Dataset:
     if not is_dicom(path):
         raise UnreadableFile("this is not a DICOM file.")
     source = _inflated(path)
-    return dcmread(path if source is None else source, force=True, stop_before_pixels=not pixels)
+    return dcmread(
+        path if source is None else source, force=True, stop_before_pixels=not pixels, defer_size=defer
+    )
 
 
 def _check_bytes(count: int, what: str) -> None:

@@ -243,7 +243,7 @@ def _compressed_frames(dataset: Dataset, data: bytes, layout: Layout) -> Iterato
             f"{layout.frames:,} frames are declared, but the pixel data has only {len(data):,} bytes."
         )
     found = 0
-    for frame in _encoded(data, layout, _offsets(dataset)):
+    for frame in _encoded(data, layout, extended_offsets(dataset)):
         if found == layout.frames:
             break
         found += 1
@@ -262,7 +262,7 @@ def _encoded(data: bytes, layout: Layout, offsets: tuple[bytes, bytes] | None) -
         ) from None
 
 
-def _offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
+def extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
     """The Extended Offset Table and its lengths (PS3.3 C.7.6.3.1.8)."""
     table = elements.value(dataset, "ExtendedOffsetTable")
     lengths = elements.value(dataset, "ExtendedOffsetTableLengths")
@@ -272,13 +272,27 @@ def _offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
 
 
 def _decode(frame: bytes, layout: Layout) -> NDArray[Any]:
-    """Decode one compressed frame, after its header has been found to agree with the layout."""
+    """The stored values of one compressed frame."""
+    values = decode(frame, layout)
+    return used_bits(values, layout) if layout.syntax == RLELossless else values
+
+
+def decode(frame: bytes, layout: Layout) -> NDArray[Any]:
+    """Decode one compressed frame, after its header has been found to agree with the layout.
+
+    RLE gives all bits that are allocated, the unused ones included; colour becomes RGB, interleaved.
+
+    Raises
+    ------
+    UnreadableFile
+        The frame is damaged or not what its transfer syntax says.
+    """
     if layout.syntax in JPEG2000TransferSyntaxes and frame.startswith(codestream.JP2_SIGNATURE):
         frame = frame[max(frame.find(codestream.J2K_START), 0) :]  # some writers keep the JP2 boxes
     if layout.syntax == RLELossless:
         segments = layout.samples * layout.bits_allocated // 8
         codestream.check_rle(frame, segments, layout.rows * layout.columns)
-        return used_bits(_native_decoder(frame, layout, layout.bits_allocated), layout)
+        return _native_decoder(frame, layout, layout.bits_allocated)
     if frame.startswith(b"\xff\xff\xd8"):  # a fill byte before the first marker
         frame = frame[1:]
     header = codestream.inspect(layout.syntax, frame)

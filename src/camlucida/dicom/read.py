@@ -24,7 +24,7 @@ from camlucida.dicom.window import read_voi_luts, read_windows
 from camlucida.errors import CamlucidaError, MissingGeometry, UnreadableFile
 from camlucida.records import Image
 
-__all__ = ["is_dicom", "read_dicom", "series_of"]
+__all__ = ["is_dicom", "read_dicom", "series_of", "single_frame"]
 
 SERIES_OF_SLICES = frozenset({"CT", "MR", "PT"})
 DERIVED_OBJECTS = {  # they have pixel data, but what it means is not an image of a patient
@@ -189,12 +189,12 @@ def _single_frames(
     if several and elements.text(dataset, "Modality") in SERIES_OF_SLICES:
         notes.append("The frames have no positions that make a volume; each frame is an image of its own.")
     return [
-        _single(dataset, layout, view, plane, frame, path, index + 1 if several else None)
+        single_frame(dataset, layout, view, plane, frame, path, index + 1 if several else None)
         for index, (view, plane, frame) in enumerate(zip(views, planes, frames, strict=True))
     ]
 
 
-def _single(
+def single_frame(
     dataset: Dataset,
     layout: Layout,
     view: Dataset,

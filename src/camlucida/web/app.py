@@ -15,10 +15,13 @@ from camlucida.errors import CamlucidaError
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.version import __version__
-from camlucida.web import explanations, find, flags, images, ohif, signing_in, studies
-from camlucida.web.protection import Protection
+from camlucida.web import access, explanations, find, flags, images, ohif, signing_in, studies
+from camlucida.web.dicomweb import routes as dicomweb
+from camlucida.web.dicomweb.addresses import PREFIX
+from camlucida.web.protection import Protection, route
 
 STATIC = Path(__file__).parent / "static"
+IN_JSON = ("/studies", "/series", "/instances", "/metadata")
 NOTICE = "Research software, not a medical device."
 
 _log = structlog.get_logger()
@@ -30,6 +33,7 @@ def create_app(home: Home, static: Path = STATIC, ohif_app: Path | None = None) 
     app.state.home = home
     app.state.static = static
     app.include_router(_api())
+    app.include_router(dicomweb.router)
     app.include_router(signing_in.router)
     app.include_router(ohif.router)
     if ohif_app is not None:
@@ -48,7 +52,10 @@ def create_app(home: Home, static: Path = STATIC, ohif_app: Path | None = None) 
 
 
 class Compression:
-    """gzip for everything but pixels: they gain a tenth by it, and cost a second (zstd lies on the disk)."""
+    """gzip for everything but pixels: they gain a tenth by it, and cost a second (zstd lies on the disk).
+
+    Of DICOMweb, what is JSON is packed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._plain = app
@@ -56,7 +63,8 @@ class Compression:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        pixels = scope["type"] == "http" and scope["path"].endswith("/pixels")
+        path = scope.get("path", "")
+        pixels = path.endswith("/pixels") or (path.startswith(f"{PREFIX}/") and not path.endswith(IN_JSON))
         await (self._plain if pixels else self._gzip)(scope, receive, send)
 
 
@@ -79,8 +87,8 @@ def about() -> dict[str, str]:
 
 
 def _api() -> APIRouter:
-    """Everything under /api needs a signed-in browser."""
-    api = APIRouter(prefix="/api", dependencies=[Depends(signing_in.must_be_signed_in)])
+    """Everything under /api needs a signed-in browser or an access token."""
+    api = APIRouter(prefix="/api", dependencies=[Depends(access.must_read)])
     api.add_api_route("/about", about)
     for router in (studies.router, images.router, explanations.router, find.router, flags.router):
         api.include_router(router)
@@ -88,7 +96,7 @@ def _api() -> APIRouter:
 
 
 def _said(request: Request, error: Exception) -> JSONResponse:
-    _log.error("refused", path=request.url.path, error=type(error).__name__, reason=str(error))
+    _log.error("refused", route=route(request.scope), error=type(error).__name__, reason=str(error))
     return JSONResponse({"detail": str(error)}, 500)
 
 

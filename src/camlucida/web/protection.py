@@ -47,12 +47,12 @@ class Protection:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, scope["path"])
+        answer = _Answer(send, scope)
         app = self._app if host_name(Headers(scope=scope).get("host", "")) in self._names else _REFUSAL
         try:
             await app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - its text may quote what is kept: nobody above may print it
-            _log.error("unexpected", path=scope["path"], error=type(error).__name__, place=_place(error))
+            _log.error("unexpected", route=route(scope), error=type(error).__name__, place=_place(error))
             if not answer.started:
                 await _FAULT(scope, receive, answer.send)
 
@@ -60,8 +60,8 @@ class Protection:
 class _Answer:
     """Sends on what the application answers, with the security headers."""
 
-    def __init__(self, send: Send, path: str) -> None:
-        self._send, self._path = send, path
+    def __init__(self, send: Send, scope: Scope) -> None:
+        self._send, self._scope = send, scope
         self._began = perf_counter()
         self.started = False
 
@@ -70,17 +70,26 @@ class _Answer:
             self.started = True
             _add_headers(message)
             seconds = round(perf_counter() - self._began, 4)
-            _log.debug("request", path=self._path, status=message["status"], seconds=seconds)
+            _log.debug("request", route=route(self._scope), status=message["status"], seconds=seconds)
         await self._send(message)
+
+
+def route(scope: Scope) -> str:
+    """What a log says of an address: its pattern, as DICOMweb's addresses hold UIDs; no query."""
+    return str(getattr(scope.get("route"), "path", "") or "no route")
 
 
 def must_be_own_request(request: Request) -> None:
     """Refuse what changes something when another site's page asks for it (403).
 
-    A bearer token is proof enough: no browser sends one by itself. Beside a cookie, the browser must say
-    that the page is of this very origin: by Sec-Fetch-Site, or, where it does not know that, by Origin.
+    A bearer token is proof enough: no browser sends one by itself. Beside a cookie or a password, the
+    browser must say that the page is of this very origin: by Sec-Fetch-Site, or, where it does not know
+    that, by Origin. Who sends a password and neither of the two is a program.
     """
-    if request.headers.get("authorization", "").casefold().startswith("bearer "):
+    authorization = request.headers.get("authorization", "").casefold()
+    if authorization.startswith("bearer "):
+        return
+    if authorization and not {"sec-fetch-site", "origin"} & set(request.headers):
         return
     site = request.headers.get("sec-fetch-site")
     own = {request.headers.get("host", ""), urlsplit(settings().public_url).netloc} - {""}

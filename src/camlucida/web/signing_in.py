@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import delete, select, update
 
@@ -70,13 +70,6 @@ def cookie_name(home: Home) -> str:
 def sha256(secret: str) -> str:
     """SHA-256 in hexadecimal; enough without salt, as the secrets have 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def must_be_signed_in(request: Request) -> None:
-    """Refuse a request without a valid cookie (401)."""
-    home = request.app.state.home
-    if not is_signed_in(home, request.cookies.get(cookie_name(home))):
-        raise HTTPException(401, SIGNED_OUT)
 
 
 @router.get("/sign-in", include_in_schema=False)

@@ -1,0 +1,93 @@
+"""Tokens with which programs use the station: a DICOMweb client, a PACS, OHIF.
+
+Only the SHA-256 of a token is kept, so who reads the database cannot use it; and it is looked up by that
+digest, so the time of a look-up says nothing of the token.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import delete, select, update
+
+from camlucida.errors import StoreError
+from camlucida.store.database import AccessTokenRow, now
+from camlucida.store.home import Home
+
+LONGEST_NAME = 64
+USED_EVERY = timedelta(minutes=1)  # a write a minute tells when a token was last used; one a request costs
+
+
+class Access(NamedTuple):
+    """Who asks, by the name of the token, and what it allows; reading is always allowed."""
+
+    name: str
+    may_store: bool
+
+
+def add(home: Home, name: str, *, may_store: bool = False, days: float | None = None) -> str:
+    """A new token, which is told once and never again.
+
+    Raises
+    ------
+    StoreError
+        There is a token of this name, or the name is none.
+    """
+    if not (name.isprintable() and 0 < len(name.strip()) == len(name) <= LONGEST_NAME):
+        raise StoreError(
+            f"A token's name has 1 to {LONGEST_NAME} printable characters, no blank at its ends."
+        )
+    token = secrets.token_urlsafe(32)
+    expires = None if days is None else now() + timedelta(days=days)
+    with home.database.write() as session:
+        if session.scalar(select(AccessTokenRow).where(AccessTokenRow.name == name)) is not None:
+            raise StoreError(
+                f"There is a token “{name}” already; revoke it with `camlucida tokens revoke`, or choose "
+                "another name."
+            )
+        session.add(AccessTokenRow(sha256=_sha256(token), name=name, may_store=may_store, expires=expires))
+    return token
+
+
+def find(home: Home, token: str) -> Access | None:
+    """What a token allows; None if there is none, or it has expired or was revoked."""
+    moment = now()
+    with home.database.read() as session:
+        row = session.get(AccessTokenRow, _sha256(token))
+        if row is None or (row.expires is not None and row.expires <= moment):
+            return None
+        access, used = Access(row.name, row.may_store), row.used
+    if used is None or not timedelta() <= moment - used < USED_EVERY:
+        with home.database.write() as session:
+            session.execute(
+                update(AccessTokenRow).where(AccessTokenRow.sha256 == _sha256(token)).values(used=moment)
+            )
+    return access
+
+
+def all_tokens(home: Home) -> Sequence[AccessTokenRow]:
+    """Every token, by name; the token itself is not in it."""
+    with home.database.read() as session:
+        return session.scalars(select(AccessTokenRow).order_by(AccessTokenRow.name)).all()
+
+
+def revoke(home: Home, name: str) -> None:
+    """End a token at once.
+
+    Raises
+    ------
+    StoreError
+        There is none of this name.
+    """
+    with home.database.write() as session:
+        gone = session.scalar(
+            delete(AccessTokenRow).where(AccessTokenRow.name == name).returning(AccessTokenRow.name)
+        )
+    if gone is None:
+        raise StoreError(f"There is no token “{name}”; `camlucida tokens list` lists them.")
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
