@@ -41,6 +41,7 @@ TEXTS = frozenset(
         "UT",
     )
 )  # fmt: skip
+BLANKABLE = frozenset({"CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 NUMERIC_TEXTS = frozenset({"AS", "DS", "IS"})
 DATE_AND_TIME = re.compile(
     r"([0-9]{4})([0-9]{2})([0-9]{2})((?:[0-9]{2}){0,3}(?:\.[0-9]{1,6})?(?:[+-][0-9]{4})?)"
@@ -145,13 +146,18 @@ class Cleaning:
         if isinstance(element.value, bytes):
             return self.traces.in_bytes(element.value) is None
         texts = strings(element) if element.VR in TEXTS else []
-        return all(self.traces.in_text(text, numeric=element.VR in NUMERIC_TEXTS) is None for text in texts)
+        return all(self._names_nobody(text, element.VR) for text in texts)
+
+    def _names_nobody(self, text: str, vr: str) -> bool:
+        return self.traces.in_text(text, numeric=vr in NUMERIC_TEXTS) is None
 
     def _blank(self, element: DataElement) -> bool:
-        """Put something else in place of a text that names someone; False where the attribute has to go."""
-        if element.VR not in ("LO", "LT", "SH", "ST", "UC", "UT", "PN"):
+        """Put something else in place of values that name someone; False where the attribute has to go."""
+        if element.VR not in BLANKABLE:
             return False
-        element.value = REMOVED
+        several = element.value if isinstance(element.value, MultiValue) else [element.value]
+        kept = [str(one) if self._names_nobody(str(one), element.VR) else REMOVED for one in several]
+        element.value = kept if len(kept) > 1 else kept[0]
         return True
 
     def _replace_uids(self, element: DataElement) -> None:

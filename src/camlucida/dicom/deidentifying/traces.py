@@ -25,7 +25,7 @@ SHORTEST_FOREIGN = 2  # a Chinese or Korean name may be two characters
 SUBSTRING = 5  # from here on a string is found inside other words, too
 CHUNK = 16 << 20
 ENCODINGS = (
-    "latin_1", "utf_8", "utf_16_le",
+    "latin_1", "utf_8", "utf_16_le", "utf_16_be",
     *(f"iso8859_{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15)),
     "gb18030", "euc_kr", "shift_jis", "euc_jp", "iso2022_jp", "iso2022_kr", "iso2022_jp_2", "cp1252",
 )  # fmt: skip
@@ -192,8 +192,8 @@ def _encodings(text: str) -> Iterator[bytes]:
                 continue
             if encoding.startswith("iso2022"):
                 encoded = SHIFTS.sub(b"", encoded)
-            # UTF-16 in either order: without the zero byte at the end the one is inside the other.
-            yield encoded.rstrip(b"\0").lower()
+            # Without the zero byte at an end, UTF-16 in one order is in the other where all is ASCII.
+            yield encoded.strip(b"\0").lower()
 
 
 def traces_of(dataset: Dataset, retained: Retained) -> Traces:
