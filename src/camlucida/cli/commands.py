@@ -44,7 +44,15 @@ COMMANDS: Mapping[str, Entry] = {
         "Put studies into the store and explain them.",
         "camlucida import studies/ --model phantom-radiograph",
     ),
-    "serve": Entry("serve", "Show the studies of the store in the browser.", "camlucida serve"),
+    "serve": Entry(
+        "serve", "Show the studies of the store in the browser; receive, work and send.", "camlucida serve"
+    ),
+    "work": Entry("work", "Read, explain and write the results of what arrives.", "camlucida work --once"),
+    "deidentify": Entry(
+        "deidentify",
+        "Write copies of DICOM files without identity, and check that none is left.",
+        "camlucida deidentify study/ --out shared",
+    ),
     "models": Entry("models", "Add, list, show, check and retire models.", "camlucida models add my-model/"),
     "prove": Entry(
         "prove",
@@ -53,6 +61,11 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
+    "tokens": Entry(
+        "tokens",
+        "Add, list and revoke tokens with which programs use the station.",
+        "camlucida tokens add ohif --days 90",
+    ),
 }
 
 

@@ -1,0 +1,91 @@
+"""`camlucida tokens`: who may use the station without a browser. Loads no torch."""
+
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from camlucida.cli import messages
+from camlucida.errors import StoreError
+from camlucida.settings import settings
+from camlucida.store import access_tokens
+from camlucida.store.home import Home
+
+app = typer.Typer(add_completion=False)
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
+]
+Name = Annotated[str, typer.Argument(help="What the token is called, such as the program's name.")]
+
+
+@app.callback()
+def tokens() -> None:
+    """Add, list and revoke tokens with which programs use the station.
+
+    A program (a DICOMweb client, OHIF, a PACS) sends `Authorization: Bearer TOKEN`, or the token as the
+    password of HTTP Basic.
+    """
+
+
+@app.command()
+def add(
+    name: Name,
+    may_store: Annotated[
+        bool, typer.Option("--may-store", help="The program may store instances (STOW-RS), too.")
+    ] = False,
+    days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=36500, help="Days until it expires; by default never.", show_default=False
+        ),
+    ] = None,
+    home: Folder = None,
+) -> None:
+    """Print a new token, once: the station keeps only its digest."""
+    with closing(Home.open(home or settings().home)) as opened:
+        messages.say(access_tokens.add(opened, name, may_store=may_store, days=days))
+    messages.note("It is shown only now. `camlucida tokens revoke` ends it.")
+
+
+@app.command("list")
+def list_(home: Folder = None) -> None:
+    """Say which tokens there are, what each allows, and when it was last used."""
+    with closing(_open(home)) as opened:
+        rows = access_tokens.all_tokens(opened)
+    messages.table(
+        "Access tokens",
+        ["name", "may", "expires", "created", "last used"],
+        [
+            (
+                row.name,
+                "read and store" if row.may_store else "read",
+                _moment(row.expires, "never"),
+                _moment(row.created, ""),
+                _moment(row.used, "not yet"),
+            )
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+def revoke(name: Name, home: Folder = None) -> None:
+    """End a token at once."""
+    with closing(_open(home)) as opened:
+        access_tokens.revoke(opened, name)
+    messages.note(f"The token “{name}” opens nothing any more.")
+
+
+def _open(home: Path | None) -> Home:
+    folder = home or settings().home
+    if not (folder / "camlucida.sqlite").is_file():
+        raise StoreError(f"There is no store in {folder}; --home names another.")
+    return Home.open(folder)
+
+
+def _moment(moment: datetime | None, otherwise: str) -> str:
+    return otherwise if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")
