@@ -72,9 +72,10 @@ def searched(dataset: Dataset) -> dict[str, Any]:
             continue
         try:
             described = dataset[tag].to_json_dict(lambda _: "", LONGEST_VALUE)
+            length = len(str(described.get("Value", "")))
         except Exception:  # noqa: BLE001, S112 - a broken value is not searched; reading the image tells it
             continue
-        if "BulkDataURI" not in described:
+        if length <= LONGEST_VALUE and "BulkDataURI" not in described:
             found[f"{tag:08X}"] = described
     return found
 
