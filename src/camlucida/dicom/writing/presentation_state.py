@@ -20,21 +20,22 @@ from camlucida.dicom.writing.segmentation import COLOURS
 from camlucida.dicom.writing.softcopy import put_colour, put_grey
 from camlucida.dicom.writing.source_grid import evidence_slices, level, unit_word
 from camlucida.dicom.writing.sources import SourceFrame, source_frames
-from camlucida.records.method_name import spelling
 from camlucida.rendering.contour import contours
 
 KIND = Kind("contours", 7108, image=False)
+NOT_ANATOMY = "Model's evidence, not anatomy"
 CENTRE = 0.5  # PIXEL units count from the corner of the first pixel, whose centre is 0.5\\0.5
 LONGEST_CS, LONGEST_LO = 16, 64
 WHITE = 65535
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outline:
-    """The lines (point, 2) around one finding's evidence on one slice, in (row, column)."""
+class Outlined:
+    """A finding, the level of its lines, and for each slice that they reach the lines (point, 2)."""
 
-    plane: int
-    lines: list[NDArray[np.float64]]
+    finding: int
+    level: float
+    lines: dict[int, list[NDArray[np.float64]]]
 
 
 def write(material: Material, findings: Sequence[int] | None = None) -> list[Dataset]:
@@ -48,11 +49,8 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
     MissingGeometry
         Nobody knows which frame of the source a slice is.
     """
-    outlined = [
-        (finding, outlines)
-        for finding in indices(material.explanation, findings)
-        if (outlines := _outlines(material, finding))
-    ]
+    found = [_outlined(material, finding) for finding in indices(material.explanation, findings)]
+    outlined = [one for one in found if one is not None]
     if not outlined:
         return []
     frames = source_frames(material)
@@ -63,15 +61,15 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
     dataset.ContentCreatorName = dataset.PresentationCreationDate = dataset.PresentationCreationTime = ""
     dataset.ReferencedSeriesSequence = [_referenced(frames)]
     dataset.DisplayedAreaSelectionSequence = [_displayed_area(material)]
-    layers = layer_names([material.explanation.saliency_map.label(finding) for finding, _ in outlined])
+    layers = layer_names([material.explanation.saliency_map.label(one.finding) for one in outlined])
     dataset.GraphicLayerSequence = [
-        _layer(material, finding, order, name)
-        for order, ((finding, _), name) in enumerate(zip(outlined, layers, strict=True), start=1)
+        _layer(material, one, order, name)
+        for order, (one, name) in enumerate(zip(outlined, layers, strict=True), start=1)
     ]
     dataset.GraphicAnnotationSequence = [
-        _annotation(frames[outline.plane], name, _words(material, finding), outline)
-        for (finding, outlines), name in zip(outlined, layers, strict=True)
-        for outline in outlines
+        _annotation(frames[index], name, _words(material, one.finding), lines)
+        for one, name in zip(outlined, layers, strict=True)
+        for index, lines in one.lines.items()
     ]
     if material.image.colour:
         dataset.SOPClassUID = ColorSoftcopyPresentationStateStorage
@@ -92,34 +90,20 @@ def layer_names(names: Sequence[str]) -> list[str]:
     return [" ".join(name.split())[:LONGEST_CS].strip() for name in numbered]
 
 
-def _outlines(material: Material, finding: int) -> list[Outline]:
+def _outlined(material: Material, finding: int) -> Outlined | None:
     saliency_map = material.explanation.saliency_map
     lowest = level(saliency_map, finding)
     if lowest is None:
-        return []
-    found = (
-        Outline(plane, contours(values, lowest))
-        for plane, values in enumerate(evidence_slices(saliency_map, finding))
-    )
-    return [outline for outline in found if outline.lines]
+        return None
+    slices = (contours(values, lowest) for values in evidence_slices(saliency_map, finding))
+    return Outlined(finding, lowest, {index: lines for index, lines in enumerate(slices) if lines})
 
 
 def _words(material: Material, finding: int) -> str:
-    """What stands beside a contour."""
-    explanation, saliency_map = material.explanation, material.explanation.saliency_map
-    prediction, provenance = explanation.prediction, explanation.provenance
-    position = prediction.index(saliency_map.findings[finding])
-    point = prediction.findings[position].operating_point
-    reported = "" if point is None else f" (operating point {point:.2f})"
-    half = level(saliency_map, finding) or 0.0
-    return "\r\n".join(
-        (
-            f"{saliency_map.label(finding)}: probability {prediction.probabilities[position]:.2f}{reported}",
-            f"Contour: half of the model's highest evidence ({half:.2g} {unit_word(saliency_map)})",
-            "Evidence, not anatomy. Not for diagnosis.",
-            f"{spelling(provenance.method)}, {provenance.model_name} {provenance.model_version}",
-        )
-    )
+    """What stands beside a contour: little, because it hides what is behind it."""
+    prediction, saliency_map = material.explanation.prediction, material.explanation.saliency_map
+    probability = prediction.probabilities[prediction.index(saliency_map.findings[finding])]
+    return f"{saliency_map.label(finding)}: probability {probability:.2f}\r\n{NOT_ANATOMY}"
 
 
 def _put_body_part(dataset: Dataset, source: Dataset) -> None:
@@ -157,22 +141,24 @@ def _displayed_area(material: Material) -> Dataset:
     return item
 
 
-def _layer(material: Material, finding: int, order: int, name: str) -> Dataset:
+def _layer(material: Material, outlined: Outlined, order: int, name: str) -> Dataset:
     item = Dataset()
     item.GraphicLayer, item.GraphicLayerOrder = name, order
     item.GraphicLayerRecommendedDisplayGrayscaleValue = WHITE
     item.GraphicLayerRecommendedDisplayCIELabValue = list(COLOURS[(order - 1) % len(COLOURS)])
-    item.GraphicLayerDescription = material.explanation.saliency_map.label(finding)[:LONGEST_LO]
+    saliency_map = material.explanation.saliency_map
+    area = f"evidence ≥ {outlined.level:.3g} {unit_word(saliency_map)}"
+    item.GraphicLayerDescription = f"{saliency_map.label(outlined.finding)}: {area}"[:LONGEST_LO]
     return item
 
 
-def _annotation(frame: SourceFrame, layer: str, words: str, outline: Outline) -> Dataset:
+def _annotation(frame: SourceFrame, layer: str, words: str, lines: Sequence[NDArray[np.float64]]) -> Dataset:
     """The lines of one finding on one slice, and the words at the highest point of the largest."""
     item, beside = Dataset(), Dataset()
     item.ReferencedImageSequence = [frame.reference()]
     item.GraphicLayer = layer
-    item.GraphicObjectSequence = [_polyline(line) for line in outline.lines]
-    largest = outline.lines[0]
+    item.GraphicObjectSequence = [_polyline(line) for line in lines]
+    largest = lines[0]
     beside.UnformattedTextValue = words
     beside.AnchorPointAnnotationUnits = "PIXEL"
     beside.AnchorPoint = _pixel_units(largest[largest[:, 0].argmin()][np.newaxis])
