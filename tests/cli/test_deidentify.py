@@ -1,0 +1,100 @@
+"""`camlucida deidentify`: copies in a folder, refusals told, keys that give the same again."""
+
+import shutil
+import stat
+
+import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from typer.testing import CliRunner
+
+from camlucida.cli.commands import app
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def study(tmp_path, films):
+    """Three films in a folder with a text beside them."""
+    folder = tmp_path / "study"
+    shutil.copytree(films, folder)
+    (folder / "notes.txt").write_text("no DICOM")
+    return folder
+
+
+def deidentify(*words):
+    return runner.invoke(app, ["deidentify", *map(str, words)], env={"COLUMNS": "200"})
+
+
+def copies(folder):
+    return sorted(folder.rglob("*.dcm"))
+
+
+def test_a_folder_is_copied_without_identity(tmp_path, study):
+    done = deidentify(study, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "3 copies without identity, 0 refused.\n"
+    found = [dcmread(path) for path in copies(tmp_path / "out")]
+    assert len(found) == 3
+    assert all(copy.PatientIdentityRemoved == "YES" for copy in found)
+    assert not any(b"PHANTOM-" in path.read_bytes() for path in copies(tmp_path / "out"))
+    assert all(b"PHANTOM-" in path.read_bytes() for path in study.glob("*.dcm"))
+
+
+def test_the_command_runs_as_a_program(tmp_path, study, run):
+    done = run("deidentify", study, "-o", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("3 copies")
+
+
+def test_refusals_are_told_with_their_reason_and_the_others_are_done(tmp_path, study):
+    shutil.copy(str(get_testdata_file("SC_rgb.dcm", download=False)), study / "photo.dcm")
+    done = deidentify(study, study / "notes.txt", "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "3 copies without identity, 2 refused." in done.stdout
+    assert "photo.dcm: it is a Secondary Capture" in done.stderr
+    assert "--pixels-checked" in done.stderr
+    assert "notes.txt: this is not a DICOM file." in done.stderr
+    again = deidentify(study, "--out", tmp_path / "all", "--pixels-checked")
+    assert (again.exit_code, len(copies(tmp_path / "all"))) == (0, 4)
+
+
+def test_a_key_gives_the_same_copies_again_and_no_key_others(tmp_path, study):
+    key = tmp_path / "secret"
+    for out in ("one", "two"):
+        assert deidentify(study, "--out", tmp_path / out, "--key", key).exit_code == 0
+    assert deidentify(study, "--out", tmp_path / "three").exit_code == 0
+    one, two, three = (
+        {p.name: p.read_bytes() for p in copies(tmp_path / o)} for o in ("one", "two", "three")
+    )
+    assert one == two
+    assert not set(one) & set(three)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    key.chmod(0o644)
+    refused = deidentify(study, "--out", tmp_path / "four", "--key", key)
+    assert refused.exit_code == 1
+    assert "chmod 600" in refused.stderr
+    assert not (tmp_path / "four").exists()
+
+
+def test_what_is_to_be_kept_is_kept(tmp_path, study):
+    words = ["--retain", "modified-dates", "--retain", "patient-characteristics"]
+    assert deidentify(study, "--out", tmp_path / "out", *words).exit_code == 0
+    copy, source = dcmread(copies(tmp_path / "out")[0]), dcmread(study / "film-1.dcm")
+    assert copy.PatientAge
+    assert "1900" < copy.StudyDate[:4] < source.StudyDate[:4]
+    assert deidentify(study, "--out", tmp_path / "x", "--retain", "everything").exit_code == 2
+
+
+def test_a_folder_without_dicom_is_told(tmp_path):
+    done = deidentify(tmp_path, "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "no DICOM file" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_printed_letters_are_noted(tmp_path):
+    file = str(get_testdata_file("mlut_18.dcm", download=False))
+    done = deidentify(file, "--out", tmp_path / "out", "--pixels-checked")
+    assert done.exit_code == 0
+    assert "a line of letters" in done.stderr
