@@ -3,8 +3,10 @@
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -134,3 +136,26 @@ def log_to_stderr(*, verbose: bool) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def hush_libraries() -> None:
+    """Let no library write to stderr by itself: what it warns about may be a header's value.
+
+    Of a warning its kind and place are logged, with `--verbose`.
+    """
+    import structlog  # noqa: PLC0415 - as above
+
+    log = structlog.get_logger()
+
+    def tell(  # its text is left behind
+        message: Warning | str,  # noqa: ARG001
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,  # noqa: ARG001
+        line: str | None = None,  # noqa: ARG001
+    ) -> None:
+        log.info("warning", kind=category.__name__, place=f"{Path(filename).name}:{lineno}")
+
+    warnings.showwarning = tell
+    logging.getLogger().addHandler(logging.NullHandler())

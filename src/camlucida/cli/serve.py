@@ -1,23 +1,35 @@
-"""`camlucida serve`: show the studies of the store in the browser. Loads no torch."""
+"""`camlucida serve`: the whole station: shows, receives, works and sends. Loads no torch itself."""
 
-from contextlib import closing
+import errno
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from camlucida.cli import messages
+from camlucida.errors import InvalidConfiguration
+from camlucida.jobs.supervisor import Supervisor
+from camlucida.pacs.configuration import Listening, read_configuration
 from camlucida.settings import settings
-from camlucida.store import explanations
+from camlucida.store import attempts, explanations
 from camlucida.store.home import Home
 from camlucida.web import serving
-from camlucida.web.ohif import app_folder
+from camlucida.web.dicomweb.addresses import PREFIX
+
+if TYPE_CHECKING:
+    from camlucida.pacs.receive import Receiver
 
 app = typer.Typer(add_completion=False)
+
+SENDING_GRACE = 5.0  # seconds for the instance that is being sent, when the station ends
 
 
 @app.command()
 def serve(
+    context: typer.Context,
     home: Annotated[
         Path | None,
         typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
@@ -30,31 +42,44 @@ def serve(
         typer.Option(min=0, max=65535, help="Port; if it is taken, the next free one.", show_default=False),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
-    ohif: Annotated[
-        Path | None,
-        typer.Option(help="Folder of an unpacked OHIF to show under /ohif/, too.", show_default=False),
-    ] = None,
     new_token: Annotated[
         bool, typer.Option("--new-token", help="Print a new sign-in link for a running server, and end.")
     ] = False,
+    dicom: Annotated[
+        bool, typer.Option(help="Receive by C-STORE, watch folders, send results: see pacs.toml.")
+    ] = True,
+    dicom_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port of C-STORE; by default that of pacs.toml.", show_default=False
+        ),
+    ] = None,
+    work: Annotated[bool, typer.Option(help="Read, explain and write the results of what arrives.")] = True,
 ) -> None:
-    """Show the studies of the store in the browser, until Ctrl-C."""
+    """Show the studies of the store in the browser, and take part in DICOM, until Ctrl-C.
+
+    What other nodes send by C-STORE or STOW-RS, and what lies in watched folders, is read, explained and
+    written as result objects in a process of its own, by the rules of pacs.toml in the home folder.
+    """
     with closing(Home.open(home or settings().home)) as opened:
         if new_token:
             url = settings().public_url or serving.running_url(opened) or _url(host, port)
             messages.say(serving.sign_in_link(opened, url))
             return
-        waiting = explanations.count_waiting(opened)
-        if waiting:
-            words = messages.count(waiting, "explanation")
-            messages.note(f"{words} waiting; `camlucida import --home {opened.folder}` computes them.")
-        show(opened, host, port, browser=browser, ohif=ohif)
+        messages.hush_libraries()
+        with ExitStack() as running:
+            listening = running.enter_context(_dicom(opened, dicom_port)) if dicom else []
+            if work:
+                running.enter_context(_worker(opened, verbose=context.find_root().params["verbose"]))
+            else:
+                _tell_what_waits(opened)
+            show(opened, host, port, browser=browser, listening=listening)
 
 
-def show(home: Home, host: str | None, port: int | None, *, browser: bool, ohif: Path | None = None) -> None:
-    """Serve a home until Ctrl-C or SIGTERM, after saying where."""
-    if ohif is not None:
-        ohif = app_folder(ohif)  # told before anything is opened
+def show(
+    home: Home, host: str | None, port: int | None, *, browser: bool, listening: Sequence[str] = ()
+) -> None:
+    """Serve a home until Ctrl-C or SIGTERM, after saying where; `listening` are lines to say with it."""
     wanted = settings().port if port is None else port
     address = serving.listen(host or settings().host, wanted)
     got = address.listening.getsockname()[1]
@@ -63,14 +88,75 @@ def show(home: Home, host: str | None, port: int | None, *, browser: bool, ohif:
 
     def ready(link: str) -> None:
         messages.say(f"Open {link}")
-        if ohif is not None:
-            messages.say(f"Then OHIF shows the same studies: {link.partition('/sign-in')[0]}/ohif/")
+        for line in (*listening, f"DICOMweb: {settings().public_url or address.url}{PREFIX}"):
+            messages.say(line)
         messages.note("The link signs in once. Ctrl-C ends the station.")
         if browser:
             serving.open_browser(link)
 
-    serving.serve(home, address, ready, ohif=ohif)
+    serving.serve(home, address, ready)
     messages.note("The station has ended.")
+
+
+@contextmanager
+def _dicom(home: Home, port: int | None) -> Iterator[list[str]]:
+    """Receive and send while the block runs; the lines that say where."""
+    from camlucida.pacs.receive import Receiver  # noqa: PLC0415 - pynetdicom: not for --new-token
+    from camlucida.pacs.send import Sender  # noqa: PLC0415
+    from camlucida.pacs.watched_folder import WatchedFolders  # noqa: PLC0415
+
+    configuration = read_configuration(home.folder)
+    listen = configuration.listen
+    if port is not None:
+        listen = listen.model_copy(update={"port": port})
+    chosen = port is not None or "port" in listen.model_fields_set
+    receiver, sender = Receiver(home, listen), Sender(home, configuration)
+    with ExitStack() as running:
+        lines = _start(receiver, listen, chosen=chosen)
+        running.callback(receiver.stop)
+        if listen.folders:
+            running.enter_context(WatchedFolders(home, listen.folders))
+            lines.append(f"Watching {messages.count(len(listen.folders), 'folder')}.")
+        sender.start()
+        running.callback(sender.stop, SENDING_GRACE)
+        yield lines
+
+
+def _start(receiver: "Receiver", listen: Listening, *, chosen: bool) -> list[str]:
+    """Listen, and say where. A taken port that nobody has chosen leaves the rest of the station as it is."""
+    try:
+        receiver.start()
+    except InvalidConfiguration as error:
+        cause = error.__cause__
+        if chosen or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+            raise
+        messages.note(
+            f"Port {listen.port} is taken, so nothing is received by C-STORE; --dicom-port or pacs.toml "
+            "chooses another."
+        )
+        return []
+    return [f"DICOM: {listen.ae_title} at {listen.host}:{receiver.port}"]
+
+
+@contextmanager
+def _worker(home: Home, *, verbose: bool) -> Iterator[None]:
+    """Have `camlucida work` run beside this process while the block runs."""
+    said = ["--verbose"] if verbose else []
+    words = [*said, "work", "--home", str(home.folder), "--until-stdin-ends"]
+    supervisor = Supervisor([sys.executable, "-m", "camlucida.cli", *words], "worker")
+    supervisor.start()
+    try:
+        yield
+    finally:
+        if supervisor.stop():
+            attempts.forgive(home)
+
+
+def _tell_what_waits(home: Home) -> None:
+    waiting = explanations.count_waiting(home)
+    if waiting:
+        words = messages.count(waiting, "explanation")
+        messages.note(f"{words} waiting; `camlucida work --home {home.folder}` computes them.")
 
 
 def _url(host: str | None, port: int | None) -> str:

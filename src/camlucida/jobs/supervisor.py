@@ -1,0 +1,83 @@
+"""A process beside this one: started again when it dies, ended with this one, never left behind.
+
+Its stdin is a pipe that nobody writes to: it ends when this process is gone, however that went, and the
+other side ends by it.
+"""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+
+SHORTEST_WAIT = 1.0  # seconds until it is started again, doubled each time
+LONGEST_WAIT = 60.0
+WELL_AFTER = 60.0  # seconds of running after which the next end counts as the first again
+GRACE = 5.0  # seconds for what it is doing, when it shall end
+
+_log = structlog.get_logger()
+
+
+class Supervisor:
+    """Runs a command from `start` to `stop`."""
+
+    def __init__(
+        self, command: Sequence[str], name: str, *, shortest_wait: float = SHORTEST_WAIT, grace: float = GRACE
+    ) -> None:
+        self._command, self._name = list(command), name
+        self._shortest_wait, self._grace = shortest_wait, grace
+        self._ending = threading.Event()
+        self._starting = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name=f"supervise-{name}", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now, if one does."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
+
+    def start(self) -> None:
+        """Start it, and again whenever it ends."""
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """End it; whether it had to be killed in the middle of something."""
+        with self._starting:
+            self._ending.set()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(self._grace)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._thread.join()
+        return process is not None and process.returncode == -signal.SIGKILL
+
+    def _run(self) -> None:
+        wait = self._shortest_wait
+        while True:
+            begun = time.monotonic()
+            code = self._run_once()
+            if self._ending.is_set():
+                return
+            if time.monotonic() - begun > WELL_AFTER:
+                wait = self._shortest_wait
+            _log.warning("a process has ended", name=self._name, code=code, again_in_seconds=wait)
+            self._ending.wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def _run_once(self) -> int | None:
+        """Run it to its end; its exit code. Nothing is started when all shall end."""
+        with self._starting:
+            if self._ending.is_set():
+                return None
+            # A session of its own: Ctrl-C in a terminal is for this process, which then ends that one.
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+        with self._process as process:
+            return process.wait()

@@ -1,0 +1,30 @@
+"""One worker for a home: whoever has its lock works; the lock goes with the process, however that ends."""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FILE = "working.lock"
+LOOK_AGAIN = 1.0  # seconds
+
+
+@contextmanager
+def turn(folder: Path, wait: Callable[[float], bool]) -> Iterator[bool]:
+    """Wait for the turn to work in a home folder; False: it did not come.
+
+    `wait` waits some seconds and says whether to give up.
+    """
+    with (folder / FILE).open("a", encoding="utf-8") as file:
+        while not (mine := _lock(file.fileno())):
+            if wait(LOOK_AGAIN):
+                break
+        yield mine
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

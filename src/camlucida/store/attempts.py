@@ -1,0 +1,27 @@
+"""Attempts are counted before they are made, as they may end the process: see the `attempts` columns."""
+
+from sqlalchemy import update
+
+from camlucida.store.database import (
+    ExplanationRow,
+    InstanceRow,
+    Intent,
+    OrderRow,
+    OrderState,
+    State,
+)
+from camlucida.store.home import Home
+
+
+def forgive(home: Home) -> None:
+    """Take one attempt back of all that is not done: its process was ended on purpose."""
+    open_ones = (
+        (InstanceRow, InstanceRow.intent == Intent.WAITING),
+        (ExplanationRow, ExplanationRow.state == State.WANTED),
+        (OrderRow, OrderRow.state == OrderState.WANTED),
+    )
+    with home.database.write() as session:
+        for table, waits in open_ones:
+            session.execute(
+                update(table).where(waits, table.attempts > 0).values(attempts=table.attempts - 1)
+            )
