@@ -9,17 +9,16 @@ from sqlalchemy import select
 from camlucida.records import Flag, FlagReason
 from camlucida.store import explanations
 from camlucida.store import flags as kept
-from camlucida.store.database import AccessTokenRow, ExplanationRow, State
+from camlucida.store.database import ExplanationRow, State
 from camlucida.store.home import Home
+from camlucida.web.access import must_read as who
 from camlucida.web.body import bounded
 from camlucida.web.protection import must_be_own_request
-from camlucida.web.signing_in import sha256
 
 router = APIRouter()
 
 MOST_BYTES = 32_000
 MOST_VIEW_ENTRIES = 32
-BROWSER = "browser"
 
 Word = Annotated[str, StringConstraints(max_length=100)]
 
@@ -54,7 +53,7 @@ def flag(
     if remark.reason is FlagReason.OTHER and not remark.text:
         raise HTTPException(422, "Say in the text what is wrong: the reason is “other”.")
     number = kept.keep(
-        home, row.id, Flag(remark.finding, remark.reason, remark.text, remark.view, _who(request))
+        home, row.id, Flag(remark.finding, remark.reason, remark.text, remark.view, who(request).name)
     )
     return {"id": number, "kept": True}
 
@@ -90,15 +89,3 @@ def _row(home: Home, key: str) -> ExplanationRow:
     if row is None:
         raise HTTPException(404, "There is no such explanation in this store.")
     return row
-
-
-def _who(request: Request) -> str:
-    """The name of the access token that came, or "browser": the station knows no person."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.casefold() != "bearer":
-        return BROWSER
-    with request.app.state.home.database.read() as session:
-        name = session.scalar(
-            select(AccessTokenRow.name).where(AccessTokenRow.sha256 == sha256(token.strip()))
-        )
-    return name or BROWSER
