@@ -15,6 +15,7 @@ from camlucida.dicom.writing.multi_frame import provenance_sentence, short_text
 from camlucida.dicom.writing.planes import native_planes, source_planes
 from camlucida.dicom.writing.segmentation import Segment, even, finish_segmentation
 from camlucida.dicom.writing.source_grid import evidence_slices, unit_word
+from camlucida.records.method_name import CLASS_AGNOSTIC
 from camlucida.rendering.scale import scale_of
 
 KIND = Kind("attribution", 7107, image=False)
@@ -43,7 +44,7 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
     native = int(np.prod(material.image.space)) * len(chosen) > MOST_BYTES
     found = [_segment(material, finding, native=native) for finding in chosen]
     segments = [segment for segment in found if segment.pixels]
-    if not segments:
+    if not segments or material.explanation.saliency_map.method in CLASS_AGNOSTIC:
         return []
     dataset = Dataset()
     dataset.SegmentationType = "FRACTIONAL"
