@@ -48,6 +48,11 @@ COMMANDS: Mapping[str, Entry] = {
         "serve", "Show the studies of the store in the browser; receive, work and send.", "camlucida serve"
     ),
     "work": Entry("work", "Read, explain and write the results of what arrives.", "camlucida work --once"),
+    "export": Entry(
+        "export",
+        "Write the results of studies as DICOM files.",
+        "camlucida export 3f9a1c --profile research --out results",
+    ),
     "deidentify": Entry(
         "deidentify",
         "Write copies of DICOM files without identity, and check that none is left.",

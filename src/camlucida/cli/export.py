@@ -1,0 +1,116 @@
+"""`camlucida export`: the results of studies as DICOM files."""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+
+from camlucida.cli import messages
+from camlucida.cli.interruption import stopping_between_steps
+from camlucida.cli.writing import whole
+from camlucida.pacs.exporting import Export, LeftOut, export, folder_name
+from camlucida.settings import settings
+from camlucida.store.home import Home
+from camlucida.store.studies import find_study
+
+app = typer.Typer(add_completion=False)
+
+
+class Profile(StrEnum):
+    """Which objects are written."""
+
+    CLINICAL = "clinical"
+    RESEARCH = "research"
+    OHIF = "ohif"
+
+
+@app.command("export")
+def export_(
+    studies: Annotated[
+        list[str],
+        typer.Argument(
+            help="Keys (or their first 6 characters or more), Study Instance UIDs or accession numbers.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for the files, one folder a study.", show_default=False),
+    ],
+    profile: Annotated[Profile, typer.Option(help="Which objects are written.")] = Profile.CLINICAL,
+    finding: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A finding to write; may be given several times; by default those that reach their "
+            "operating point.",
+            show_default=False,
+        ),
+    ] = None,
+    originals: Annotated[
+        bool, typer.Option("--originals", help="Write the study's own files beside them.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
+    ] = False,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the results of studies as DICOM files: `clinical` (Secondary Captures and a report), `research`
+    (all kinds) or `ohif`.
+
+    The files' names hold no patient data; their content does. A file is whole or not there.
+    """
+    messages.hush_libraries()
+    with closing(Home.open(home or settings().home)) as opened:
+        with opened.database.read() as session:
+            found = [find_study(session, name) for name in studies]
+            chosen = {study.id: folder_name(study) for study in found}
+        written: list[tuple[str, str, int]] = []
+        left_out: list[LeftOut] = []
+        with messages.progress() as bar, stopping_between_steps() as check:
+            task = bar.add_task("Writing", total=None)
+            for study_id, folder in chosen.items():
+                for one in export(opened, study_id, profile, finding or (), originals=originals):
+                    if isinstance(one, LeftOut):
+                        left_out.append(one)
+                        continue
+                    name = f"{folder}/{one.name}"
+                    size = _size(one) if dry_run else _write(one, out / name)
+                    written.append((name, one.about, size))
+                    bar.advance(task)
+                    check()
+    _tell(written, left_out, dry_run=dry_run)
+
+
+def _write(one: Export, path: Path) -> int:
+    with whole(path) as unfinished:
+        if isinstance(one.content, Path):
+            shutil.copyfile(one.content, unfinished)
+        else:
+            unfinished.write_bytes(one.content)
+    return _size(one)
+
+
+def _size(one: Export) -> int:
+    return one.content.stat().st_size if isinstance(one.content, Path) else len(one.content)
+
+
+def _tell(written: Sequence[tuple[str, str, int]], left_out: Sequence[LeftOut], *, dry_run: bool) -> None:
+    """A table of what was written, and what was not."""
+    messages.table(
+        "Would be written" if dry_run else "Written",
+        ["file", "about", "size"],
+        [(name, about, decimal(size)) for name, about, size in written],
+        right=1,
+    )
+    for one in dict.fromkeys(left_out):
+        messages.complain(f"{one.kind}: {one.reason}" if one.kind != "all" else one.reason)
+    if left_out:
+        raise typer.Exit(1)
