@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,16 @@ def free_port() -> int:
     with socket.socket() as trying:
         trying.bind((HOST, 0))
         return int(trying.getsockname()[1])
+
+
+def wait_for_port(host: str, port: int, seconds: float = 20) -> None:
+    """Until somebody listens there."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(OSError), socket.create_connection((host, port), 1):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"nobody listens on {host}:{port}")
 
 
 def dicomweb_plugin() -> Path:
@@ -152,7 +163,7 @@ class Orthanc:
     def _answers(self) -> bool:
         try:
             with self.client() as client, socket.create_connection((HOST, self.dicom_port), 1):
-                return client.get("/dicom-web/studies", params={"limit": 1}).status_code == 200
+                return client.get("/dicom-web/studies", params={"limit": 1}).status_code in {200, 401}
         except (httpx2.HTTPError, OSError):
             return False
 
