@@ -89,6 +89,7 @@ class Blobs:
         self._parts = folder / "parts"
         self._parts.mkdir(mode=0o700, exist_ok=True)
         _sweep(self._parts)
+        self._named = set[Path]()
         self._store = LocalStore(folder)
 
     def begin(self) -> Part:
@@ -204,9 +205,7 @@ class Blobs:
         """Whether it need not be written; its name, too, is on the disk then."""
         if not self.intact(digest):
             return False
-        _sync(
-            self._folder / place(digest)[:-DIGEST_LENGTH]
-        )  # whoever wrote it may have been killed before this
+        self._sync((self._folder / place(digest)).parent)  # whoever wrote it may have been killed before this
         return True
 
     def _move(self, part: Path, goal: Path) -> None:
@@ -215,8 +214,15 @@ class Blobs:
             part.replace(goal)
         except OSError as error:
             raise _sentence(error) from error
-        for folder in (goal.parent, goal.parent.parent, self._folder):
-            _sync(folder)
+        self._sync(goal.parent)
+
+    def _sync(self, folder: Path) -> None:
+        """A file's name is on the disk when its folder is; that folder's own name is looked after once."""
+        _sync(folder)
+        if folder not in self._named:
+            _sync(folder.parent)
+            _sync(self._folder)
+            self._named.add(folder)
 
 
 CURE = (
@@ -272,7 +278,6 @@ def _sweep(folder: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """A file's name is on the disk when its folder is."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -227,13 +227,14 @@ class InstanceRow(Base):
     __tablename__ = "instances"
     __table_args__ = (
         UniqueConstraint("sop_instance_uid", "content_digest"),
-        # What came first of each study and series is found without reading the rows (QIDO-RS).
+        # What came first of each study and series is found without reading the rows (QIDO-RS); SQLite wants
+        # the condition as SQLAlchemy writes it.
         Index(
             "ix_instances_shown",
             "study_instance_uid",
             "series_instance_uid",
             "id",
-            sqlite_where=text("NOT conflicting"),
+            sqlite_where=text("conflicting = 0"),
         ),
     )
 
@@ -255,6 +256,17 @@ class InstanceRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)  # at reading it, so that one that kills its reader ends
     explanation_id: Mapped[int | None] = mapped_column(ForeignKey("explanations.id"), index=True)
     received: Mapped[datetime] = mapped_column(default=now)
+
+
+class WatchedFileRow(Base):
+    """A file in a watched folder that was looked at: it is taken again when it has changed."""
+
+    __tablename__ = "watched_files"
+
+    path: Mapped[str] = mapped_column(primary_key=True)  # may name a patient, as the rest of this database
+    bytes: Mapped[int]
+    modified: Mapped[int]  # nanoseconds, by the clock of whoever wrote it
+    reason: Mapped[str]  # why it was not taken, or ""
 
 
 class OrderState(StrEnum):

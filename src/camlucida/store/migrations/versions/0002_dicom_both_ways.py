@@ -20,6 +20,7 @@ def upgrade() -> None:
     with op.batch_alter_table("explanations") as explanations:
         explanations.add_column(sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"))
     _instances()
+    _watched_files()
     _orders_and_deliveries()
     _flags()
     op.create_table(
@@ -32,6 +33,17 @@ def upgrade() -> None:
         sa.Column("used", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("sha256"),
         sa.UniqueConstraint("name"),
+    )
+
+
+def _watched_files() -> None:
+    op.create_table(
+        "watched_files",
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("modified", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("path"),
     )
 
 
@@ -73,7 +85,7 @@ def _instances() -> None:
         "ix_instances_shown",
         "instances",
         ["study_instance_uid", "series_instance_uid", "id"],
-        sqlite_where=sa.text("NOT conflicting"),
+        sqlite_where=sa.text("conflicting = 0"),
     )
 
 
@@ -134,7 +146,7 @@ def _flags() -> None:
 
 def downgrade() -> None:
     """Go one revision back."""
-    for table in ("flags", "access_tokens", "deliveries", "orders", "instances"):
+    for table in ("flags", "access_tokens", "deliveries", "orders", "watched_files", "instances"):
         op.drop_table(table)
     with op.batch_alter_table("explanations") as explanations:
         explanations.drop_column("attempts")
