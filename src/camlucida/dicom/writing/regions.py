@@ -77,31 +77,32 @@ def _found(sampled: NDArray[np.float32], steps: tuple[float, ...]) -> tuple[Regi
 
     level = LEVEL * float(sampled.max())
     labels, count = ndimage.label(sampled >= level)
-    sums = ndimage.sum_labels(sampled, labels, range(1, count + 1))
-    total = float(sampled.sum(dtype=np.float64))
-    strongest = np.argsort(-np.asarray(sums), kind="stable")[:MOST]
-    return tuple(
-        _region(sampled, labels, int(place) + 1, level, steps, float(sums[place]) / total)
-        for place in strongest
-    )
+    sums = np.bincount(labels.ravel(), sampled.ravel(), count + 1)
+    share = sums / sums.sum()
+    strongest = 1 + np.argsort(-sums[1:], kind="stable")[:MOST]
+    boxes = ndimage.find_objects(labels)
+    found = []
+    for label in strongest.tolist():
+        slices = boxes[label - 1][0]
+        inside = np.where(labels[slices] == label, sampled[slices], 0)
+        place = slices.start + int(inside.sum(axis=(1, 2)).argmax())
+        polygons = _polygons(sampled[place], labels[place], label, level, steps[-2:])
+        along = steps[0] if len(steps) == 3 else 1.0
+        found.append(Region(math.floor((place + 0.5) * along), polygons, float(share[label])))
+    return tuple(found)
 
 
-def _region(
+def _polygons(
     sampled: NDArray[np.float32],
     labels: NDArray[np.int32],
     label: int,
     level: float,
     steps: tuple[float, ...],
-    share: float,
-) -> Region:
-    own = labels == label
-    sampled_slice = int((sampled * own).sum(axis=(1, 2)).argmax())
-    of_others = (labels[sampled_slice] != 0) & ~own[sampled_slice]
-    lines = contours(np.where(of_others, 0, sampled[sampled_slice]), level)
-    step = np.array(steps[-2:])
-    polygons = tuple(line * step + step / 2 - 0.5 for line in lines if not _is_hole(line))
-    along = steps[0] if len(steps) == 3 else 1.0
-    return Region(math.floor((sampled_slice + 0.5) * along), polygons, share)
+) -> tuple[NDArray[np.float64], ...]:
+    """The lines around one region on a slice of the grid, in pixels, without those of its holes."""
+    lines = contours(np.where((labels == 0) | (labels == label), sampled, 0), level)
+    step = np.array(steps)
+    return tuple(line * step + step / 2 - 0.5 for line in lines if not _is_hole(line))
 
 
 def _is_hole(line: NDArray[np.float64]) -> bool:
