@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy import ColumnElement, distinct, func, select
+from sqlalchemy import ColumnElement, Select, distinct, func, select
 from sqlalchemy.orm import Session
 
 from camlucida.dicom.header import INSTANCE_LEVEL, SERIES_LEVEL, STUDY_LEVEL
@@ -40,12 +40,14 @@ class Level(StrEnum):
 
 OWN = {Level.STUDY: STUDY_LEVEL, Level.SERIES: SERIES_LEVEL, Level.INSTANCE: INSTANCE_LEVEL}
 MOST_RESULTS = {Level.STUDY: 1000, Level.SERIES: 10_000, Level.INSTANCE: 10_000}
+PLACES = ("StudyInstanceUID", "SeriesInstanceUID")
 PARENTS = ("StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet")
 
 
 class Query(NamedTuple):
     """What a client asks for."""
 
+    place: list[ColumnElement[bool]]  # which studies and series are looked through
     conditions: list[ColumnElement[bool]]
     included: set[str]  # tags beside those of the level
     limit: int
@@ -107,9 +109,9 @@ def _query(request: Request, level: Level, parents: Mapping[str, str]) -> Query:
         raise HTTPException(
             400, f"There are {len(parameters)} parameters; at most {MOST_PARAMETERS} are read."
         )
-    query = Query([], _shown(level, parents), _limit(request, level), _offset(request), [])
+    query = Query([], [], _shown(level, parents), _limit(request, level), _offset(request), [])
     for keyword, uid in parents.items():
-        query.conditions.append(attributes.COLUMNS[keyword] == uid)
+        query.place.append(attributes.COLUMNS[keyword] == uid)
     for name, text in parameters:
         if name == "includefield":
             _include(query, level, text)
@@ -147,7 +149,7 @@ def _match(query: Query, level: Level, wanted: Attribute, text: str) -> None:
             f"{wanted.keyword} is not searched at the level {level}; docs/reference/dicomweb.md says what is.",
         )
     if found is not None:
-        query.conditions.append(found)
+        (query.place if wanted.keyword in PLACES else query.conditions).append(found)
 
 
 def _include(query: Query, level: Level, text: str) -> None:
@@ -180,14 +182,14 @@ def _rows(session: Session, level: Level, query: Query) -> Sequence[InstanceRow]
 
     A study that arrives between two pages makes one appear twice, and none is lost.
     """
-    found = select(InstanceRow).where(~InstanceRow.conflicting, *query.conditions)
+    found = select(InstanceRow).where(~InstanceRow.conflicting, *query.place, *query.conditions)
     if level is not Level.INSTANCE:
-        found = found.where(InstanceRow.id.in_(_first_of_each(level)))
+        found = found.where(InstanceRow.id.in_(_first_of_each(level).where(*query.place)))
     newest = InstanceRow.id.desc() if level is Level.STUDY else InstanceRow.id
     return session.scalars(found.order_by(newest).limit(query.limit + 1).offset(query.offset)).all()
 
 
-def _first_of_each(level: Level) -> Any:
+def _first_of_each(level: Level) -> Select[tuple[int]]:
     """The instance of each study or series that came first: it speaks for all."""
     columns = [InstanceRow.study_instance_uid, InstanceRow.series_instance_uid]
     return (
