@@ -147,7 +147,7 @@ def _layer(material: Material, outlined: Outlined, order: int, name: str) -> Dat
     item.GraphicLayerRecommendedDisplayGrayscaleValue = WHITE
     item.GraphicLayerRecommendedDisplayCIELabValue = list(COLOURS[(order - 1) % len(COLOURS)])
     saliency_map = material.explanation.saliency_map
-    area = f"evidence ≥ {outlined.level:.3g} {unit_word(saliency_map)}"
+    area = f"evidence from {outlined.level:.3g} {unit_word(saliency_map)}"
     item.GraphicLayerDescription = f"{saliency_map.label(outlined.finding)}: {area}"[:LONGEST_LO]
     return item
 
