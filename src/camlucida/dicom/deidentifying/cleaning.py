@@ -189,10 +189,11 @@ class Cleaning:
         return DUMMY_DATE if found is None or moved is None else f"{moved:%Y%m%d}{found[4]}"
 
     def _declare(self, dataset: Dataset) -> None:
-        """Say that the identity is removed, and how (PS3.3 C.7.1.1, C.12.1; CID 7050)."""
-        codes = [BASIC_PROFILE]
-        codes += [CLEAN_STRUCTURED_CONTENT] if "ContentSequence" in dataset else []
-        codes += [CLEAN_GRAPHICS] if "GraphicAnnotationSequence" in dataset else []
+        """Say that the identity is removed, and how (PS3.3 C.7.1.1, CID 7050).
+
+        These are attributes of the patient, so all objects of an export say the same.
+        """
+        codes = [BASIC_PROFILE, CLEAN_GRAPHICS, CLEAN_STRUCTURED_CONTENT]
         codes += [MODIFIED_DATES] if self.retained.modified_dates else []
         codes += [PATIENT_CHARACTERISTICS] if self.retained.patient_characteristics else []
         codes += [DEVICE_IDENTITY] if self.retained.device_identity else []

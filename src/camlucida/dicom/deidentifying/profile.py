@@ -62,6 +62,8 @@ BEYOND_THE_TABLE = {
     "AudioSampleData": Action.REMOVE,
     "TimezoneOffsetFromUTC": Action.REMOVE,
 }
+# The table removes them, but the IODs that have them need them (type 1): a dummy says as little.
+NEEDED = frozenset({"PresentationCreationDate", "PresentationCreationTime"})
 # UIDs that say what a thing is, not which one.
 KINDS = frozenset(
     (
@@ -93,6 +95,8 @@ def action_of(tag: BaseTag, vr: str, retained: Retained) -> Action:
         return Action.SHIFT_DATE if row.option == "dates" else Action.KEEP
     if keyword in BEYOND_THE_TABLE:
         return BEYOND_THE_TABLE[keyword]
+    if keyword in NEEDED:
+        return Action.DUMMY
     if row is not None:
         return CONDITIONAL.get(row.action) or Action(row.action)
     return _unlisted(keyword, vr, retained)

@@ -66,6 +66,7 @@ NOT_OF_A_PATIENT = frozenset(
 NUMBER = re.compile(r"[0-9.]+")
 DATE = re.compile(r"[0-9]{8}")
 SHIFTS = re.compile(rb"\x1b[ -/]+[0-~]|[\x0e\x0f]")  # escape sequences and shifts of ISO 2022
+DIGEST = re.compile(r"[0-9a-f]{64}")  # of a model, which is the serial number of what camlucida writes
 DUMMY_DATES = frozenset({"20000101", "00010101", "19000101"})  # they say nothing, and one of them is ours
 
 
@@ -229,7 +230,7 @@ def _traces_in(element: DataElement, retained: Retained) -> Iterator[Trace]:
 
 def _whole(element: DataElement, attribute: str) -> Iterator[Trace]:
     for text in strings(element):
-        if len(text) >= SHORTEST and text.lower() not in TITLES:
+        if len(text) >= SHORTEST and text.lower() not in TITLES and not DIGEST.fullmatch(text):
             yield Trace(text, Kind.NUMBER if NUMBER.fullmatch(text) else Kind.WORD, attribute)
 
 
