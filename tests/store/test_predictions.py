@@ -52,3 +52,11 @@ def test_a_second_prediction_replaces_the_first(home, image_ids):
         predictions.keep(session, image_ids[0], NEW, says(0.1, 0.2))
         assert len(session.scalars(select(PredictionRow)).all()) == 2
     assert of_study(home) == [("Effusion", 0.2, None), ("Nodule", 0.1, False)]
+
+
+def test_what_was_said_of_a_part_is_not_shown_when_the_whole_has_come(home, image_ids):
+    explanations.set_current_models(home, [CurrentModel(NEW, "m", "2")])
+    with home.database.write() as session:
+        predictions.keep(session, image_ids[0], NEW, says(0.9, 0.9))
+        session.get_one(ImageRow, image_ids[0]).superseded = True
+    assert of_study(home) == []

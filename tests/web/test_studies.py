@@ -1,6 +1,9 @@
 from dataclasses import replace
 
+from sqlalchemy import select
+
 from camlucida.store import explanations
+from camlucida.store.database import ImageRow
 from camlucida.store.explanations import CurrentModel
 
 
@@ -78,3 +81,13 @@ def test_maps_of_another_model_version_are_not_shown(station, browser):
 def test_addresses_hold_no_uid_and_no_patient(study):
     keys = [study["key"], *(image["key"] for image in study["images"])]
     assert all(len(key) == 32 and int(key, 16) >= 0 for key in keys)
+
+
+def test_a_part_of_a_volume_that_came_whole_later_is_not_shown(station, browser, make_image, put_in):
+    put_in(station.home, [make_image(seed=7)])
+    with station.home.database.write() as session:
+        part = session.scalars(select(ImageRow).order_by(ImageRow.id.desc())).first()
+        part.superseded = True
+    row = browser.get("/api/studies").json()["studies"][0]
+    assert (row["images"], row["modality"], row["state"]) == (0, "", "refused")
+    assert browser.get(f"/api/studies/{row['key']}").json()["images"] == []

@@ -37,7 +37,7 @@ def of_studies(session: Session, study_ids: Sequence[int]) -> dict[int, list[Pre
         select(ImageRow.study_id, PredictionRow)
         .join(ImageRow, ImageRow.id == PredictionRow.image_id)
         .join(PredictionRow.model)
-        .where(ImageRow.study_id.in_(study_ids), ModelRow.current)
+        .where(ImageRow.study_id.in_(study_ids), ~ImageRow.superseded, ModelRow.current)
         .options(joinedload(PredictionRow.model))
     )
     found: dict[int, list[PredictionRow]] = {study_id: [] for study_id in study_ids}

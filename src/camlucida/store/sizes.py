@@ -71,7 +71,8 @@ def of_studies(home: Home) -> list[StudySize]:
     """Bytes of each study, in the order in which they came."""
     with home.database.read() as session:
         studies = session.scalars(select(StudyRow).order_by(StudyRow.id)).all()
-        images = _pairs(session, select(ImageRow.study_id, func.count()).group_by(ImageRow.study_id))
+        shown = select(ImageRow.study_id, func.count()).where(~ImageRow.superseded)
+        images = _pairs(session, shown.group_by(ImageRow.study_id))
         files = {kind: _pairs(session, _bytes_of_files(kind)) for kind in FileKind}
         written = _sums(_bytes_of_instances(InstanceRow.origin == Origin.RESULT).subquery())
         results = _pairs(session, written)

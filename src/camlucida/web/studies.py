@@ -45,7 +45,7 @@ def study(request: Request, key: str) -> dict[str, Any]:
     with request.app.state.home.database.read() as session:
         row = _study(session, key)
         found = predictions.of_studies(session, [row.id])[row.id]
-        return {**summary(row, found), "images": [image_summary(image) for image in row.images]}
+        return {**summary(row, found), "images": [image_summary(image) for image in shown(row)]}
 
 
 def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:
@@ -56,9 +56,9 @@ def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:
         "patient_id": study.patient_id,
         "study_date": study.study_date,
         "description": study.description,
-        "modality": "/".join(dict.fromkeys(image.modality for image in study.images if image.modality)),
+        "modality": "/".join(dict.fromkeys(image.modality for image in shown(study) if image.modality)),
         "phantom": study.phantom,
-        "images": len(study.images),
+        "images": len(shown(study)),
         "findings": [_finding(row) for row in found],
         "state": _state(study),
     }
@@ -106,11 +106,16 @@ def _explanation(row: ExplanationRow) -> dict[str, Any]:
     }
 
 
+def shown(study: StudyRow) -> list[ImageRow]:
+    """The images of a study without those that are a part of a volume that arrived whole later."""
+    return [image for image in study.images if not image.superseded]
+
+
 def current(image: ImageRow) -> list[ExplanationRow]:
     """The explanations by models that are current: a map of another version is not shown as if it were."""
     return [row for row in image.explanations if row.model.current]
 
 
 def _state(study: StudyRow) -> str:
-    states = {SHOWN_STATE[State(row.state)] for image in study.images for row in current(image)}
+    states = {SHOWN_STATE[State(row.state)] for image in shown(study) for row in current(image)}
     return next((state for state in ("waiting", "explained") if state in states), "refused")
