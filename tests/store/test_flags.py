@@ -6,7 +6,6 @@ from camlucida.store import explanations, flags, studies
 from camlucida.store.database import ExplanationRow, FlagRow
 from camlucida.store.explanations import CurrentModel
 
-
 MODEL = "a" * 64
 
 

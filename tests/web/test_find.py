@@ -25,7 +25,7 @@ def ask(client, study, series, *instances, **more):
     return client.post("/api/find", json={**body, **more})
 
 
-def test_a_film_is_found_with_its_explanation(station, browser, study):
+def test_a_film_is_found_with_its_explanation(browser, study):
     answer = ask(browser, "1.2.0", "1.2.0.1", "1.2.0.1.1").json()
     assert answer["study"] == study["key"]
     (image,) = answer["images"]
