@@ -144,9 +144,9 @@ def station(tmp_path_factory):
 
 
 @contextmanager
-def served(home):
+def served(home, *options):
     """`camlucida serve` over a home, in a process of its own; gives the link that it prints."""
-    command = [sys.executable, "-m", "camlucida.cli", "serve", "--home", str(home), "--port", "0"]
+    command = [sys.executable, "-m", "camlucida.cli", "serve", "--home", str(home), "--port", "0", *options]
     environment = {**os.environ, "COLUMNS": "400", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(  # noqa: S603 - our own command
         command, stdout=subprocess.PIPE, text=True, env=environment

@@ -16,6 +16,7 @@ from camlucida.pacs.configuration import Listening, read_configuration
 from camlucida.settings import settings
 from camlucida.store import attempts, explanations
 from camlucida.store.home import Home
+from camlucida.web import ohif as ohif_app
 from camlucida.web import serving
 from camlucida.web.dicomweb.addresses import PREFIX
 
@@ -55,6 +56,10 @@ def serve(
         ),
     ] = None,
     work: Annotated[bool, typer.Option(help="Read, explain and write the results of what arrives.")] = True,
+    ohif: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an unpacked OHIF to show under /ohif/, too.", show_default=False),
+    ] = None,
 ) -> None:
     """Show the studies of the store in the browser, and take part in DICOM, until Ctrl-C.
 
@@ -67,17 +72,24 @@ def serve(
             messages.say(serving.sign_in_link(opened, url))
             return
         messages.hush_libraries()
+        app_folder = ohif_app.app_folder(ohif) if ohif else None
         with ExitStack() as running:
             listening = running.enter_context(_dicom(opened, dicom_port)) if dicom else []
             if work:
                 running.enter_context(_worker(opened, verbose=context.find_root().params["verbose"]))
             else:
                 _tell_what_waits(opened)
-            show(opened, host, port, browser=browser, listening=listening)
+            show(opened, host, port, browser=browser, listening=listening, ohif=app_folder)
 
 
 def show(
-    home: Home, host: str | None, port: int | None, *, browser: bool, listening: Sequence[str] = ()
+    home: Home,
+    host: str | None,
+    port: int | None,
+    *,
+    browser: bool,
+    listening: Sequence[str] = (),
+    ohif: Path | None = None,
 ) -> None:
     """Serve a home until Ctrl-C or SIGTERM, after saying where; `listening` are lines to say with it."""
     wanted = settings().port if port is None else port
@@ -88,13 +100,16 @@ def show(
 
     def ready(link: str) -> None:
         messages.say(f"Open {link}")
-        for line in (*listening, f"DICOMweb: {settings().public_url or address.url}{PREFIX}"):
+        shown = settings().public_url or address.url
+        for line in (*listening, f"DICOMweb: {shown}{PREFIX}"):
             messages.say(line)
+        if ohif:
+            messages.say(f"OHIF: {shown}{ohif_app.PREFIX}/ (after signing in)")
         messages.note("The link signs in once. Ctrl-C ends the station.")
         if browser:
             serving.open_browser(link)
 
-    serving.serve(home, address, ready)
+    serving.serve(home, address, ready, ohif=ohif)
     messages.note("The station has ended.")
 
 
