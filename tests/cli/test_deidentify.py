@@ -2,13 +2,17 @@
 
 import shutil
 import stat
+from contextlib import closing
 
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
+from camlucida.store.database import StudyRow
+from camlucida.store.home import Home
 
 runner = CliRunner()
 
@@ -98,3 +102,52 @@ def test_printed_letters_are_noted(tmp_path):
     done = deidentify(file, "--out", tmp_path / "out", "--pixels-checked")
     assert done.exit_code == 0
     assert "a line of letters" in done.stderr
+
+
+@pytest.fixture
+def home(tmp_path, imported):
+    return shutil.copytree(imported, tmp_path / "home")
+
+
+def studies_of(home):
+    with closing(Home.open(home)) as opened, opened.database.read() as session:
+        return list(session.scalars(select(StudyRow.key)))
+
+
+def test_an_export_is_without_identity_when_told_so(tmp_path, home):
+    words = ["export", *studies_of(home), "--home", home, "--profile", "research", "--originals"]
+    plain = runner.invoke(app, [*map(str, words), "--out", str(tmp_path / "plain")])
+    done = runner.invoke(app, [*map(str, words), "--out", str(tmp_path / "shared"), "--deidentify"])
+    assert (plain.exit_code, done.exit_code) == (0, 0), plain.output + done.output
+    before, after = copies(tmp_path / "plain"), copies(tmp_path / "shared")
+    assert len(after) == len(before) > 3
+    assert any(b"PHANTOM-" in path.read_bytes() for path in before)
+    found = [dcmread(path) for path in after]
+    assert not any(b"PHANTOM-" in path.read_bytes() for path in after)
+    assert all(one.PatientIdentityRemoved == "YES" for one in found)
+    instances = {str(one.SOPInstanceUID) for one in found}
+    referenced = {
+        str(element.value)
+        for one in found
+        for element in one.iterall()
+        if element.keyword == "ReferencedSOPInstanceUID"
+    }
+    assert referenced
+    assert referenced <= instances
+
+
+def test_options_of_sharing_need_to_share(tmp_path, home):
+    done = runner.invoke(
+        app,
+        [
+            "export",
+            studies_of(home)[0],
+            "--home",
+            str(home),
+            "--out",
+            str(tmp_path / "out"),
+            "--pixels-checked",
+        ],
+    )
+    assert done.exit_code == 2
+    assert not (tmp_path / "out").exists()

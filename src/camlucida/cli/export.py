@@ -1,6 +1,7 @@
 """`camlucida export`: the results of studies as DICOM files."""
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
@@ -12,7 +13,10 @@ from rich.filesize import decimal
 
 from camlucida.cli import messages
 from camlucida.cli.interruption import stopping_between_steps
+from camlucida.cli.sharing import KeyFile, PixelsChecked, Retain, sharing_of
 from camlucida.cli.writing import whole
+from camlucida.dicom.deidentifying.deidentify import Sharing, deidentify
+from camlucida.errors import InputError
 from camlucida.pacs.exporting import Export, LeftOut, export, folder_name
 from camlucida.settings import settings
 from camlucida.store.home import Home
@@ -54,6 +58,16 @@ def export_(
     originals: Annotated[
         bool, typer.Option("--originals", help="Write the study's own files beside them.")
     ] = False,
+    deidentified: Annotated[
+        bool,
+        typer.Option(
+            "--deidentify",
+            help="Write copies without identity, named by new UIDs; see `camlucida deidentify`.",
+        ),
+    ] = False,
+    retain: Retain = None,
+    key: KeyFile = None,
+    pixels_checked: PixelsChecked = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
     ] = False,
@@ -65,8 +79,12 @@ def export_(
     """Write the results of studies as DICOM files: `clinical` (Secondary Captures and a report), `research`
     (all kinds) or `ohif`.
 
-    The files' names hold no patient data; their content does. A file is whole or not there.
+    The files' names hold no patient data; their content does, unless it is told to `--deidentify`. A file is
+    whole or not there.
     """
+    if not deidentified and (retain or key or pixels_checked):
+        raise typer.BadParameter("--retain, --key and --pixels-checked say how to --deidentify; add it.")
+    sharing = sharing_of(retain, key, pixels_checked=pixels_checked) if deidentified else None
     messages.hush_libraries()
     with closing(Home.open(home or settings().home)) as opened:
         with opened.database.read() as session:
@@ -81,15 +99,43 @@ def export_(
                     if isinstance(one, LeftOut):
                         left_out.append(one)
                         continue
-                    name = f"{folder}/{one.name}"
-                    size = _size(one) if dry_run else _write(one, out / name)
-                    written.append((name, one.about, size))
+                    try:
+                        written.append(_write(one, out, folder, sharing, dry_run=dry_run))
+                    except InputError as error:
+                        left_out.append(LeftOut(one.kind, one.about, str(error)))
                     bar.advance(task)
                     check()
     _tell(written, left_out, dry_run=dry_run)
 
 
-def _write(one: Export, path: Path) -> int:
+def _write(
+    one: Export, out: Path, folder: str, sharing: Sharing | None, *, dry_run: bool
+) -> tuple[str, str, int]:
+    """Write one file; its name within `out`, what it is about, and its size in bytes."""
+    name = f"{folder}/{one.name}"
+    if dry_run:
+        return name, one.about, _size(one)
+    if sharing is None:
+        return name, one.about, _write_as_it_is(one, out / name)
+    shared = _write_deidentified(one, out, sharing)
+    return str(shared.relative_to(out)), one.about, shared.stat().st_size
+
+
+def _write_deidentified(one: Export, out: Path, sharing: Sharing) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / one.name
+        if isinstance(one.content, Path):
+            source.symlink_to(one.content.resolve())
+        else:
+            source.write_bytes(one.content)
+        shared = deidentify(source, out, sharing, ours=one.kind != "original")
+    for note in shared.notes:
+        messages.note(f"{shared.path}: {note}")
+    return shared.path
+
+
+def _write_as_it_is(one: Export, path: Path) -> int:
     with whole(path) as unfinished:
         if isinstance(one.content, Path):
             shutil.copyfile(one.content, unfinished)
