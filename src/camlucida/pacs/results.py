@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from camlucida.dicom.container import open_dataset, reading
 from camlucida.dicom.elements import text
-from camlucida.dicom.writing.material import Material, to_bytes
+from camlucida.dicom.warned import warned
+from camlucida.dicom.writing.material import Material, shown_findings, to_bytes
 from camlucida.errors import DamagedBlob, InputError, StoreError
 from camlucida.store import explanations, instances, studies
 from camlucida.store.database import ExplanationRow, FileKind, ImageRow, Intent, Origin
@@ -71,7 +72,9 @@ def write_results(home: Home, explanation_id: int, profile: str) -> Written:
 
 
 def objects(material: Material, kind: str, findings: Sequence[int] | None = None) -> Iterator[Dataset]:
-    """The objects of one kind, of the findings named or of those that are shown, one after the other.
+    """The objects of one kind, of the findings named or of those that are shown.
+
+    Maps on the source's own grid are large and come one at a time.
 
     Raises
     ------
@@ -80,7 +83,24 @@ def objects(material: Material, kind: str, findings: Sequence[int] | None = None
     """
     module, function = WRITERS[kind]
     write = getattr(import_module(f"camlucida.dicom.writing.{module}"), function)
-    yield from write(material, findings)
+    chosen = (
+        shown_findings(material.explanation) if findings is None else _strongest_first(material, findings)
+    )
+    if kind == "PM-source":
+        for finding in chosen:
+            yield from write(material, (finding,))
+    else:
+        yield from write(material, chosen)
+
+
+def _strongest_first(material: Material, findings: Sequence[int]) -> tuple[int, ...]:
+    """Each finding once, in the order in which those that are shown come: the same objects, however named."""
+    prediction, names = material.explanation.prediction, material.explanation.saliency_map.findings
+
+    def place(finding: int) -> tuple[float, int]:
+        return -prediction.probabilities[prediction.index(names[finding])], finding
+
+    return tuple(sorted(set(findings), key=place))
 
 
 def material_of(home: Home, explanation_id: int) -> Material:

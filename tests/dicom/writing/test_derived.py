@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from pydicom import dcmread
 
+from camlucida.dicom.warned import warned
 from camlucida.dicom.writing import structured_report
 from camlucida.dicom.writing.derived import (
     SECONDARY_CAPTURE,
@@ -74,6 +75,26 @@ def test_values_that_break_the_rules_are_copied_without_a_word_and_without_an_er
     report = changed(PatientAge="066Years", PatientID=70 * "X", StudyDate="yesterday")  # warnings are errors
     assert report.get_item("PatientID").value.decode().strip() == 70 * "X"
     assert report.get_item("StudyDate").value.decode().strip() == "yesterday"
+
+
+@pytest.mark.parametrize("character_set", ["NONSENSE", "ISO_IR 192", ["", "ISO 2022 IR 87"]])
+def test_names_that_nobody_can_read_do_not_stop_the_report(cases, tmp_path, character_set):
+    case = cases("radiograph")
+    path = tmp_path / "broken.dcm"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source = dcmread(case.paths[0])
+        source.SpecificCharacterSet = character_set
+        source.PatientName = "PHANTOM^7102"
+        source.save_as(path)
+    content = path.read_bytes()
+    assert content.count(b"PHANTOM^7102") == 1
+    path.write_bytes(content.replace(b"PHANTOM^7102", b"\xff\xfe\x1b$B\x80^\xc3(^\xff\x1b"))
+    with warned():
+        header = dcmread(path, stop_before_pixels=True)
+        (report,) = structured_report.write(replace(case.material, sources=(header,)))
+    path.write_bytes(to_bytes(report))
+    assert dcmread(path).PatientID == "PHANTOM-7102"
 
 
 def test_without_a_time_zone_the_study_s_times_are_not_said_to_be_utc(changed):

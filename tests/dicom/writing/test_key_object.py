@@ -26,8 +26,10 @@ def test_it_is_valid_and_what_it_refers_to_is_there(case, saved):
 
 
 def test_written_again_it_is_the_same_bytes(case):
-    first, again = (to_bytes(*key_object.write(case.material)) for _ in "12")
-    assert first == again
+    first, again, named = (
+        to_bytes(*key_object.write(case.material, chosen)) for chosen in (None, None, [1, 0])
+    )
+    assert first == again == named
 
 
 def test_it_selects_the_source_and_the_captures(case, saved):

@@ -72,7 +72,11 @@ def test_where_nothing_is_shown_there_is_none(cases):
 
 
 def test_a_finding_that_is_asked_for_is_written_though_it_is_below(cases):
-    (capture,) = secondary_capture.write(cases("radiograph").material, [2])
+    material = cases("radiograph").material
+    (capture,) = secondary_capture.write(material, [2])
+    assert to_bytes(secondary_capture.write(material, [1])[0]) == to_bytes(
+        secondary_capture.write(material)[1]
+    )
     assert "Cardiomegaly" in capture.DerivationDescription
 
 

@@ -290,6 +290,14 @@ def test_every_source_is_in_the_image_library_and_the_evidence(cases, report):
     assert {str(one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for one in listed} == uids
 
 
+def test_a_report_of_other_findings_is_another_instance(cases):
+    material = cases("radiograph").material
+    shown, same, others = (structured_report.write(material, chosen)[0] for chosen in (None, [1, 0], [2]))
+    assert shown.SOPInstanceUID == same.SOPInstanceUID != others.SOPInstanceUID
+    assert to_bytes(shown) == to_bytes(same)
+    assert shown.SeriesInstanceUID == others.SeriesInstanceUID
+
+
 def test_no_human_is_said_to_have_verified_it(cases, report):
     found = report(cases("radiograph"))
     flags = (found.CompletionFlag, found.VerificationFlag, found.PreliminaryFlag)

@@ -6,7 +6,6 @@ Patient and study are those of the source, word for word, so that the objects jo
 
 import json
 import re
-import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -21,6 +20,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from camlucida.dicom import elements
+from camlucida.dicom.warned import warned
 from camlucida.dicom.writing.codes import OWN_SCHEME
 from camlucida.dicom.writing.material import Material
 from camlucida.errors import UnreadableFile
@@ -183,8 +183,7 @@ def _put_patient_and_study(dataset: Dataset, source: Dataset, kind: Kind) -> Non
 
 def _copied(source: Dataset, keyword: str) -> DataElement | None:
     """The element in Unicode; None where it is missing or cannot be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of values that break a rule: their text may be the patient's
+    with warned():  # of values that break a rule: the text of a warning may be the patient's
         try:
             elements.value(source, keyword)
             return _plain(source[keyword]) if keyword in source else None

@@ -19,7 +19,7 @@ from camlucida.dicom.writing.derived import (
     finish,
     object_uid,
 )
-from camlucida.dicom.writing.material import Material, indices
+from camlucida.dicom.writing.material import Material, indices, selection
 from camlucida.dicom.writing.secondary_capture import instance_uid, shown_frame
 from camlucida.dicom.writing.structured_report import observer
 from camlucida.records.method_name import spelling
@@ -28,9 +28,10 @@ from camlucida.rendering.legend import NOTICE
 
 def write(material: Material, findings: Sequence[int] | None = None) -> list[Dataset]:
     """The selection, one data set; none where no finding is shown: then there is nothing to look at."""
-    chosen = indices(material.explanation, findings)
+    chosen = sorted(set(indices(material.explanation, findings)))
     if not chosen:
         return []
+    words = selection(material.explanation, chosen)
     frames = _frames(material, chosen)
     sources = {str(source.SOPInstanceUID): bare(source) for source in material.sources}
     objects = [*(sources[uid] for uid in frames), *(_capture(material, index) for index in chosen)]
@@ -46,11 +47,11 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
         content=content,
         series_instance_uid=material.uid("series", KEY_OBJECT.word),
         series_number=KEY_OBJECT.series_number,
-        sop_instance_uid=object_uid(material, KEY_OBJECT),
+        sop_instance_uid=object_uid(material, KEY_OBJECT, *words),
         instance_number=1,
         manufacturer=MANUFACTURER,
     )
-    return [finish(dataset, material, KEY_OBJECT)]
+    return [finish(dataset, material, KEY_OBJECT, *words)]
 
 
 def _frames(material: Material, chosen: Sequence[int]) -> dict[str, list[int]]:

@@ -10,6 +10,7 @@ from io import BytesIO
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 
+from camlucida.dicom.warned import warned
 from camlucida.errors import InputError
 from camlucida.records import Explanation, Image
 
@@ -92,10 +93,21 @@ def shown_findings(explanation: Explanation) -> tuple[int, ...]:
 def to_bytes(dataset: Dataset) -> bytes:
     """A Part 10 file (PS3.10); the same data set gives the same bytes."""
     buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
+    with warned():  # of values of the source that break a rule
+        dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
 
 
 def indices(explanation: Explanation, findings: Sequence[int] | None) -> tuple[int, ...]:
     """The findings to write: those named, or those that are shown."""
     return shown_findings(explanation) if findings is None else tuple(findings)
+
+
+def selection(explanation: Explanation, chosen: Sequence[int]) -> tuple[str, ...]:
+    """What tells objects of several findings apart: nothing for those that are shown, else the findings.
+
+    An object of other findings has other content, so it is another instance.
+    """
+    if set(chosen) == set(shown_findings(explanation)):
+        return ()
+    return tuple(explanation.saliency_map.label(index) for index in sorted(chosen))

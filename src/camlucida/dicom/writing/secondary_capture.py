@@ -29,10 +29,10 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
     Of a volume it is the slice with most evidence for the finding.
     """
     chosen = indices(material.explanation, findings)
-    return [_capture(material, index, number) for number, index in enumerate(chosen, start=1)]
+    return [_capture(material, index) for index in chosen]
 
 
-def _capture(material: Material, index: int, number: int) -> Dataset:
+def _capture(material: Material, index: int) -> Dataset:
     dataset = Dataset()
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.Modality = "OT"
@@ -42,7 +42,7 @@ def _capture(material: Material, index: int, number: int) -> Dataset:
     dataset.RecognizableVisualFeatures = "NO"
     _put_derivation(dataset, material, index)
     _put_pixels(dataset, material, index)
-    finish(dataset, material, SECONDARY_CAPTURE, _word(material, index), number=number)
+    finish(dataset, material, SECONDARY_CAPTURE, _word(material, index), number=index + 1)
     _put_orientation(dataset, material)
     return dataset
 

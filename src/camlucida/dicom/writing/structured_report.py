@@ -23,9 +23,10 @@ from camlucida.dicom.writing.derived import (
     STRUCTURED_REPORT,
     bare,
     finish,
+    object_uid,
     parameters,
 )
-from camlucida.dicom.writing.material import Material, indices
+from camlucida.dicom.writing.material import Material, indices, selection
 from camlucida.dicom.writing.regions import Region, regions
 from camlucida.dicom.writing.sources import SourceFrame, source_frames
 from camlucida.records import Unit
@@ -56,6 +57,7 @@ Group: TypeAlias = (
 def write(material: Material, findings: Sequence[int] | None = None) -> list[Dataset]:
     """The report, one data set. `findings` are those of the map that are told with their regions."""
     chosen = indices(material.explanation, findings)
+    words = selection(material.explanation, chosen)
     report = hd.MeasurementReport(
         observation_context=hd.ObservationContext(observer_device_context=observer(material)),
         procedure_reported=PROCEDURES.get(material.image.modality, standard.SCT.ImagingProcedure),
@@ -70,14 +72,14 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
         content=report[0],
         series_instance_uid=material.uid("series", STRUCTURED_REPORT.word),
         series_number=STRUCTURED_REPORT.series_number,
-        sop_instance_uid=material.uid("instance", STRUCTURED_REPORT.word),
+        sop_instance_uid=object_uid(material, STRUCTURED_REPORT, *words),
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
         is_verified=False,  # by no human
         is_final=False,
     )
-    return [finish(dataset, material, STRUCTURED_REPORT)]
+    return [finish(dataset, material, STRUCTURED_REPORT, *words)]
 
 
 def observer(material: Material) -> hd.ObserverContext:
