@@ -57,6 +57,12 @@ def reading(name: str, notes: list[str], *, named: bool = False) -> Iterator[Non
         )
 
 
+def is_part_10(path: Path) -> bool:
+    """Whether the file has the preamble and prefix of PS3.10 7.1, which some programs insist on."""
+    with path.open("rb") as file:
+        return file.read(PREAMBLE_BYTES + 4)[PREAMBLE_BYTES:] == b"DICM"
+
+
 def is_dicom(path: Path) -> bool:
     """Whether the file begins as a DICOM file does, with or without the preamble of PS3.10."""
     try:

@@ -41,10 +41,8 @@ class Served:
 
     @contextmanager
     def http(self) -> Iterator[httpx2.Client]:
-        """A client without more than its token; its addresses begin behind /dicom-web."""
-        with httpx2.Client(
-            base_url=f"{self.url}/dicom-web", headers=self.headers, timeout=60, trust_env=False
-        ) as client:
+        """A client without more than its token; no browser."""
+        with httpx2.Client(base_url=self.url, headers=self.headers, timeout=60, trust_env=False) as client:
             yield client
 
 
@@ -94,3 +92,20 @@ def put():
             take(home, path, Origin.IMPORTED, intent=Intent.TAKEN)
 
     return put_in
+
+
+@pytest.fixture(scope="session")
+def send():
+    """Stores contents by STOW-RS, each as a part; the answer."""
+
+    def send_to(served: Served, *contents: bytes, path: str = "/studies", **headers: str) -> httpx2.Response:
+        parts = [b"\r\n--b\r\nContent-Type: application/dicom\r\n\r\n" + content for content in contents]
+        content_type = 'multipart/related; type="application/dicom"; boundary=b'
+        with served.http() as http:
+            return http.post(
+                f"/dicom-web{path}",
+                content=b"".join(parts) + b"\r\n--b--\r\n",
+                headers={"Content-Type": content_type, **headers},
+            )
+
+    return send_to

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
+from camlucida.dicom.container import is_part_10
 from camlucida.dicom.explicit import explicit_little_endian
 from camlucida.dicom.frames import Frames, open_frames
 from camlucida.dicom.json_model import bulk_data, metadata
@@ -181,22 +183,24 @@ def _piece(request: Request, kept: Kept, ranges: Sequence[Range]) -> Piece:
     asked = [wanted for _, wanted in media_types.syntaxes(ranges, DICOM)]
     anything = any(one.type == "*/*" and not one.transfer_syntax for one in ranges)
     for wanted in asked:
-        if wanted in (KEPT, syntax) or anything:
-            return _as_kept(request, kept)
-        if wanted in ("", EXPLICIT):  # PS3.18 8.7.3.5.2: the default
-            try:
+        with suppress(InputError):  # it cannot be written otherwise than it is
+            if wanted in (KEPT, syntax) or anything:
+                return _as_kept(request, kept)
+            if wanted in ("", EXPLICIT):  # PS3.18 8.7.3.5.2: the default
                 return _decoded(request, kept)
-            except InputError:
-                if wanted == "":  # the client did not insist, and a whole instance is better than none
-                    return _as_kept(request, kept)
+    if "" in asked and is_part_10(kept.path):
+        return _as_kept(request, kept)  # the client does not insist, and a whole instance is better than none
     raise media_types.refuse(
-        f"An instance is kept in the transfer syntax {syntax} and cannot be given as the client asks; ask for "
+        f"An instance is kept in the transfer syntax {syntax} and cannot be given as it was asked; ask for "
         f'multipart/related; type="{DICOM}"; transfer-syntax=* to have it as it is.'
     )
 
 
 def _as_kept(request: Request, kept: Kept) -> Piece:
+    """The kept file; where that has no file meta group (PS3.10 7.1), clients want one."""
     path = kept.path
+    if not is_part_10(path):
+        return _written_again(request, kept)
     return Piece(
         f"{DICOM}; transfer-syntax={kept.row.transfer_syntax_uid}",
         _location(request, kept),
@@ -208,6 +212,10 @@ def _as_kept(request: Request, kept: Kept) -> Piece:
 def _decoded(request: Request, kept: Kept) -> Piece:
     if kept.row.transfer_syntax_uid == EXPLICIT:
         return _as_kept(request, kept)
+    return _written_again(request, kept)
+
+
+def _written_again(request: Request, kept: Kept) -> Piece:
     length, content = explicit_little_endian(kept.path)
     return Piece(f"{DICOM}; transfer-syntax={EXPLICIT}", _location(request, kept), length, lambda: content)
 

@@ -146,7 +146,7 @@ def _match(query: Query, level: Level, wanted: Attribute, text: str) -> None:
     else:
         raise HTTPException(
             400,
-            f"{wanted.keyword} is not searched at the level {level}; docs/reference/dicomweb.md says what is.",
+            f"{wanted.keyword} is not searched at the level {level}: see docs/reference/dicomweb.md.",
         )
     if found is not None:
         (query.place if wanted.keyword in PLACES else query.conditions).append(found)
