@@ -83,14 +83,14 @@ def objects(material: Material, kind: str, findings: Sequence[int] | None = None
     """
     module, function = WRITERS[kind]
     write = getattr(import_module(f"camlucida.dicom.writing.{module}"), function)
-    chosen = (
-        shown_findings(material.explanation) if findings is None else _strongest_first(material, findings)
-    )
+    chosen = None if findings is None else _strongest_first(material, findings)
+    together = [chosen]
     if kind == "PM-source":
-        for finding in chosen:
-            yield from write(material, (finding,))
-    else:
-        yield from write(material, chosen)
+        together = [(one,) for one in (shown_findings(material.explanation) if chosen is None else chosen)]
+    for some in together:
+        with warned():  # of values of the source that break a rule: their text may be the patient's
+            written = write(material, some)
+        yield from written
 
 
 def _strongest_first(material: Material, findings: Sequence[int]) -> tuple[int, ...]:

@@ -77,9 +77,10 @@ def write_on_source_grid(material: Material, findings: Sequence[int] | None = No
     planes = source_planes(material)
     saliency_map = material.explanation.saliency_map
     written = []
-    for number, finding in enumerate(indices(material.explanation, findings), start=1):
+    for finding in indices(material.explanation, findings):
         values = to_pixel_grid(saliency_map.values[finding], saliency_map.geometry)[np.newaxis]
-        written.append(_parametric_map(material, ON_SOURCE_GRID, planes, (finding,), values, number))
+        # Numbered by the finding's place in the map: the same object, whatever else is asked for.
+        written.append(_parametric_map(material, ON_SOURCE_GRID, planes, (finding,), values, finding + 1))
     return written
 
 
