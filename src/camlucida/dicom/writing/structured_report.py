@@ -255,7 +255,8 @@ def _remarks(material: Material, chosen: Sequence[int]) -> list[str]:
     volume = [ON_SLICE] if len(material.image.space) == 3 else []
     about = [HALF, *volume] if chosen else [NOTHING_SHOWN]
     method = f"Method: {spelling(explanation.saliency_map.method)}."
-    cautions = [text for text in (explanation.trust.verdict, *explanation.trust.cautions) if text]
+    proof = f"The proof of the head says: {explanation.trust.verdict}." if explanation.trust.verdict else ""
+    cautions = [text for text in (proof, *explanation.trust.cautions) if text]
     return [NOTICE, method, *about, *cautions, *material.image.notes]
 
 
