@@ -272,3 +272,14 @@ def test_it_is_small_even_of_noise(cases):
     material = replace(case.material, explanation=replace(explanation, saliency_map=saliency_map))
     (state,) = presentation_state.write(material)
     assert len(to_bytes(state)) < 200_000
+
+
+def test_pixels_that_are_not_square_and_have_no_size_keep_their_proportions(cases, tmp_path):
+    def change(data: Dataset, _: int) -> None:
+        del data.PixelSpacing
+        del data.ImagerPixelSpacing
+        data.PixelAspectRatio = ["3", "2"]
+
+    material, _ = changed(cases("radiograph"), tmp_path, change)
+    (area,) = presentation_state.write(material)[0].DisplayedAreaSelectionSequence
+    assert area.PresentationPixelAspectRatio == [3, 2]

@@ -137,3 +137,19 @@ def test_pixel_data_has_an_even_length(cases):
     (dataset,) = segmentation.write(cases("radiograph").material)
     assert len(dataset.PixelData) == 9938  # 79,500 bits are 9,937.5 bytes
     assert dataset.PixelData[-1] >> 4 == 0
+
+
+def test_what_was_lost_once_stays_lost(cases, saved, tmp_path):
+    """Lossy Image Compression, its ratio and its method go on to what is derived (PS3.3 C.7.6.1.1.5)."""
+    case = cases("radiograph")
+    source = dcmread(case.paths[0])
+    source.LossyImageCompression = "01"
+    source.LossyImageCompressionRatio, source.LossyImageCompressionMethod = "12.5", "ISO_15444_1"
+    lossy = tmp_path / "lossy.dcm"
+    source.save_as(lossy, enforce_file_format=True)
+    del source.PixelData
+    (dataset,) = segmentation.write(replace(case.material, sources=(source,)))
+    assert (dataset.LossyImageCompression, dataset.LossyImageCompressionRatio) == ("01", 12.5)
+    assert dataset.LossyImageCompressionMethod == "ISO_15444_1"
+    (path,) = saved([dataset])
+    assert errors_beyond(path, [lossy]) == []

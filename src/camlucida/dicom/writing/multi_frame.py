@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.valuerep import DSfloat
 
+from camlucida.dicom.elements import text, values
+from camlucida.dicom.writing.codes import SOURCE_IMAGE_FOR_PROCESSING
 from camlucida.dicom.writing.derived import Kind, coded, finish
 from camlucida.dicom.writing.material import Material
 from camlucida.dicom.writing.planes import Planes
@@ -20,7 +21,6 @@ from camlucida.dicom.writing.sources import SourceFrame
 from camlucida.records.method_name import spelling
 
 LONGEST_ST = 1024  # characters of a Short Text (PS3.5 6.2)
-SOURCE = codes.DCM.SourceImageForImageProcessingOperation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,11 +108,11 @@ def _decimal(number: float) -> DSfloat:
 
 def _put_compression(dataset: Dataset, source: Dataset) -> None:
     """What was lost once stays lost (PS3.3 C.7.6.1.1.5)."""
-    dataset.LossyImageCompression = "01" if source.get("LossyImageCompression") == "01" else "00"
-    if dataset.LossyImageCompression == "01":
-        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-            if keyword in source:
-                setattr(dataset, keyword, source[keyword].value)
+    lossy = text(source, "LossyImageCompression") == "01"
+    dataset.LossyImageCompression = "01" if lossy else "00"
+    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+        if lossy and (given := values(source, keyword)):
+            setattr(dataset, keyword, given)
 
 
 def _put_dimensions(dataset: Dataset, channel: Channel, uid: str) -> None:
@@ -167,7 +167,7 @@ def _derived(sources: Sequence[SourceFrame], derivation: Derivation, *, same_pix
 
 def _source(source: SourceFrame, *, same_pixels: bool) -> Dataset:
     item = source.reference()
-    item.PurposeOfReferenceCodeSequence = [coded(SOURCE)]
+    item.PurposeOfReferenceCodeSequence = [coded(SOURCE_IMAGE_FOR_PROCESSING)]
     item.SpatialLocationsPreserved = "YES" if same_pixels else "NO"
     return item
 

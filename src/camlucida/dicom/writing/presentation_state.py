@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ColorSoftcopyPresentationStateStorage, GrayscaleSoftcopyPresentationStateStorage
 from pydicom.valuerep import DSfloat
 
-from camlucida.dicom.elements import text
+from camlucida.dicom.elements import text, values
 from camlucida.dicom.writing.derived import Kind, finish
 from camlucida.dicom.writing.material import Material, indices
 from camlucida.dicom.writing.segmentation import COLOURS
@@ -95,7 +95,7 @@ def _outlined(material: Material, finding: int) -> Outlined | None:
     lowest = level(saliency_map, finding)
     if lowest is None:
         return None
-    slices = (contours(values, lowest) for values in evidence_slices(saliency_map, finding))
+    slices = (contours(evidence, lowest) for evidence in evidence_slices(saliency_map, finding))
     return Outlined(finding, lowest, {index: lines for index, lines in enumerate(slices) if lines})
 
 
@@ -135,10 +135,16 @@ def _displayed_area(material: Material) -> Dataset:
     item.DisplayedAreaBottomRightHandCorner = [columns, rows]
     item.PresentationSizeMode = "SCALE TO FIT"
     if material.image.spacing is None:
-        item.PresentationPixelAspectRatio = [1, 1]
+        item.PresentationPixelAspectRatio = _aspect_ratio(material.first)
     else:
         item.PresentationPixelSpacing = [DSfloat(mm, auto_format=True) for mm in material.image.spacing[-2:]]
     return item
+
+
+def _aspect_ratio(source: Dataset) -> list[int]:
+    """Height and width of a pixel (PS3.3 C.7.6.3.1.7); square where the source says nothing possible."""
+    given = [int(one) for one in values(source, "PixelAspectRatio") if str(one).isdecimal()]
+    return given if len(given) == 2 and min(given) > 0 else [1, 1]
 
 
 def _layer(material: Material, outlined: Outlined, order: int, name: str) -> Dataset:

@@ -6,6 +6,7 @@ maximum on the source's own pixels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Segment:
 
     finding: int
     description: str
-    pixels: Mapping[int, NDArray[np.generic]]
+    pixels: Mapping[int, NDArray[Any]]
 
 
 def write(material: Material, findings: Sequence[int] | None = None) -> list[Dataset]:
@@ -71,8 +72,7 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
     dataset.SegmentationType = "BINARY"
     dataset.BitsAllocated = dataset.BitsStored = 1
     dataset.HighBit = 0
-    pixels = [mask.ravel() for segment in segments for mask in segment.pixels.values()]
-    dataset.PixelData = even(np.packbits(np.concatenate(pixels), bitorder="little").tobytes())
+    dataset.PixelData = even(_packed([mask for segment in segments for mask in segment.pixels.values()]))
     return [finish_segmentation(dataset, material, KIND, source_planes(material), segments)]
 
 
@@ -154,6 +154,13 @@ def _overlap(segments: Sequence[Segment]) -> bool:
         for plane, pixels in segment.pixels.items()
         if plane in other.pixels
     )
+
+
+def _packed(masks: Sequence[NDArray[Any]]) -> bytes:
+    """Frames as one row of bits, the first of each byte lowest, with no gap in between (PS3.5 8.1.1)."""
+    if masks[0].size % 8 == 0:
+        return b"".join(np.packbits(mask, bitorder="little").tobytes() for mask in masks)
+    return np.packbits(np.concatenate([mask.ravel() for mask in masks]), bitorder="little").tobytes()
 
 
 def even(content: bytes) -> bytes:

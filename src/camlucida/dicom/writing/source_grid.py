@@ -1,4 +1,4 @@
-"""Evidence on the source's own pixels, slice by slice, so that a volume is never held at once."""
+"""Evidence on the source's own pixels, a few slices at a time, so that no volume is held."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,8 @@ from camlucida.rendering.upsample import on_grid, to_pixel_grid
 SHARE = 0.5
 """Of a finding's highest evidence: from here on a pixel belongs to the area that is drawn."""
 
+AT_ONCE = 16  # slices: more would hold more memory, fewer would take longer
+
 
 def evidence_slices(saliency_map: SaliencyMap, finding: int) -> Iterator[NDArray[np.float32]]:
     """A finding's map on each slice of the image (row, column), in order; on a 2D image once."""
@@ -21,8 +23,9 @@ def evidence_slices(saliency_map: SaliencyMap, finding: int) -> Iterator[NDArray
         yield to_pixel_grid(values, geometry)
         return
     slices, rows, columns = geometry.pixel_shape
-    for index in range(slices):
-        yield on_grid(values, geometry, scaling([1, 1, 1], [index, 0, 0]), (1, rows, columns))[0]
+    for first in range(0, slices, AT_ONCE):
+        count = min(AT_ONCE, slices - first)
+        yield from on_grid(values, geometry, scaling([1, 1, 1], [first, 0, 0]), (count, rows, columns))
 
 
 def level(saliency_map: SaliencyMap, finding: int) -> float | None:
