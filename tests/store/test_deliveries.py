@@ -123,7 +123,7 @@ def test_what_was_given_up_is_tried_again_when_a_user_asks(home, wanted, kept):
     assert state(home, wanted[0]) == (DeliveryState.WAITING, 0, "")
     assert state(home, wanted[1])[0] == DeliveryState.SENT
     with home.database.write() as session:
-        assert deliveries.again(session, "PACS", kept) == 3
+        assert deliveries.again(session, "PACS", kept, even_sent=True) == 3
     assert state(home, wanted[1]) == (DeliveryState.WAITING, 0, "")
 
 

@@ -66,6 +66,19 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
+    "send": Entry(
+        "send", "Send the results of studies to a PACS.", "camlucida send 3f9a1c --to archive --dry-run"
+    ),
+    "fetch": Entry(
+        "fetch",
+        "Fetch a study and its priors from a PACS.",
+        "camlucida fetch --from archive --accession A123 --priors 2",
+    ),
+    "pacs": Entry(
+        "pacs",
+        "Write and show pacs.toml, what waits to be sent, and ask what a PACS takes.",
+        "camlucida pacs probe archive",
+    ),
     "tokens": Entry(
         "tokens",
         "Add, list and revoke tokens with which programs use the station.",

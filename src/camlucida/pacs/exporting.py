@@ -65,15 +65,15 @@ def export(
         No model has said anything of a finding that is named.
     """
     with home.database.read() as session:
-        explained = _explained(session, study_id)
+        done = explained(session, study_id)
         files = _originals(session, study_id) if originals else []
-    if not explained and not originals:
+    if not done and not originals:
         raise InputError("Nothing of this study is explained yet, so there are no results to write.")
     for number, digest in enumerate(files, start=1):
         yield Export(f"original-{number:04}.dcm", "original", "", home.blobs.path(digest))
     numbers = dict.fromkeys(PROFILES[profile], 0)
     known: set[str] = set()
-    for explanation_id in explained:
+    for explanation_id in done:
         try:
             material = material_of(home, explanation_id)
         except CamlucidaError as error:
@@ -123,7 +123,8 @@ def _refuse_unknown(findings: Sequence[str], known: set[str]) -> None:
             )
 
 
-def _explained(session: Session, study_id: int) -> Sequence[int]:
+def explained(session: Session, study_id: int) -> Sequence[int]:
+    """Ids of the current explanations of a study that are done, in the order of its images."""
     return session.scalars(
         select(ExplanationRow.id)
         .join(ExplanationRow.image)

@@ -111,15 +111,20 @@ def not_reached(
     return len(rows)
 
 
-def again(session: Session, destination: str | None = None, instance_ids: Sequence[int] | None = None) -> int:
+def again(
+    session: Session,
+    destination: str | None = None,
+    instance_ids: Sequence[int] | None = None,
+    *,
+    even_sent: bool = False,
+) -> int:
     """Make deliveries due at once, as if never tried: those given up and those that wait. How many.
 
-    With `instance_ids` also those of them that were sent: a receiver may have lost them.
+    With `even_sent` those that were sent, too: a receiver may have lost them.
     """
-    states = [DeliveryState.WAITING, DeliveryState.GIVEN_UP]
+    states = [DeliveryState.WAITING, DeliveryState.GIVEN_UP, *([DeliveryState.SENT] if even_sent else [])]
     query = update(DeliveryRow)
     if instance_ids is not None:
-        states.append(DeliveryState.SENT)
         query = query.where(DeliveryRow.instance_id.in_(instance_ids))
     if destination is not None:
         query = query.where(DeliveryRow.destination == destination)
