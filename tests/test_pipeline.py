@@ -17,7 +17,7 @@ from camlucida.models.load import load_registered
 from camlucida.models.registry import Registry
 from camlucida.saliency import explain as engine
 from camlucida.store import explanations
-from camlucida.store.database import ExplanationRow, FileKind, FileRow, State
+from camlucida.store.database import ExplanationRow, FileKind, FileRow, InstanceRow, State
 from camlucida.store.home import Home
 from example_models import CARD, small_network, write_model
 
@@ -78,6 +78,15 @@ def test_a_second_time_nothing_is_read_and_nothing_computed(home, films, monkeyp
     monkeypatch.setattr("camlucida.images.read.read", lambda _files: pytest.fail("decoded again"))
     assert [(intake.new, intake.known) for intake in take_in(home, films)] == [(0, 1), (0, 1)]
     assert explain(home) == []
+
+
+def test_imported_files_are_instances_which_dicomweb_serves(home, films):
+    take_in(home, films)
+    take_in(home, films)
+    with home.database.read() as session:
+        rows = session.scalars(select(InstanceRow)).all()
+        assert [(row.origin, row.intent) for row in rows] == [("imported", "taken")] * 2
+        assert {home.blobs.get(row.digest) for row in rows} == {path.read_bytes() for path in films.iterdir()}
 
 
 def test_a_broken_file_among_others_is_told_and_passed_over(home, films):

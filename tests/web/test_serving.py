@@ -1,10 +1,16 @@
+import contextlib
 import socket
+import threading
+import time
 
 import pytest
+import uvicorn
 
 from camlucida.errors import StoreError
 from camlucida.settings import settings
+from camlucida.store.home import Home
 from camlucida.web import serving
+from camlucida.web.app import create_app
 
 
 @pytest.fixture
@@ -84,3 +90,28 @@ def test_a_browser_that_fails_is_no_fault(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(serving.webbrowser, "open", fail)
     serving.open_browser("http://127.0.0.1/")
+
+
+def test_a_client_that_never_ends_its_headers_does_not_hold_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "HEADER_SECONDS", 0.3)
+    home = Home.open(tmp_path / "home")
+    address = serving.listen("127.0.0.1", 0)
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(home), log_level="critical", lifespan="off", http=serving.Impatient)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [address.listening]})
+    thread.start()
+    try:
+        for first in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            with socket.create_connection(address.listening.getsockname(), 10) as slow:
+                slow.sendall(first + b"GET / HTTP/1.1\r\n")
+                began = time.monotonic()
+                with contextlib.suppress(OSError):
+                    while time.monotonic() - began < 5:
+                        slow.sendall(b"A: 1\r\n")
+                        time.sleep(0.05)
+                assert time.monotonic() - began < 3
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        home.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from camlucida.errors import StoreError
 from camlucida.settings import settings
@@ -23,6 +24,8 @@ from camlucida.web import signing_in
 from camlucida.web.app import create_app
 
 PORTS_TO_TRY = 50
+HEADER_SECONDS = 20.0
+MOST_CONNECTIONS = 256  # more are answered 503
 
 
 class Address(NamedTuple):
@@ -84,6 +87,8 @@ def serve(home: Home, address: Address, on_ready: Callable[[str], None], *, ohif
         server_header=False,
         timeout_graceful_shutdown=3,
         lifespan="off",
+        http=Impatient,
+        limit_concurrency=MOST_CONNECTIONS,
     )
     note = home.folder / "serving.json"
     note.write_text(json.dumps({"url": address.url, "pid": os.getpid()}), encoding="utf-8")
@@ -133,6 +138,34 @@ def _bind(host: str, port: int) -> socket.socket | None:
             raise StoreError(f"{host} is no address of this machine; choose another host.") from error
         return None
     return listening
+
+
+class Impatient(H11Protocol):
+    """Ends a connection on which no request comes to the end of its headers, however slowly it goes on.
+
+    uvicorn waits for ever, so that a few hundred of them would hold every place (“slow-loris”).
+    """
+
+    _looked_at: object = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Look at it now and then."""
+        super().connection_made(transport)
+        self._looks = self.loop.call_later(HEADER_SECONDS, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended."""
+        self._looks.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """The same as at the last look, and with nothing to answer: no request has come in between."""
+        waits = self.cycle is None or self.cycle.response_complete
+        if waits and (self._looked_at is self.cycle):
+            self.transport.close()
+            return
+        self._looked_at = self.cycle
+        self._looks = self.loop.call_later(HEADER_SECONDS, self._look)
 
 
 class _Server(uvicorn.Server):
