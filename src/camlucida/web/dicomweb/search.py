@@ -189,7 +189,7 @@ def _rows(session: Session, level: Level, query: Query) -> Sequence[InstanceRow]
     return session.scalars(found.order_by(newest).limit(query.limit + 1).offset(query.offset)).all()
 
 
-def _first_of_each(level: Level) -> Select[tuple[int]]:
+def _first_of_each(level: Level) -> Select[int]:
     """The instance of each study or series that came first: it speaks for all."""
     columns = [InstanceRow.study_instance_uid, InstanceRow.series_instance_uid]
     return (
