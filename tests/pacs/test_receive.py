@@ -1,9 +1,11 @@
 """Real senders (dcmtk, pynetdicom) store into the station, and what they sent is there."""
 
+import re
 import resource
 import socket
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import data_store
@@ -19,7 +21,7 @@ from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.pacs.associations import Bounds
-from camlucida.pacs.configuration import Listening, Peer, Tls
+from camlucida.pacs.configuration import Configuration, Listening, Peer, Tls
 from camlucida.pacs.receive import Receiver
 from camlucida.pacs.tls import server_side
 from camlucida.store import instances
@@ -123,9 +125,7 @@ def test_storescu_sends_the_transfer_syntaxes_that_it_offers(receiver, home):
     assert [row.transfer_syntax_uid for row in kept(home)] == uids
 
 
-@pytest.mark.parametrize(
-    "name", ["eCT_Supplemental.dcm", "emri_small_jpeg_ls_lossless.dcm", "color-pl.dcm"]
-)
+@pytest.mark.parametrize("name", ["eCT_Supplemental.dcm", "emri_small_jpeg_ls_lossless.dcm", "color-pl.dcm"])
 def test_multi_frame_and_palette(receiver, home, name):
     assert send(receiver.port, DATA / name) == [0x0000]
     (row,) = kept(home)
@@ -314,6 +314,15 @@ def test_it_ends_at_once_while_peers_are_connected(home, ct):
         socket.create_connection(("127.0.0.1", port))
     with Receiver(home, Listening(port=port)) as again:  # the same port, and it works
         assert send(again.port, ct()) == [0]
+
+
+def test_the_examples_of_the_page_are_configurations():
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "receive-studies.md"
+    blocks = re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = [Configuration.model_validate(tomllib.loads(block)).listen for block in blocks]
+    assert [len(listening.peers) for listening in found] == [3, 0, 0]
+    assert found[1].tls
+    assert len(found[2].folders) == 2
 
 
 # --- TLS ---
