@@ -5,12 +5,8 @@ What is on the canvas is compared, pixel by pixel, with what `rendering` makes o
 
 import base64
 import io
-import os
 import re
-import shutil
-import subprocess
-import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +14,7 @@ import pydicom
 import pytest
 import torch
 from PIL import Image as Picture
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -36,23 +32,11 @@ from camlucida.rendering.window import display
 from camlucida.store.database import ExplanationRow, State
 from camlucida.store.explanations import load
 from camlucida.store.home import Home
+from chromium import chromium, served
 from example_models import CARD, write_model
 
 pytestmark = pytest.mark.browser
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--force-color-profile=srgb",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ROWS = 420  # so that a film is seen whole at 1:1
 SLICES = 12
 NOTICE = "Research software, not a medical device. Explains the model, not the disease."
@@ -143,37 +127,15 @@ def station(tmp_path_factory):
             yield Shown(link, files, home)
 
 
-@contextmanager
-def served(home, *options):
-    """`camlucida serve` over a home, in a process of its own; gives the link that it prints."""
-    command = [sys.executable, "-m", "camlucida.cli", "serve", "--home", str(home), "--port", "0", *options]
-    environment = {**os.environ, "COLUMNS": "400", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            links = (re.search(r"http\S+/sign-in\?token=\S+", line) for line in process.stdout)
-            link = next((found[0] for found in links if found), None)
-            assert link, "`camlucida serve` ended without printing a link."
-            yield link
-        finally:
-            process.terminate()
-
-
 @pytest.fixture(scope="module")
 def context(station):
     """A signed-in browser, small: every pixel is drawn by the processor."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.fail("Chromium is not installed, and the page is tested in it: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with chromium() as browser:
         signed_in = browser.new_context(viewport={"width": 1100, "height": 720})
         first = signed_in.new_page()
         first.goto(station.link)
         first.close()
         yield signed_in
-        browser.close()
 
 
 @pytest.fixture

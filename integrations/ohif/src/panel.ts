@@ -189,7 +189,7 @@ class Panel extends HTMLElement {
 
   #describe(viewport: CornerstoneViewport, image: FoundImage, shown: Shown, evidence: Evidence): void {
     const { finding, opacity } = evidence.view;
-    const wanted = [shown, finding, opacity];
+    const wanted = [shown, finding, opacity, viewport.type];
     if (this.#described.length > 0 && wanted.every((one, i) => one === this.#described[i])) return;
     this.#described = wanted;
     const map = evidence.map(shown);
@@ -226,7 +226,7 @@ class Panel extends HTMLElement {
     const slice = peakSlice(values, record.saliency_map.geometry);
     const uid = image.instances.find((one) => one.slice === slice)?.sop_instance_uid;
     const at = uid === undefined ? -1 : (parts?.ohif.instances(viewport).indexOf(uid) ?? -1);
-    if (slice === null || at < 0 || !viewport.setImageIdIndex) return null;
+    if (slice === null || at < 0 || viewport.type !== "stack") return null;
     const on = { click: () => void parts?.ohif.active?.setImageIdIndex?.(at) };
     return element(
       "button",

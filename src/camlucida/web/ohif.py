@@ -186,8 +186,8 @@ def origins(setting: str) -> list[str]:
 
 def _inside(root: Path, path: str) -> Path:
     """The file that an address means; a route of OHIF's own is its page."""
-    wanted = (root / path).resolve()
-    if not wanted.is_relative_to(root):
+    wanted = root if "\0" in path else (root / path).resolve()
+    if "\0" in path or not wanted.is_relative_to(root):
         raise HTTPException(404, "There is no such file.")
     if wanted.is_file() and wanted.name != "index.html":
         return wanted

@@ -54,13 +54,13 @@ class re {
   }
   async values(e) {
     const a = await this.#a(`explanations/${encodeURIComponent(e)}/values`);
-    return new Float32Array(await a.arrayBuffer().catch(S));
+    return new Float32Array(await a.arrayBuffer().catch($));
   }
   flag(e, a) {
     return this.#t(`explanations/${encodeURIComponent(e)}/flags`, a);
   }
   async #t(e, a) {
-    return await (await this.#a(e, a)).json().catch(S);
+    return await (await this.#a(e, a)).json().catch($);
   }
   async #a(e, a) {
     const n = {};
@@ -70,13 +70,13 @@ class re {
       headers: n,
       credentials: this.foreign ? "omit" : "same-origin",
       ...a === void 0 ? {} : { body: JSON.stringify(a) }
-    }).catch(S);
+    }).catch($);
     if (i.status === 401) throw new L();
     if (!i.ok) throw new ce(await de(i));
     return i;
   }
 }
-function S() {
+function $() {
   throw new N();
 }
 async function de(t) {
@@ -321,14 +321,14 @@ function _e(t, e) {
   if (!a) throw new J();
   return a.pixelStorei(a.UNPACK_ALIGNMENT, 1), a;
 }
-class Se {
+class $e {
   constructor(e, a) {
     this.gl = e, this.#e = e.createProgram();
     for (const [n, i] of [
       [e.VERTEX_SHADER, ke],
       [e.FRAGMENT_SHADER, a]
     ])
-      e.attachShader(this.#e, $e(e, n, i));
+      e.attachShader(this.#e, Se(e, n, i));
     if (e.linkProgram(this.#e), !e.getProgramParameter(this.#e, e.LINK_STATUS) && !e.isContextLost())
       throw new Error(e.getProgramInfoLog(this.#e) ?? "The shader does not link.");
   }
@@ -350,7 +350,7 @@ class Se {
     return this.#t.has(e) || this.#t.set(e, this.gl.getUniformLocation(this.#e, e)), this.#t.get(e) ?? null;
   }
 }
-function $e(t, e, a) {
+function Se(t, e, a) {
   const n = t.createShader(e);
   if (!n) throw new J();
   if (t.shaderSource(n, a), t.compileShader(n), !t.getShaderParameter(n, t.COMPILE_STATUS) && !t.isContextLost())
@@ -410,10 +410,10 @@ void main() {
   float entry = signedColours > 0.5 ? (strength + 1.0) / 2.0 : strength;
   vec3 colour = texelFetch(colours, ivec2(int(floor(entry * 255.0 + 0.5)), 0), 0).rgb;
   heat = vec4(colour, 1.0) * abs(strength);
-}`, V = 0, $ = 1;
+}`, W = 0, S = 1;
 class Ie {
   constructor(e) {
-    this.canvas = e, this.#e = _e(e, !0), this.#t = new Se(this.#e, Ae), z(this.#e, $, this.#e.TEXTURE_2D);
+    this.canvas = e, this.#e = _e(e, !0), this.#t = new $e(this.#e, Ae), z(this.#e, S, this.#e.TEXTURE_2D);
   }
   #e;
   #t;
@@ -425,7 +425,7 @@ class Ie {
   load(e, a) {
     if (e === this.#n) return;
     const n = this.#e, [i = 1, s = 1, o = 1] = [1, ...a.native_shape].slice(-3);
-    n.deleteTexture(this.#a), this.#a = z(n, V, n.TEXTURE_3D), n.texImage3D(n.TEXTURE_3D, 0, n.R32F, o, s, i, 0, n.RED, n.FLOAT, e), this.#s = Y(a.native_to_pixel), this.#n = e;
+    n.deleteTexture(this.#a), this.#a = z(n, W, n.TEXTURE_3D), n.texImage3D(n.TEXTURE_3D, 0, n.R32F, o, s, i, 0, n.RED, n.FLOAT, e), this.#s = Y(a.native_to_pixel), this.#n = e;
   }
   draw(e, a, n) {
     this.drawThrough(Ce(e, a), n);
@@ -443,7 +443,7 @@ class Ie {
         signedColours: P(a.colourMap) ? 1 : 0,
         canvasToNative: Oe(Re(this.#s, e))
       },
-      { values: V, colours: $ }
+      { values: W, colours: S }
     ));
   }
   /** The pixels on the canvas as they are drawn now, premultiplied RGBA, top row first. */
@@ -453,7 +453,7 @@ class Ie {
   #c(e) {
     if (e === this.#i) return;
     const a = this.#e;
-    a.activeTexture(a.TEXTURE0 + $);
+    a.activeTexture(a.TEXTURE0 + S);
     const n = K(e);
     a.texImage2D(a.TEXTURE_2D, 0, a.RGB8, n.length / 3, 1, 0, a.RGB, a.UNSIGNED_BYTE, n), this.#i = e;
   }
@@ -752,7 +752,7 @@ class He {
     if (!s || !c || !r || l === 0 || h === 0) return !1;
     const w = window.devicePixelRatio || 1;
     for (const te of [e, r.canvas])
-      Ve(te, Math.round(l * w), Math.round(h * w));
+      We(te, Math.round(l * w), Math.round(h * w));
     e.style.width = `${l}px`, e.style.height = `${h}px`, r.load(s.values, o);
     const { cells: ee } = this.evidence.view;
     r.drawThrough(Ue(c, l, h, e.width / l), {
@@ -766,7 +766,7 @@ class He {
   /** What is over the image, in words: also that there is nothing, and why. */
   #f({ text: e, colours: a }, n, i) {
     const s = this.evidence.map(n), o = s !== null && n.record.saliency_map.supported[s.index] === !0;
-    M(a, i && o), i && o && a.getContext("2d")?.putImageData(We(Q(0, s.scale, this.evidence.view.opacity, I)), 0, 0), X(e, this.#r(n, i, o));
+    M(a, i && o), i && o && a.getContext("2d")?.putImageData(Ve(Q(0, s.scale, this.evidence.view.opacity, I)), 0, 0), X(e, this.#r(n, i, o));
   }
   #r({ record: e }, a, n) {
     const { finding: i } = this.evidence.view, s = e.scales[e.saliency_map.findings.indexOf(i ?? "")];
@@ -800,9 +800,11 @@ const ze = {
   left: "50%",
   transform: "translateX(-50%)",
   alignItems: "center",
-  gap: "8px",
-  maxWidth: "90%",
-  whiteSpace: "nowrap",
+  columnGap: "8px",
+  width: "max-content",
+  maxWidth: "calc(100% - 16px)",
+  flexWrap: "wrap",
+  justifyContent: "center",
   padding: "2px 8px",
   borderRadius: "4px",
   background: "rgb(10 11 13 / 75%)",
@@ -814,10 +816,10 @@ const ze = {
 function M(t, e) {
   t.style.display = e ? t instanceof HTMLCanvasElement ? "block" : "flex" : "none";
 }
-function Ve(t, e, a) {
+function We(t, e, a) {
   t.width !== e && (t.width = e), t.height !== a && (t.height = a);
 }
-function We(t) {
+function Ve(t) {
   const e = new ImageData(g, 1);
   for (let a = 0; a < g; a++)
     e.data.set(t.subarray(4 * a, 4 * a + 4), 4 * (g - 1 - a));
@@ -1150,7 +1152,7 @@ class rt extends HTMLElement {
     return i.disabled = e.map < 0, i;
   }
   #x(e, a, n, i) {
-    const { finding: s, opacity: o } = i.view, c = [n, s, o];
+    const { finding: s, opacity: o } = i.view, c = [n, s, o, e.type];
     if (this.#l.length > 0 && c.every((h, w) => h === this.#l[w])) return;
     this.#l = c;
     const r = i.map(n);
@@ -1168,15 +1170,15 @@ class rt extends HTMLElement {
       this.#E(e, a, n, r.values),
       A(d.trust, [
         j([...Ze(l), ...l.trust.cautions]),
-        W(et(l, r.index))
+        V(et(l, r.index))
       ]),
-      A(d.provenance, [W(nt(l))]),
+      A(d.provenance, [V(nt(l))]),
       a.notes.length > 0 ? A(d.notes, [j(a.notes)]) : null
     );
   }
   #E(e, a, { record: n }, i) {
     const s = ct(i, n.saliency_map.geometry), o = a.instances.find((l) => l.slice === s)?.sop_instance_uid, c = o === void 0 ? -1 : p?.ohif.instances(e).indexOf(o) ?? -1;
-    if (s === null || c < 0 || !e.setImageIdIndex) return null;
+    if (s === null || c < 0 || e.type !== "stack") return null;
     const r = { click: () => void p?.ohif.active?.setImageIdIndex?.(c) };
     return f(
       "button",
@@ -1242,7 +1244,7 @@ function ht(t) {
 function A(t, e) {
   return f("details", {}, f("summary", {}, t), ...e);
 }
-const W = (t) => f(
+const V = (t) => f(
   "dl",
   {},
   ...t.flatMap(([e, a, n]) => [
