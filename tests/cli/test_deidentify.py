@@ -114,6 +114,7 @@ def studies_of(home):
         return list(session.scalars(select(StudyRow.key)))
 
 
+@pytest.mark.slow
 def test_an_export_is_without_identity_when_told_so(tmp_path, home):
     words = ["export", *studies_of(home), "--home", home, "--profile", "research", "--originals"]
     plain = runner.invoke(app, [*map(str, words), "--out", str(tmp_path / "plain")])

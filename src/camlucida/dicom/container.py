@@ -21,6 +21,9 @@ from camlucida.settings import settings
 
 PREAMBLE_BYTES = 128
 HEAD_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 24
+ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # Item (FFFE,E000) in either byte order
+MOST_ITEMS = 100_000
 # A file head that says only: Transfer Syntax UID (0002,0010) is Explicit VR Little Endian.
 PLAIN_HEAD = bytes(PREAMBLE_BYTES) + b"DICM\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\x00"
 EXPLICIT_VRS = frozenset(
@@ -100,7 +103,8 @@ def open_dataset(path: Path, *, pixels: bool = True, defer: int | None = None) -
     UnreadableFile
         There is no such file, it is not DICOM, or its deflated part is damaged.
     FileTooLarge
-        The file, or what it inflates to, is larger than the setting `max_file_bytes`.
+        The file, or what it inflates to, is larger than the setting `max_file_bytes`, or it has more items
+        of sequences and fragments of pixel data than any image needs.
     """
     if not path.is_file():
         raise UnreadableFile("there is no such file.")
@@ -108,6 +112,8 @@ def open_dataset(path: Path, *, pixels: bool = True, defer: int | None = None) -
     if not is_dicom(path):
         raise UnreadableFile("this is not a DICOM file.")
     source = _inflated(path)
+    if defer is None:  # who defers reads a file that was looked at when it came
+        _check_items(path, source)
     return dcmread(
         path if source is None else source, force=True, stop_before_pixels=not pixels, defer_size=defer
     )
@@ -119,6 +125,16 @@ def _check_bytes(count: int, what: str) -> None:
             f"The {what} has {count:,} bytes; at most {settings().max_file_bytes:,} are read "
             "(setting max_file_bytes, environment variable CAMLUCIDA_MAX_FILE_BYTES)."
         )
+
+
+def _check_items(path: Path, inflated: BytesIO | None) -> None:
+    """Refuse what would fill the memory: an item has 8 bytes in a file, and some 3,000 when it is parsed."""
+    count = 0
+    with path.open("rb") if inflated is None else BytesIO(inflated.getbuffer()) as file:
+        while part := file.read(CHUNK_BYTES):
+            count += sum(part.count(mark) for mark in ITEM_MARKS)
+            if count > MOST_ITEMS:
+                raise FileTooLarge(f"The file has more than {MOST_ITEMS:,} items of sequences or fragments.")
 
 
 def _inflated(path: Path) -> BytesIO | None:
