@@ -111,9 +111,7 @@ def test_sending_again_is_the_same_object(home, files, want, orthanc, way):
     destination = node(orthanc) if way == "c-store" else web(orthanc.dicomweb_url)
     list(send_to(home, "PACS", destination))
     with home.database.write() as session:
-        assert (
-            deliveries.again(session, "PACS", ids, even_sent=True) == 2
-        )  # as after a crash before it was noted
+        assert deliveries.again(session, "PACS", ids, even_sent=True) == 2  # as after a crash
     assert [one.fate for one in send_to(home, "PACS", destination)] == [Fate.KEPT] * 2
     assert len(orthanc.stored()) == 2
 

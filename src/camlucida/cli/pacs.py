@@ -1,6 +1,7 @@
 """`camlucida pacs`: where results go and studies come from; what waits; what the other side takes."""
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,17 +99,17 @@ def show(home: HomeOption = None) -> None:
     listen = found.listen
     tls = " with TLS" if listen.tls else ""
     messages.say(f"Listening: {listen.ae_title} at {listen.host}:{listen.port}{tls}")
-    rows = [(name, *_described(one), one.profile) for name, one in found.destination.items()]
-    messages.table("Destinations", ["name", "kind", "where", "profile"], rows)
-    messages.table(
+    _table(
+        "Destinations",
+        ["name", "kind", "where", "profile"],
+        [(name, *_described(one), one.profile) for name, one in found.destination.items()],
+    )
+    _table(
         "Rules",
         ["name", "results", "sent to"],
-        [
-            (rule.name, rule.not_for_us or rule.results or "none", ", ".join(rule.send_to))
-            for rule in found.rule
-        ],
+        [(one.name, one.not_for_us or one.results or "none", ", ".join(one.send_to)) for one in found.rule],
     )
-    messages.table(
+    _table(
         "Deliveries",
         ["destination", "state", "why", "number"],
         [(one.destination, one.state, one.reason, one.number) for one in tallies],
@@ -196,6 +197,13 @@ def _toml(value: Any) -> str:
             "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items() if one is not None) + " }"
         )
     return json.dumps(value, ensure_ascii=False)  # texts, numbers and booleans are written alike
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: int = 0) -> None:
+    if rows:
+        messages.table(title, columns, rows, right=right)
+    else:
+        messages.say(f"{title}: none")
 
 
 def _described(destination: Destination) -> tuple[str, str]:
