@@ -283,3 +283,22 @@ def test_pixels_that_are_not_square_and_have_no_size_keep_their_proportions(case
     material, _ = changed(cases("radiograph"), tmp_path, change)
     (area,) = presentation_state.write(material)[0].DisplayedAreaSelectionSequence
     assert area.PresentationPixelAspectRatio == [3, 2]
+
+
+def test_states_of_findings_whose_names_begin_alike_are_different_objects(cases):
+    material = cases("radiograph").material
+    explanation = material.explanation
+    names = ("Enlarged cardiomediastinum", "Nodule", "Enlarged cardiomegaly")
+    findings = tuple(
+        replace(one, name=name) for one, name in zip(explanation.prediction.findings, names, strict=True)
+    )
+    renamed = replace(
+        explanation,
+        prediction=replace(explanation.prediction, findings=findings),
+        saliency_map=replace(explanation.saliency_map, findings=names),
+    )
+    (one,), (other,) = (
+        presentation_state.write(replace(material, explanation=renamed), [finding]) for finding in (0, 2)
+    )
+    assert one.GraphicLayerSequence[0].GraphicLayer == other.GraphicLayerSequence[0].GraphicLayer
+    assert one.SOPInstanceUID != other.SOPInstanceUID

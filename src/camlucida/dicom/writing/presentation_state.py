@@ -61,7 +61,8 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
     dataset.ContentCreatorName = dataset.PresentationCreationDate = dataset.PresentationCreationTime = ""
     dataset.ReferencedSeriesSequence = [_referenced(frames)]
     dataset.DisplayedAreaSelectionSequence = [_displayed_area(material)]
-    layers = layer_names([material.explanation.saliency_map.label(one.finding) for one in outlined])
+    labels = [material.explanation.saliency_map.label(one.finding) for one in outlined]
+    layers = layer_names(labels)
     dataset.GraphicLayerSequence = [
         _layer(material, one, order, name)
         for order, (one, name) in enumerate(zip(outlined, layers, strict=True), start=1)
@@ -78,7 +79,7 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
         dataset.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
         put_grey(dataset, material, frames)
     _put_body_part(dataset, material.first)
-    return [finish(dataset, material, KIND, *layers)]
+    return [finish(dataset, material, KIND, *labels)]
 
 
 def layer_names(names: Sequence[str]) -> list[str]:
