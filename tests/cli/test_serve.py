@@ -1,15 +1,20 @@
+import re
 import signal
 import socket
 import sqlite3
-from contextlib import closing
+import subprocess
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx2
 import numpy as np
+import psutil
 import pytest
 
 from camlucida.images.read import read_image
 from camlucida.models.registry import Registry
+from camlucida.pacs.configuration import Listening
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -106,10 +111,70 @@ def test_studies_that_came_before_the_model_are_explained_later(start, run, film
         assert [s["state"] for s in browser.get("/api/studies").json()["studies"]] == ["explained"] * 3
 
 
-def test_what_waits_is_said(start, full_home):
+def test_what_waits_is_said_where_nobody_works(start, full_home):
+    with closing(sqlite3.connect(full_home / "camlucida.sqlite")) as database, database:
+        database.execute("UPDATE explanations SET state = 'wanted' WHERE id < 3")
+    running = start("serve", "--home", full_home, "--port", 0, "--no-work", "--no-dicom")
+    running.link()
+    assert not psutil.Process(running.process.pid).children()
+    running.end()
+    assert f"2 explanations waiting; `camlucida work --home {full_home}` computes them." in running.said()
+    assert "DICOM: " not in running.said()
+
+
+def test_it_works_beside_and_takes_its_worker_with_it(start, full_home):
     with closing(sqlite3.connect(full_home / "camlucida.sqlite")) as database, database:
         database.execute("UPDATE explanations SET state = 'wanted' WHERE id < 3")
     running = start("serve", "--home", full_home, "--port", 0)
+    with running.signed_in() as browser:
+        until = time.monotonic() + 120
+        while {one["state"] for one in browser.get("/api/studies").json()["studies"]} != {"explained"}:
+            assert time.monotonic() < until, running.said()
+            time.sleep(0.2)
+    (worker,) = psutil.Process(running.process.pid).children()
+    assert running.end() == 0
+    assert not worker.is_running()
+    assert running.said().splitlines()[-1] == "The station has ended."
+
+
+def test_where_dicom_and_dicomweb_are_is_said_and_they_answer(start, full_home):
+    running = start("serve", "--home", full_home, "--port", 0, "--dicom-port", 0, "--no-work")
     running.link()
-    running.end()
-    assert f"2 explanations waiting; `camlucida import --home {full_home}` computes them." in running.said()
+    port = re.search(r"^DICOM: CAMLUCIDA at 127\.0\.0\.1:(\d+)$", running.said(), re.MULTILINE).group(1)
+    echo = ["/usr/bin/echoscu", "-aec", "CAMLUCIDA", "127.0.0.1", port]
+    assert subprocess.run(echo, check=False, timeout=60).returncode == 0  # noqa: S603 - dcmtk
+    url = re.search(r"^DICOMweb: (http://\S+)$", running.said(), re.MULTILINE).group(1)
+    assert httpx2.get(f"{url}/studies").status_code == 401
+    assert running.end() == 0
+    assert subprocess.run(echo, check=False, timeout=60, capture_output=True).returncode != 0  # noqa: S603
+
+
+def test_a_taken_dicom_port_that_was_chosen_is_an_error(run, full_home):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        done = run("serve", "--home", full_home, "--port", 0, "--no-work", "--dicom-port", taken)
+        assert done.returncode == 1
+        assert "cannot be listened on" in done.stderr
+        (full_home / "pacs.toml").write_text(f"[listen]\nport = {taken}\n")
+        assert run("serve", "--home", full_home, "--port", 0, "--no-work").returncode == 1
+
+
+def test_the_usual_dicom_port_may_be_taken(start, full_home):
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # taken already: just as well
+            other.bind(("127.0.0.1", Listening().port))
+            other.listen()
+        running = start("serve", "--home", full_home, "--port", 0, "--no-work")
+        running.link()
+        running.end()
+    assert f"Port {Listening().port} is taken, so nothing is received by C-STORE" in running.said()
+
+
+def test_an_invalid_configuration_is_a_sentence(run, full_home):
+    (full_home / "pacs.toml").write_text("[listen]\nprot = 1\n")
+    done = run("serve", "--home", full_home, "--port", 0)
+    assert done.returncode == 1
+    assert "listen.prot: there is no such word" in done.stderr
