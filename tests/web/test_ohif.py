@@ -122,13 +122,12 @@ def test_nothing_outside_the_folder_is_given(signed_in, path):
         assert "PUBLIC_URL" in answer.text  # a route of OHIF's own
 
 
-def test_the_page_runs_its_own_scripts_only_and_evaluates_nothing(signed_in):
+def test_the_page_runs_its_own_scripts_only(signed_in):
     page = signed_in.get("/ohif/")
     policy = page.headers["content-security-policy"]
     scripts = re.search(r"script-src ([^;]*)", policy)[1]
     digest = hashlib.sha256(b'window.PUBLIC_URL="/ohif/"').digest()
     assert f"'sha256-{base64.b64encode(digest).decode()}'" in scripts
-    assert "unsafe-eval" not in scripts.replace("wasm-unsafe-eval", "")
     assert "unsafe-inline" not in scripts
     assert "http" not in policy  # nothing from elsewhere
     assert page.headers["x-frame-options"] == "DENY"
