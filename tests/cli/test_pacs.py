@@ -70,3 +70,19 @@ def test_a_probe_of_nobody_is_a_sentence(run, tmp_path):
     assert done.returncode == 1
     assert "NOBODY at" in done.stderr
     assert "is not reached" in done.stderr
+
+
+def test_a_file_is_routed_for_a_look_and_nothing_is_kept(run, films, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    rule = '[[rule]]\nname = "room"\nsender = ["ROOM*"]\nmodels = ["one"]\nresults = "research"\n'
+    (home / "pacs.toml").write_text(rule)
+    words = ("pacs", "route", films / "film-1.dcm", "--home", home)
+    done = run(*words, "--sender", "ROOM3")
+    assert "models: one; results: research to this station. The rule “room” is the first" in done.stdout
+    other = run(*words)
+    assert (
+        "every model for such images; results: clinical to this station. Not “room”: sender is"
+        in other.stdout
+    )
+    assert [path.name for path in home.iterdir()] == ["pacs.toml"]

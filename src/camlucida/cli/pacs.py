@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from camlucida.cli import messages
+from camlucida.dicom.header import read_header
 from camlucida.errors import InvalidConfiguration
 from camlucida.pacs import configuration as files
+from camlucida.pacs import routing
 from camlucida.pacs.configuration import Destination, DicomWeb, read_configuration
 from camlucida.settings import settings
 from camlucida.store import deliveries
@@ -107,7 +109,10 @@ def show(home: HomeOption = None) -> None:
     _table(
         "Rules",
         ["name", "results", "sent to"],
-        [(one.name, one.not_for_us or one.results or "none", ", ".join(one.send_to)) for one in found.rule],
+        [
+            (one.name, one.not_for_us or one.results or "of the destination", ", ".join(one.send_to))
+            for one in found.rule
+        ],
     )
     _table(
         "Deliveries",
@@ -118,6 +123,27 @@ def show(home: HomeOption = None) -> None:
     for name in dict.fromkeys(one.destination for one in tallies if one.state == DeliveryState.WAITING):
         if name not in found.destination:
             messages.note(f"“{name}” is no destination any more: what waits for it is not sent.")
+
+
+@app.command(epilog="Example: camlucida pacs route chest.dcm --sender ROOM3")
+def route(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILES", help="DICOM files.", show_default=False)],
+    sender: Annotated[str, typer.Option(help="As if this AE title had sent them.")] = "",
+    home: HomeOption = None,
+) -> None:
+    """Say which rule would decide about files, and why; nothing is kept."""
+    found = read_configuration(home or settings().home)
+    for path in paths:
+        header = read_header(path)
+        reason = routing.not_an_image(header.sop_class_uid, header.attributes)
+        decision = routing.decide(found, routing.facts(header.attributes, sender))
+        if reason or decision.not_for_us:
+            what = f"not for us: {reason or decision.not_for_us}"
+        else:
+            models = "every model for such images" if decision.models is None else ", ".join(decision.models)
+            results = [f"{one.profile} to {one.destination or 'this station'}" for one in decision.results]
+            what = f"models: {models}; results: {', '.join(results) or 'none'}"
+        messages.say(f"{path}: {what}. {'' if reason else decision.why}".rstrip())
 
 
 @app.command(epilog="Example: camlucida pacs retry --to archive")
