@@ -43,13 +43,14 @@ ADDRESS_AT_ROOT = re.compile(r'(?<=\s)(src|href)="/(?!/)')
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval' {scripts}; worker-src 'self' blob:; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval' {scripts}; "
+    "worker-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; font-src 'self' data:; "
     "media-src 'self' blob:; connect-src 'self' blob: data:; manifest-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""As tight as OHIF 3.13 allows: its codecs and its reader of segmentations make functions of strings (without,
-no SEG loads), its workers are partly blobs, its styles inline. No inline script runs but its own."""
+"""As tight as OHIF 3.13 allows: its codecs and its reader of segmentations make functions of strings
+(without, no SEG loads), its workers are partly blobs, its styles inline. No inline script runs but its own."""
 
 WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; connect-src 'self'"
 """For scripts, which matters where one becomes a worker."""
