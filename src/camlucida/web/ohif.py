@@ -50,7 +50,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """As tight as OHIF 3.13 allows: its codecs and its reader of segmentations make functions of strings
-(without, no SEG loads), its workers are partly blobs, its styles inline. No inline script runs but its own."""
+(without, no SEG loads), its workers are partly blobs, its styles inline. Its own inline scripts run alone."""
 
 WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; connect-src 'self'"
 """For scripts, which matters where one becomes a worker."""
