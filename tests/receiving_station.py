@@ -15,7 +15,7 @@ from typing import Self
 import psutil
 
 from camlucida.cli.messages import log_to_stderr
-from camlucida.pacs.associations import Bounds
+from camlucida.pacs.acceptor import Bounds
 from camlucida.pacs.configuration import Listening
 from camlucida.pacs.receive import Receiver
 from camlucida.store.home import Home

@@ -20,7 +20,7 @@ from camlucida.errors import InvalidConfiguration
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
-from camlucida.pacs.associations import Bounds
+from camlucida.pacs.acceptor import Bounds
 from camlucida.pacs.configuration import Configuration, Listening, Peer, Tls
 from camlucida.pacs.receive import Receiver
 from camlucida.pacs.tls import server_side

@@ -19,7 +19,7 @@ from pynetdicom import AE, evt
 from camlucida.errors import InvalidConfiguration, NotReached, UnknownDestination
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
-from camlucida.pacs import association, dicomweb, dimse
+from camlucida.pacs import dicomweb, dimse, requestor
 from camlucida.pacs.configuration import Configuration, DicomWeb, Dimse
 from camlucida.pacs.send import Sender, destination_named, send_due, send_to
 from camlucida.pacs.verdict import Fate, of_status
@@ -251,7 +251,7 @@ def silent():
 
 
 def test_a_receiver_that_is_silent_or_absent_is_told_in_a_sentence(home, files, want, monkeypatch):
-    monkeypatch.setattr(association, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(requestor, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(dicomweb, "TIMEOUT", (0.5, 0.5))
     want(files[:1], "A", "B", "C", "D", "E")
     absent = free_port()
@@ -276,7 +276,7 @@ def test_a_receiver_that_is_silent_or_absent_is_told_in_a_sentence(home, files, 
 
 def test_a_receiver_that_stops_reading_does_not_hold_the_sender(home, want, tmp_path, monkeypatch):
     """It accepts the association and then reads nothing: the window of TCP fills up."""
-    monkeypatch.setattr(association, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(requestor, "ANSWER_SECONDS", 1.0)
     path = tmp_path / "large.dcm"
     write_radiograph(radiograph(1, rows=2400), path)  # 11 MB
     want([path], "SCP")
@@ -322,7 +322,7 @@ def test_a_node_that_does_not_know_us_says_what_to_do(home, files, want, orthanc
 
 
 def test_a_dead_destination_does_not_hold_up_another(home, files, want, orthanc, monkeypatch):
-    monkeypatch.setattr(association, "ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr(requestor, "ANSWER_SECONDS", 5.0)
     want(files, "PACS", "MUTE")
     with silent() as port:
         mute = Dimse(kind="dimse", ae_title="MUTE", host=HOST, port=port)

@@ -17,7 +17,7 @@ from camlucida.cli.sharing import KeyFile, PixelsChecked, Retain, sharing_of
 from camlucida.cli.writing import whole
 from camlucida.dicom.deidentifying.deidentify import Sharing, deidentify
 from camlucida.errors import InputError
-from camlucida.pacs.exporting import Export, LeftOut, export, folder_name
+from camlucida.pacs.export import Export, LeftOut, export, folder_name
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.store.studies import find_study

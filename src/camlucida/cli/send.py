@@ -15,7 +15,7 @@ from camlucida.cli.export import Profile
 from camlucida.cli.interruption import stopping_between_steps
 from camlucida.errors import InputError
 from camlucida.pacs.configuration import Destination, read_configuration
-from camlucida.pacs.exporting import LeftOut, explained, export
+from camlucida.pacs.export import LeftOut, explained, export
 from camlucida.pacs.results import write_results
 from camlucida.pacs.send import destination_named, send_to
 from camlucida.settings import settings

@@ -13,8 +13,8 @@ from pynetdicom import _config, build_context
 
 from camlucida.dicom.header import file_meta
 from camlucida.errors import DamagedBlob
-from camlucida.pacs.association import NothingAccepted, address, associated
 from camlucida.pacs.configuration import Dimse
+from camlucida.pacs.requestor import NothingAccepted, address, associated
 from camlucida.pacs.verdict import Fate, Parcel, Verdict, of_status
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file's data set is sent as its bytes are, not written anew

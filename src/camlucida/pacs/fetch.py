@@ -14,9 +14,9 @@ from pynetdicom import StoragePresentationContexts, build_context, build_role, e
 
 from camlucida.errors import CamlucidaError, NotReached
 from camlucida.pacs import dicomweb
-from camlucida.pacs.association import NothingAccepted, address, associated
 from camlucida.pacs.configuration import Destination, DicomWeb, Dimse, Listening
 from camlucida.pacs.dimse import MOST_CONTEXTS
+from camlucida.pacs.requestor import NothingAccepted, address, associated
 from camlucida.pacs.search import Study, series_of
 from camlucida.store.database import Origin
 from camlucida.store.home import Home

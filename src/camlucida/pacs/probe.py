@@ -13,8 +13,8 @@ from camlucida.errors import NotReached
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.pacs import dicomweb, dimse
-from camlucida.pacs.association import NothingAccepted, associated
 from camlucida.pacs.configuration import Destination, DicomWeb, Dimse
+from camlucida.pacs.requestor import NothingAccepted, associated
 from camlucida.pacs.results import PROFILES
 from camlucida.pacs.search import Query, find_studies
 from camlucida.pacs.verdict import Fate, Parcel, Verdict

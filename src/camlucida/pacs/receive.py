@@ -16,7 +16,7 @@ import structlog
 from camlucida.dicom.header import read_header
 from camlucida.errors import CamlucidaError, DiskFull, InputError, InvalidConfiguration, StoreError
 from camlucida.pacs import tls
-from camlucida.pacs.associations import Acceptor, Bounds, Sent, Server
+from camlucida.pacs.acceptor import Acceptor, Bounds, Sent, Server
 from camlucida.pacs.configuration import Listening, Peer
 from camlucida.settings import settings
 from camlucida.store.database import Origin

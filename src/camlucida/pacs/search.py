@@ -17,8 +17,8 @@ from pynetdicom import build_context
 from camlucida.dicom.header import LONGEST_UID, UID
 from camlucida.errors import InputError, NotReached
 from camlucida.pacs import dicomweb
-from camlucida.pacs.association import NothingAccepted, address, associated
 from camlucida.pacs.configuration import Destination, DicomWeb, Dimse
+from camlucida.pacs.requestor import NothingAccepted, address, associated
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 MOST_STUDIES = 200  # answers to a search; a patient with more is narrowed down by other words
