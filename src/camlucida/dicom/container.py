@@ -15,7 +15,7 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from camlucida.dicom.warned import warned
+from camlucida.dicom.thread_warnings import warned
 from camlucida.errors import CamlucidaError, FileTooLarge, UnreadableFile
 from camlucida.settings import settings
 

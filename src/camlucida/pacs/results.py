@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from camlucida.dicom.container import open_dataset, reading
 from camlucida.dicom.elements import text
-from camlucida.dicom.warned import warned
+from camlucida.dicom.thread_warnings import warned
 from camlucida.dicom.writing.material import Material, shown_findings, to_bytes
 from camlucida.errors import DamagedBlob, InputError, StoreError
 from camlucida.store import explanations, instances, studies

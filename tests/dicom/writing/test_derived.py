@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from pydicom import dcmread
 
-from camlucida.dicom.warned import warned
+from camlucida.dicom.thread_warnings import warned
 from camlucida.dicom.writing import structured_report
 from camlucida.dicom.writing.derived import (
     SECONDARY_CAPTURE,

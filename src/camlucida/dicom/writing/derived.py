@@ -20,7 +20,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from camlucida.dicom import elements
-from camlucida.dicom.warned import warned
+from camlucida.dicom.thread_warnings import warned
 from camlucida.dicom.writing.codes import OWN_SCHEME
 from camlucida.dicom.writing.material import Material
 from camlucida.errors import UnreadableFile

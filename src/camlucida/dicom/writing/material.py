@@ -10,7 +10,7 @@ from io import BytesIO
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 
-from camlucida.dicom.warned import warned
+from camlucida.dicom.thread_warnings import warned
 from camlucida.errors import InputError
 from camlucida.records import Explanation, Image
 

@@ -9,7 +9,7 @@ import PIL.Image
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from camlucida.dicom.frame_image import read_frame, representative_frame
+from camlucida.dicom.retrieving.frame_image import read_frame, representative_frame
 from camlucida.errors import InputError
 from camlucida.records import VoiLutFunction, Window
 from camlucida.rendering.window import display

@@ -12,9 +12,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
 from camlucida.dicom.container import is_part_10
-from camlucida.dicom.explicit import explicit_little_endian
-from camlucida.dicom.frames import Frames, open_frames
-from camlucida.dicom.json_model import bulk_data, metadata
+from camlucida.dicom.retrieving.explicit_little_endian import explicit_little_endian
+from camlucida.dicom.retrieving.frames import Frames, open_frames
+from camlucida.dicom.retrieving.json_model import bulk_data, metadata
 from camlucida.errors import InputError
 from camlucida.store import instances
 from camlucida.store.database import InstanceRow

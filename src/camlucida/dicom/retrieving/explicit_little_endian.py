@@ -12,8 +12,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from camlucida.dicom.container import open_dataset, reading
 from camlucida.dicom.elements import text
-from camlucida.dicom.frames import FLOATS, PIXEL_DATA, Frames, open_frames, swap_words
 from camlucida.dicom.pixels import COLOUR
+from camlucida.dicom.retrieving.frames import FLOATS, PIXEL_DATA, Frames, open_frames, swap_words
 from camlucida.errors import UnreadableFile
 
 LONGEST = 0xFFFFFFFE  # bytes of a value, PS3.5 7.1.2

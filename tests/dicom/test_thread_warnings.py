@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from camlucida.dicom.warned import warned
+from camlucida.dicom.thread_warnings import warned
 
 
 def test_what_is_warned_of_is_heard_and_not_shown():

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from camlucida.dicom.container import open_dataset, reading
-from camlucida.dicom.frames import DEFERRED_BYTES, PIXEL_DATA
+from camlucida.dicom.retrieving.frames import DEFERRED_BYTES, PIXEL_DATA
 from camlucida.errors import UnreadableFile
 
 INLINE_BYTES = 1024  # larger values of these VRs are addresses

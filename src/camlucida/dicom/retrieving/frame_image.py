@@ -14,9 +14,9 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 from camlucida.dicom import elements, pixels
 from camlucida.dicom.container import open_dataset, reading
 from camlucida.dicom.frame_view import frame_view
-from camlucida.dicom.frames import Frames, swap_words
 from camlucida.dicom.identity import read_source
 from camlucida.dicom.read import single_frame
+from camlucida.dicom.retrieving.frames import Frames, swap_words
 from camlucida.dicom.window import read_windows
 from camlucida.records import Image, VoiLutFunction, Window
 

@@ -1,0 +1,1 @@
+"""What others retrieve of an instance (PS3.18 10.4): metadata, frames, and it as Explicit VR Little Endian."""
