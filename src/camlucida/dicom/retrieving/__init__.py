@@ -1,1 +1,1 @@
-"""What others retrieve of an instance (PS3.18 10.4): metadata, frames, and it as Explicit VR Little Endian."""
+"""What others retrieve of an instance (PS3.18 10.4): metadata, frames, and it all as Explicit VR."""
