@@ -1,5 +1,6 @@
 """What all written objects have in common, looked at in a report."""
 
+import copy
 import warnings
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 from pydicom import dcmread
 
 from camlucida.dicom.thread_warnings import warned
-from camlucida.dicom.writing import structured_report
+from camlucida.dicom.writing import parametric_map, presentation_state, secondary_capture, structured_report
 from camlucida.dicom.writing.derived import (
     SECONDARY_CAPTURE,
     STRUCTURED_REPORT,
@@ -69,6 +70,37 @@ def test_patient_and_study_are_those_of_the_source(changed, cases):
     assert (report.PatientComments, report.StudyDescription) == ("kept", "Chest")
     assert report.SeriesInstanceUID != source.SeriesInstanceUID
     assert "BodyPartExamined" not in report  # a report has none
+
+
+@pytest.mark.parametrize("writer", [secondary_capture, parametric_map, presentation_state])
+@pytest.mark.parametrize(
+    ("body_part", "side", "said"),
+    [("CHEST", None, None), ("BREAST", "L", "L"), ("", None, ""), (None, None, "")],
+)
+def test_the_side_of_a_body_part_that_nobody_names_is_unknown(cases, writer, body_part, side, said):
+    """Laterality is of type 2C (PS3.3 C.7.3.1)."""
+    material = cases("radiograph").material
+    source = copy.deepcopy(material.first)
+    for keyword, value in (("BodyPartExamined", body_part), ("Laterality", side), ("ImageLaterality", None)):
+        source.pop(keyword, None)
+        if value is not None:
+            setattr(source, keyword, value)
+    for written in writer.write(replace(material, sources=(source,))):
+        assert written.get("Laterality") == said
+
+
+def test_what_was_lost_once_stays_lost(cases):
+    material = cases("radiograph").material
+    source = copy.deepcopy(material.first)
+    source.LossyImageCompression = "01"
+    source.LossyImageCompressionRatio, source.LossyImageCompressionMethod = 12.5, "ISO_10918_1"
+    for writer in (secondary_capture, parametric_map):
+        written = writer.write(replace(material, sources=(source,)))[0]
+        assert written.LossyImageCompression == "01"
+        assert (written.LossyImageCompressionRatio, written.LossyImageCompressionMethod) == (
+            12.5,
+            "ISO_10918_1",
+        )
 
 
 def test_values_that_break_the_rules_are_copied_without_a_word_and_without_an_error(changed):

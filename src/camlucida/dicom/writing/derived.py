@@ -31,7 +31,9 @@ MANUFACTURER = "camlucida"
 IMPLEMENTATION_CLASS_UID = UID("2.25.270838137926834421903829402087139205172")
 ARTIFICIAL_INTELLIGENCE = codes.cid7162.ArtificialIntelligence
 UNICODE = "ISO_IR 192"
-LONGEST_LO = 64  # characters of a Long String (PS3.5 6.2)
+# Characters of a Short String, a Code String, a Long String and a Short Text (PS3.5 6.2).
+LONGEST_SH = LONGEST_CS = 16
+LONGEST_LO, LONGEST_ST = 64, 1024
 
 PATIENT = (
     "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID",
@@ -51,7 +53,9 @@ STUDY = (
     "SmokingStatus", "PatientState", "AdmissionID", "ClinicalTrialTimePointID",
     "ClinicalTrialTimePointDescription", "LongitudinalTemporalInformationModified",
 )  # fmt: skip
-IMAGED = ("BodyPartExamined", "Laterality", "ImageLaterality", "PatientOrientation")
+BODY_PART = ("BodyPartExamined", "Laterality")
+IMAGED = (*BODY_PART, "ImageLaterality", "PatientOrientation")
+SIDED = (*BODY_PART, "ImageLaterality")
 REQUIRED = (  # type 2: there even where the source does not say (PS3.5 7.4.3)
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "ReferringPhysicianName", "StudyID", "AccessionNumber",
@@ -66,16 +70,16 @@ TEXTS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of written object: its word, its Series Number, and whether it has pixels of the body part."""
+    """A kind of written object: its word, its Series Number, and what it repeats of the imaged body part."""
 
     word: str
     series_number: int
-    image: bool
+    imaged: tuple[str, ...] = ()
 
 
-SECONDARY_CAPTURE = Kind("overlay", 7101, image=True)
-STRUCTURED_REPORT = Kind("report", 7102, image=False)
-KEY_OBJECT = Kind("key images", 7103, image=False)
+SECONDARY_CAPTURE = Kind("overlay", 7101, IMAGED)
+STRUCTURED_REPORT = Kind("report", 7102)
+KEY_OBJECT = Kind("key images", 7103)
 
 
 def finish(dataset: Dataset, material: Material, kind: Kind, *words: str, number: int = 1) -> Dataset:
@@ -171,14 +175,15 @@ def _zone(offset: str) -> timezone:
 
 
 def _put_patient_and_study(dataset: Dataset, source: Dataset, kind: Kind) -> None:
-    copied = (*PATIENT, *STUDY, *(IMAGED if kind.image else ()))
-    for keyword in copied:
+    for keyword in (*PATIENT, *STUDY, *kind.imaged):
         _remove(dataset, keyword)
         element = _copied(source, keyword)
         if element is None and keyword in REQUIRED:
             element = DataElement(_tag(keyword), dictionary_VR(_tag(keyword)), "")
         if element is not None:
             dataset[element.tag] = element
+    if kind.imaged and not any(elements.text(dataset, keyword) for keyword in SIDED):
+        dataset.Laterality = ""  # type 2C: of a body part that nobody names it is unknown (PS3.3 C.7.3.1)
 
 
 def _copied(source: Dataset, keyword: str) -> DataElement | None:
@@ -227,7 +232,7 @@ def _put_equipment(dataset: Dataset, material: Material) -> None:
     model.ContributionDateTime = material.created.strftime("%Y%m%d%H%M%S.%f+0000")
     model.ContributionDescription = (
         f"Explained by {spelling(provenance.method)} at the layer {provenance.target_layer}."
-    )[:1024]
+    )[:LONGEST_ST]
     dataset.ContributingEquipmentSequence = [*_acquisition(material.first), model]
 
 
@@ -260,6 +265,20 @@ def coded(code: Code) -> Dataset:
     item.CodingSchemeDesignator = code.scheme_designator
     item.CodeMeaning = code.meaning
     return item
+
+
+def put_compression(dataset: Dataset, source: Dataset) -> None:
+    """What was lost once stays lost (PS3.3 C.7.6.1.1.5)."""
+    lossy = elements.text(source, "LossyImageCompression") == "01"
+    dataset.LossyImageCompression = "01" if lossy else "00"
+    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+        if lossy and (given := elements.values(source, keyword)):
+            setattr(dataset, keyword, given)
+
+
+def even(content: bytes) -> bytes:
+    """Values have an even length (PS3.5 7.1.1)."""
+    return content + b"\0" * (len(content) % 2)
 
 
 def _own_scheme() -> Dataset:

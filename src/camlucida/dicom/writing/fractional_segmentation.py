@@ -9,16 +9,16 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
-from camlucida.dicom.writing.derived import Kind
+from camlucida.dicom.writing.derived import Kind, even
 from camlucida.dicom.writing.material import Material, indices
 from camlucida.dicom.writing.multi_frame import provenance_sentence, short_text
 from camlucida.dicom.writing.planes import native_planes, source_planes
-from camlucida.dicom.writing.segmentation import Segment, even, finish_segmentation
+from camlucida.dicom.writing.segmentation import Segment, finish_segmentation
 from camlucida.dicom.writing.source_grid import evidence_slices, unit_word
 from camlucida.records.method_name import CLASS_AGNOSTIC
 from camlucida.rendering.scale import scale_of
 
-KIND = Kind("attribution", 7107, image=False)
+KIND = Kind("attribution", 7107)
 FULL = 255
 MOST_BYTES = 64 * 2**20
 """Of an object on the source's own pixels, a byte each; beyond it the native grid is written."""

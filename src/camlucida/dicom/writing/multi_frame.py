@@ -12,15 +12,12 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.valuerep import DSfloat
 
-from camlucida.dicom.elements import text, values
 from camlucida.dicom.writing.codes import SOURCE_IMAGE_FOR_PROCESSING
-from camlucida.dicom.writing.derived import Kind, coded, finish
+from camlucida.dicom.writing.derived import LONGEST_ST, Kind, coded, finish, put_compression
 from camlucida.dicom.writing.material import Material
 from camlucida.dicom.writing.planes import Planes
 from camlucida.dicom.writing.sources import SourceFrame
 from camlucida.records.method_name import spelling
-
-LONGEST_ST = 1024  # characters of a Short Text (PS3.5 6.2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +67,7 @@ def finish_frames(
     dataset.ContentDate = dataset.ContentTime = ""  # `finish` knows them
     dataset.FrameOfReferenceUID = planes.frame_of_reference_uid
     dataset.PositionReferenceIndicator = ""
-    _put_compression(dataset, material.first)
+    put_compression(dataset, material.first)
     _put_dimensions(dataset, channel, material.uid("dimensions", kind.word))
     shared = _shared(planes)
     own = [_own(planes, frame) for frame in frames]
@@ -104,15 +101,6 @@ def short_text(sentences: Iterable[str]) -> str:
 def _decimal(number: float) -> DSfloat:
     """A Decimal String: 16 characters hold at least nine significant digits (PS3.5 6.2)."""
     return DSfloat(number, auto_format=True)
-
-
-def _put_compression(dataset: Dataset, source: Dataset) -> None:
-    """What was lost once stays lost (PS3.3 C.7.6.1.1.5)."""
-    lossy = text(source, "LossyImageCompression") == "01"
-    dataset.LossyImageCompression = "01" if lossy else "00"
-    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if lossy and (given := values(source, keyword)):
-            setattr(dataset, keyword, given)
 
 
 def _put_dimensions(dataset: Dataset, channel: Channel, uid: str) -> None:

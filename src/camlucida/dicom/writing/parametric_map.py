@@ -13,7 +13,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ParametricMapStorage
 
 from camlucida.dicom.writing import codes
-from camlucida.dicom.writing.derived import Kind, coded
+from camlucida.dicom.writing.derived import IMAGED, LONGEST_LO, LONGEST_SH, Kind, coded
 from camlucida.dicom.writing.material import Material, indices
 from camlucida.dicom.writing.multi_frame import (
     Channel,
@@ -29,14 +29,12 @@ from camlucida.records.method_name import spelling
 from camlucida.rendering.scale import scale_of
 from camlucida.rendering.upsample import to_pixel_grid
 
-NATIVE = Kind("map", 7104, image=True)
-ON_SOURCE_GRID = Kind("map on the source's grid", 7105, image=True)
-LOGIT = Code("{logit}", "UCUM", "logit")
+NATIVE = Kind("map", 7104, IMAGED)
+ON_SOURCE_GRID = Kind("map on the source's grid", 7105, IMAGED)
 ARBITRARY = Code("[arb'U]", "UCUM", "arbitrary unit")
 QUANTITY = Code("246205007", "SCT", "Quantity")
 CHANNEL = Channel("LUTLabel", "RealWorldValueMappingSequence")
 VOLUMES = frozenset({"CT", "MR"})
-LONGEST_SH, LONGEST_LO = 16, 64
 RESAMPLED = "Interpolated linearly to the source's pixels; the native map is in another object."
 
 
@@ -116,8 +114,6 @@ def _parametric_map(
     shared = dataset.SharedFunctionalGroupsSequence[0]
     shared.ParametricMapFrameTypeSequence = [frame_type]
     shared.PixelValueTransformationSequence = [identity]
-    if not {"BodyPartExamined", "Laterality", "ImageLaterality"} & set(dataset.dir()):
-        dataset.Laterality = ""  # unknown (PS3.3 C.7.3.1, type 2C)
     return dataset
 
 
@@ -152,7 +148,7 @@ def _mapping(material: Material, finding: int, label: str, values: NDArray[np.fl
     item.RealWorldValueSlope, item.RealWorldValueIntercept = 1.0, 0.0
     item.DoubleFloatRealWorldValueFirstValueMapped = float(values.min())
     item.DoubleFloatRealWorldValueLastValueMapped = float(values.max())
-    item.MeasurementUnitsCodeSequence = [coded(LOGIT if in_logits else ARBITRARY)]
+    item.MeasurementUnitsCodeSequence = [coded(codes.LOGITS if in_logits else ARBITRARY)]
     item.QuantityDefinitionSequence = [
         _concept(QUANTITY, codes.of_method(saliency_map.method)),
         _concept(codes.FINDING, codes.of_finding(name, concept)),

@@ -13,8 +13,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ColorSoftcopyPresentationStateStorage, GrayscaleSoftcopyPresentationStateStorage
 from pydicom.valuerep import DSfloat
 
-from camlucida.dicom.elements import text, values
-from camlucida.dicom.writing.derived import Kind, finish
+from camlucida.dicom.elements import values
+from camlucida.dicom.writing.derived import BODY_PART, LONGEST_CS, LONGEST_LO, Kind, finish
 from camlucida.dicom.writing.material import Material, indices
 from camlucida.dicom.writing.segmentation import COLOURS
 from camlucida.dicom.writing.softcopy import put_colour, put_grey
@@ -22,10 +22,9 @@ from camlucida.dicom.writing.source_grid import evidence_slices, level, unit_wor
 from camlucida.dicom.writing.sources import SourceFrame, source_frames
 from camlucida.rendering.contour import contours
 
-KIND = Kind("contours", 7108, image=False)
+KIND = Kind("contours", 7108, BODY_PART)
 NOT_ANATOMY = "Model's evidence, not anatomy"
 CENTRE = 0.5  # PIXEL units count from the corner of the first pixel, whose centre is 0.5\\0.5
-LONGEST_CS, LONGEST_LO = 16, 64
 WHITE = 65535
 
 
@@ -78,7 +77,6 @@ def write(material: Material, findings: Sequence[int] | None = None) -> list[Dat
     else:
         dataset.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
         put_grey(dataset, material, frames)
-    _put_body_part(dataset, material.first)
     return [finish(dataset, material, KIND, *labels)]
 
 
@@ -105,15 +103,6 @@ def _words(material: Material, finding: int) -> str:
     prediction, saliency_map = material.explanation.prediction, material.explanation.saliency_map
     probability = prediction.probabilities[prediction.index(saliency_map.findings[finding])]
     return f"{saliency_map.label(finding)}: probability {probability:.2f}\r\n{NOT_ANATOMY}"
-
-
-def _put_body_part(dataset: Dataset, source: Dataset) -> None:
-    """What is imaged and on which side (PS3.3 C.7.3.1); a side that nobody names is unknown (type 2C)."""
-    body_part, side = text(source, "BodyPartExamined"), text(source, "Laterality")
-    if body_part:
-        dataset.BodyPartExamined = body_part
-    if side or not body_part:
-        dataset.Laterality = side
 
 
 def _referenced(frames: Sequence[SourceFrame]) -> Dataset:

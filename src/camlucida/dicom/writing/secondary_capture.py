@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from camlucida.dicom import elements
 from camlucida.dicom.writing import codes
-from camlucida.dicom.writing.derived import SECONDARY_CAPTURE, coded, finish, object_uid
+from camlucida.dicom.writing.derived import (
+    LONGEST_ST,
+    SECONDARY_CAPTURE,
+    coded,
+    even,
+    finish,
+    object_uid,
+    put_compression,
+)
 from camlucida.dicom.writing.material import Material, indices
 from camlucida.dicom.writing.sources import SourceFrame, source_frames
 from camlucida.records.method_name import spelling
@@ -53,8 +60,6 @@ def _put_orientation(dataset: Dataset, material: Material) -> None:
         matrix = material.image.pixel_to_patient
         directions = [] if matrix is None else [matrix[:3, 2], matrix[:3, 1]]
         dataset.PatientOrientation = [letters(direction) for direction in directions]
-    if not {"BodyPartExamined", "Laterality", "ImageLaterality"} & set(dataset.dir()):
-        dataset.Laterality = ""  # type 2C: of a body part that nobody names it is unknown
 
 
 def letters(direction: NDArray[np.float64]) -> str:
@@ -83,7 +88,7 @@ def _put_derivation(dataset: Dataset, material: Material, index: int) -> None:
     dataset.DerivationDescription = (
         f"{spelling(saliency_map.method)} at the layer {saliency_map.target_layer} of the model "
         f"{provenance.model_name} {provenance.model_version}: evidence for {label}, drawn over {where}."
-    )[:1024]
+    )[:LONGEST_ST]
     dataset.DerivationCodeSequence = [
         coded(codes.VISUAL_EXPLANATION),
         coded(codes.of_method(saliency_map.method)),
@@ -109,8 +114,6 @@ def _put_pixels(dataset: Dataset, material: Material, index: int) -> None:
     dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = drawn.shape
     dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
-    lossy = elements.text(material.first, "LossyImageCompression") == "01"
-    dataset.LossyImageCompression = "01" if lossy else "00"  # what was lost once stays lost
-    content = drawn.tobytes()
-    dataset.PixelData = content + b"\0" * (len(content) % 2)
+    put_compression(dataset, material.first)
+    dataset.PixelData = even(drawn.tobytes())
     dataset["PixelData"].VR = "OB"

@@ -15,7 +15,7 @@ from pydicom.sr.codedict import codes as dcm
 from pydicom.uid import SegmentationStorage
 
 from camlucida.dicom.writing import codes
-from camlucida.dicom.writing.derived import Kind, algorithm, coded
+from camlucida.dicom.writing.derived import LONGEST_LO, Kind, algorithm, coded, even
 from camlucida.dicom.writing.material import Material, indices
 from camlucida.dicom.writing.multi_frame import (
     Channel,
@@ -28,12 +28,11 @@ from camlucida.dicom.writing.multi_frame import (
 from camlucida.dicom.writing.planes import Planes, source_planes
 from camlucida.dicom.writing.source_grid import evidence_slices, level, unit_word
 
-KIND = Kind("areas", 7106, image=False)
+KIND = Kind("areas", 7106)
 CHANNEL = Channel("ReferencedSegmentNumber", "SegmentIdentificationSequence")
 CATEGORY = dcm.cid7150.SpatialAndRelationalConcept  # it claims no structure of the body
 AREA = "Where the model's evidence for “{finding}” is at least half of its maximum ({level:.3g} {unit})."
 NOT_ANATOMY = "A contour of the model's evidence, not of anatomy or disease."
-LONGEST_LO = 64
 COLOURS = (  # CIELab (PS3.3 C.10.7.1.1) of colours that colour-blind readers can tell apart
     (46273, 37131, 52089),  # orange
     (45761, 29808, 23959),  # sky blue
@@ -161,8 +160,3 @@ def _packed(masks: Sequence[NDArray[Any]]) -> bytes:
     if masks[0].size % 8 == 0:
         return b"".join(np.packbits(mask, bitorder="little").tobytes() for mask in masks)
     return np.packbits(np.concatenate([mask.ravel() for mask in masks]), bitorder="little").tobytes()
-
-
-def even(content: bytes) -> bytes:
-    """Values have an even length (PS3.5 7.1.1)."""
-    return content + b"\0" * (len(content) % 2)

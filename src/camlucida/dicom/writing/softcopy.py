@@ -16,12 +16,12 @@ from pydicom.valuerep import DSfloat
 from camlucida.dicom import elements
 from camlucida.dicom.frame_view import frame_view
 from camlucida.dicom.window import read_table
+from camlucida.dicom.writing.derived import LONGEST_LO
 from camlucida.dicom.writing.material import Material
 from camlucida.dicom.writing.sources import SourceFrame
 from camlucida.records import Photometric, VoiLut, VoiLutFunction, Window
 from camlucida.rendering.window import default_display, default_window
 
-LONGEST_LO = 64
 NARROWEST = 1e-6  # stored values; a width must be above 0 (PS3.3 C.11.2.1.3.2)
 PROFILE_CLASS, PROFILE_DATE = slice(12, 16), slice(24, 36)  # of an ICC profile's header
 SOME_DAY = bytes([7, 234, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0])  # 2026-01-01: nothing is taken from the clock
