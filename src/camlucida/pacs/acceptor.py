@@ -13,33 +13,35 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from socket import SHUT_RDWR
 from typing import Any, NamedTuple
 
 import structlog
-from pydicom.filebase import DicomFileLike
-from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import AllTransferSyntaxes, ImplicitVRLittleEndian
 from pynetdicom import AE, build_context, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ, DIMSEMessage
-from pynetdicom.dsutils import create_file_meta
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.fsm import StateMachine
-from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, P_DATA, SOPClassCommonExtendedNegotiation
+from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, SOPClassCommonExtendedNegotiation
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
-from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from camlucida.errors import StoreError
+from camlucida.pacs.wire import (
+    MOST_COMMAND_BYTES,
+    PDU_BYTES,
+    Arriving,
+    BoundedSocket,
+    QuietStateMachine,
+    Refused,
+    file_begins,
+    one_fragment,
+)
 from camlucida.store.blobs import Part
 
-PDU_BYTES = 131_072  # the largest P-DATA-TF that peers may send, as in dcmtk
-MOST_PDU_BYTES = 1 << 20  # of any PDU: a request with 128 contexts of all transfer syntaxes has 0.5 MB
-MOST_COMMAND_BYTES = 16_384  # PS3.7 9.3: a few UIDs and numbers
 MOST_WAITING_MESSAGES = 4  # sent without waiting for our answers, which was not agreed upon
 SPARE_CONNECTIONS = 16  # beyond the associations: to say that there are too many
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
@@ -102,10 +104,6 @@ class Acceptor(NamedTuple):
     known: Callable[[str, str], bool]  # AE title and address
     begin: Callable[[], Part]
     take: Callable[[Sent], int]
-
-
-class Refused(Exception):  # noqa: N818 - what a peer does wrong ends its association, and nothing else
-    """A peer goes beyond what was agreed upon."""
 
 
 class Server(ThreadedAssociationServer):
@@ -207,7 +205,9 @@ class _Handler(RequestHandler):
     def _create_association(self) -> Association:
         """As pynetdicom's, with our association, socket and messages."""
         association = _Association(self.ae, self.server)
-        association.set_socket(_Socket(association, self.request))
+        connection = BoundedSocket(association, client_socket=self.request)
+        connection.seconds = self.server.bounds.pdu_seconds
+        association.set_socket(connection)
         association.acceptor.maximum_length = self.ae.maximum_pdu_size
         association.acceptor.ae_title = self.server.ae_title
         association.acceptor.address_info = self.local
@@ -264,7 +264,7 @@ class _Reading(DULServiceProvider):
     def __init__(self, association: Association) -> None:
         super().__init__(association)
         self.daemon = True
-        self.state_machine = _StateMachine(self)
+        self.state_machine = QuietStateMachine(self)
 
     def run_reactor(self) -> None:
         try:
@@ -273,91 +273,13 @@ class _Reading(DULServiceProvider):
             self.to_user_queue.put(A_P_ABORT())  # nobody waits for what will not come any more
 
 
-class _StateMachine(StateMachine):
-    """An event that has no place in the protocol ends the association, without a traceback."""
-
-    def do_action(self, event: str) -> None:
-        try:
-            super().do_action(event)
-        except Exception as error:  # noqa: BLE001 - see above
-            _log.warning(
-                "association ended", reason=f"{event} in {self.current_state}: {type(error).__name__}"
-            )
-            self.dul.kill_dul()
-
-
-class _Socket(AssociationSocket):
-    """Reads a PDU's bytes in bounded size and time."""
-
-    def __init__(self, association: _Association, connection: Any) -> None:
-        super().__init__(association, client_socket=connection)
-        self._seconds = association.server.bounds.pdu_seconds
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        if nr_bytes > MOST_PDU_BYTES:
-            raise Refused("a PDU is too long")  # no OSError, so that pynetdicom answers with an A-ABORT
-        connection: Any = self.socket
-        deadline = time.monotonic() + self._seconds
-        buffer, count = bytearray(nr_bytes), 0
-        view = memoryview(buffer)
-        while count < nr_bytes:
-            connection.settimeout(max(0.001, deadline - time.monotonic()))
-            got = connection.recv_into(view[count:])
-            if not got:
-                break
-            count += got
-        connection.settimeout(self._seconds)
-        view.release()
-        del buffer[count:]
-        return buffer
-
-
-class _Arriving:
-    """An instance on its way to the disk; pynetdicom writes into it as into a temporary file."""
-
-    def __init__(self, begin: Callable[[], Part], bounds: Bounds) -> None:
-        self.part: Part | None = None
-        self.failure: StoreError | None = None
-        self.file = self  # pynetdicom flushes `file` after each write
-        self.name = ""  # and removes this in the end
-        self._left = bounds.instance_bytes
-        self._deadline = time.monotonic() + bounds.instance_seconds
-        try:
-            self.part = begin()
-        except StoreError as error:
-            self.failure = error
-
-    def write(self, content: bytes) -> None:
-        """Keep it; after a failure, let the rest pass by: the peer will be told when it has sent all."""
-        self._left -= len(content)
-        if self._left < 0:
-            raise Refused("an instance is larger than max_file_bytes")
-        if time.monotonic() > self._deadline:
-            raise Refused("an instance takes too long")
-        if self.part is None or self.failure is not None:
-            return
-        try:
-            self.part.write(content)
-        except StoreError as error:
-            self.failure = error
-            self.part.discard()
-
-    def flush(self) -> None:
-        """Not after each fragment: whoever reads it finishes it first."""
-
-    def close(self) -> None:
-        """Remove it, unless it was kept."""
-        if self.part is not None:
-            self.part.discard()
-
-
 class _Messages(DIMSEServiceProvider):
     """Puts fragments together (PS3.7 6.3, PS3.8 E.2): C-ECHO and C-STORE requests, within bounds."""
 
     def __init__(self, association: Association, acceptor: Acceptor, bounds: Bounds) -> None:
         super().__init__(association)
         self._acceptor, self._bounds = acceptor, bounds
-        self._arriving: list[_Arriving] = []
+        self._arriving: list[Arriving] = []
 
     def receive_primitive(self, primitive: Any) -> None:
         """Runs in the thread that reads."""
@@ -387,9 +309,7 @@ class _Messages(DIMSEServiceProvider):
             raise Refused("a fragment of another message")
         if is_command and message.encoded_command_set.tell() + len(value) > MOST_COMMAND_BYTES:
             raise Refused("a command is too long")
-        fragment = P_DATA()
-        fragment.presentation_data_value_list.append((context_id, value))
-        complete = message.decode_msg(fragment, self.assoc)
+        complete = message.decode_msg(one_fragment(context_id, value), self.assoc)
         if is_command and message.context_id is not None:
             self._begin(message, complete=complete)
         if complete:
@@ -406,28 +326,16 @@ class _Messages(DIMSEServiceProvider):
         if self.msg_queue.qsize() >= MOST_WAITING_MESSAGES:
             raise Refused("more messages at once than agreed upon")
         if stores and not complete:
-            arriving = _Arriving(self._acceptor.begin, self._bounds)
+            bounds = self._bounds
+            arriving = Arriving(self._acceptor.begin, bounds.instance_bytes, bounds.instance_seconds)
             self._arriving.append(arriving)
-            arriving.write(_file_begins(message.command_set, context.transfer_syntax[0]))
+            arriving.write(file_begins(message.command_set, context.transfer_syntax[0]))
             message._data_set_file = arriving  # noqa: SLF001 - pynetdicom's own way of writing to a file
 
     def _hand_over(self, message: Any) -> None:
         self._arriving = [one for one in self._arriving if one.part is not None and one.part.path.exists()]
         self.msg_queue.put((message.context_id, message.message_to_primitive()))
         self.message = None
-
-
-def _file_begins(command: Any, transfer_syntax: Any) -> bytes:
-    """Preamble and file meta group (PS3.10 7.1) of an instance, as its command and its context say."""
-    meta = create_file_meta(
-        sop_class_uid=command.AffectedSOPClassUID,
-        sop_instance_uid=command.AffectedSOPInstanceUID,
-        transfer_syntax=transfer_syntax,
-    )
-    buffer = BytesIO()
-    buffer.write(bytes(128) + b"DICM")
-    write_file_meta_info(DicomFileLike(buffer), meta)
-    return buffer.getvalue()
 
 
 def _answer_request(event: Any) -> None:

@@ -29,7 +29,7 @@ class Tls(_Table):
 
     certificate: Path
     key: Path
-    authority: Path | None = None  # who must have signed the other side's certificate; None: not asked for
+    authority: Path | None = None  # None: callers show none; whom we call is of the system's authorities
 
 
 class Peer(_Table):

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,12 +18,14 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from camlucida.errors import DamagedBlob, FileTooLarge, InvalidConfiguration, NotReached
 from camlucida.pacs.configuration import DicomWeb
+from camlucida.pacs.tls import why_not_trusted
 from camlucida.pacs.verdict import KEPT, Fate, Parcel, Verdict, of_status
 from camlucida.settings import settings
 
 TIMEOUT = (10.0, 60.0)  # seconds to connect, and of silence in an answer
-JSON_BYTES = 32_000_000  # of an answer that is read whole
+JSON_BYTES = 16_000_000  # of an answer that is read whole
 JSON_SECONDS = 120.0  # for it
+INSTANCE_SECONDS = 3600.0  # from one instance to the end of the next
 PAGE = 100  # results of a QIDO-RS answer
 CHUNK = 1 << 16
 DICOM_JSON = "application/dicom+json"
@@ -130,7 +133,8 @@ def search(
             # One word each: Orthanc 1.10 does not know the comma of a list in its escaped form.
             fields = [("includefield", word) for word in wanted]
             page = _page(server, session, resource, [*matching.items(), *fields, *paging])
-            fresh = [one for one in page if one not in found]  # a server may not know `offset`
+            del page[most:]  # a server may not know `limit`
+            fresh = [one for one in page if one not in found]  # nor `offset`
             found += fresh
             if len(page) < PAGE or not fresh:
                 break
@@ -302,10 +306,15 @@ def _parts(server: DicomWeb, answer: requests.Response, folder: Path) -> Iterato
     files = _Folder(folder)
     callbacks = {"on_part_begin": files.begin, "on_part_data": files.data, "on_part_end": files.end}
     parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]  # a TypedDict of all of them
+    until = time.monotonic() + INSTANCE_SECONDS
     try:
         for chunk in answer.iter_content(CHUNK):
             parser.write(chunk)
-            yield from files.take()
+            if time.monotonic() > until:
+                raise NotReached(f"{server.url} takes too long to send an instance.")
+            for path in files.take():
+                yield path
+                until = time.monotonic() + INSTANCE_SECONDS
         parser.finalize()
     except MultipartParseError as error:
         raise NotReached(f"{server.url} answers with a damaged multipart message.") from error
@@ -365,12 +374,21 @@ def _nobody_there(error: requests.RequestException) -> bool:
 
 def _unreachable(server: DicomWeb, error: requests.RequestException) -> NotReached:
     """A sentence without the error's text, which may quote the address with what was asked for."""
+    refusal = _refusal(error)
+    if refusal is not None:
+        return NotReached(f"{server.url} is not reached: {why_not_trusted(refusal)}.")
     if isinstance(error, requests.exceptions.SSLError):
-        return NotReached(
-            f"{server.url} has a certificate that is not trusted; `authority` names its authority's file."
-        )
+        return NotReached(f"{server.url} is not reached by TLS; check whether it is `https`.")
     if _nobody_there(error):
         return NotReached(
             f"{server.url} is not reached: nobody answers; check `url`, and that it is running."
         )
     return NotReached(f"{server.url} broke off, or answered too slowly or too much.")
+
+
+def _refusal(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """Why a certificate was refused; urllib3 and requests have wrapped it."""
+    inner: object = error
+    while isinstance(inner, BaseException) and not isinstance(inner, ssl.SSLCertVerificationError):
+        inner = getattr(inner, "reason", None) or next(iter(inner.args), None)
+    return inner if isinstance(inner, ssl.SSLCertVerificationError) else None

@@ -1,7 +1,8 @@
 """Fetch studies: by WADO-RS, or by C-GET, or where that is not offered by C-MOVE to ourselves."""
 
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,13 +18,16 @@ from camlucida.pacs import dicomweb
 from camlucida.pacs.configuration import Destination, DicomWeb, Dimse, Listening
 from camlucida.pacs.dimse import MOST_CONTEXTS
 from camlucida.pacs.requestor import NothingAccepted, address, associated
-from camlucida.pacs.search import Study, series_of
+from camlucida.pacs.search import PENDING, Study, series_of
+from camlucida.store.blobs import Part
 from camlucida.store.database import Origin
 from camlucida.store.home import Home
 from camlucida.store.instances import Kept, take
 
 MOVE_SECONDS = 300.0  # of silence, while the other side sends
-PENDING = {0xFF00, 0xFF01}
+STALLED_SECONDS = 1800.0  # of answers without an instance: an archive may look for a tape
+MOST_INSTANCES = 100_000  # of a fetch
+TOO_MANY = f"more than {MOST_INSTANCES} instances; ask for one modality."
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 UNCOMPRESSED = [str(uids.ExplicitVRLittleEndian), str(uids.ImplicitVRLittleEndian)]
@@ -99,9 +103,13 @@ class _NotOffered(Exception):  # noqa: N818 - no error: the next way is tried
 
 def _by_wado(home: Home, source: DicomWeb, study: Study, series: Sequence[str], name: str) -> Iterator[Got]:
     with TemporaryDirectory(prefix="fetching-", dir=home.folder) as folder:
+        number = 0
         for one in series:
             resource = f"studies/{study.uid}" + (f"/series/{one}" if one else "")
             for path in dicomweb.retrieve(source, resource, Path(folder)):
+                number += 1
+                if number > MOST_INSTANCES:
+                    raise NotReached(f"{source.url} sends {TOO_MANY}")
                 try:
                     yield _take(home, path, study, name)
                 finally:
@@ -118,30 +126,72 @@ def _by_get(
 ) -> Iterator[Got]:
     """C-GET (PS3.4 C.4.3): instances come over the association that we have opened."""
     got: list[Got] = []
-    with TemporaryDirectory(prefix="fetching-", dir=home.folder) as folder:
+    bounds = _Bounds(source)
 
-        def store(event: Any) -> int:
-            path = Path(folder) / "received.dcm"
-            path.write_bytes(event.encoded_dataset())
-            got.append(_take(home, path, study, name))
-            return 0x0000 if got[-1].kept is not None else 0xA700
+    def store(event: Any) -> int:
+        if not bounds.let_in():
+            event.assoc.abort()
+            return 0xA700
+        got.append(_arrived(home, event.request, study, name))
+        return 0x0000 if got[-1].kept is not None else 0xA700
 
-        contexts, roles = _offered(study)
-        model = STUDY_ROOT_GET
-        handlers = [(evt.EVT_C_STORE, store)]
-        try:
-            opened = associated(
-                source, contexts, negotiation=roles, handlers=handlers, answer_seconds=MOVE_SECONDS
-            )
-            with opened as association:
-                if model not in {one.abstract_syntax for one in association.accepted_contexts}:
-                    raise _NotOffered
-                told(Way.GET)
-                for one in series:
-                    answers = association.send_c_get(_identifier(study.uid, one), model)
-                    yield from _answers(source, answers, got)
-        except NothingAccepted:
-            raise _NotOffered from None
+    contexts, roles = _offered(study)
+    model = STUDY_ROOT_GET
+    try:
+        with associated(
+            source,
+            contexts,
+            negotiation=roles,
+            handlers=[(evt.EVT_C_STORE, store)],
+            answer_seconds=MOVE_SECONDS,
+            begin=home.blobs.begin,
+        ) as association:
+            if model not in {one.abstract_syntax for one in association.accepted_contexts}:
+                raise _NotOffered
+            told(Way.GET)
+            for one in series:
+                answers = association.send_c_get(_identifier(study.uid, one), model)
+                yield from _answers(source, bounds.watch(answers), got)
+    except NothingAccepted:
+        raise _NotOffered from None
+
+
+class _Bounds:
+    """Ends what a node would never end: instance after instance, or answers with none."""
+
+    def __init__(self, source: Dimse) -> None:
+        self._source = source
+        self._number = self._done = 0
+        self._last = time.monotonic()
+
+    def let_in(self) -> bool:
+        """Whether one more instance may come."""
+        self._number += 1
+        self._last = time.monotonic()
+        return self._number <= MOST_INSTANCES
+
+    def watch(self, answers: Iterable[tuple[Dataset, Any]]) -> Iterator[tuple[Dataset, Any]]:
+        """The answers, until there is too much, or too little in them."""
+        for status, identifier in answers:
+            done = int(status.get("NumberOfCompletedSuboperations", 0) or 0)
+            if done > self._done:
+                self._done, self._last = done, time.monotonic()
+            if self._number > MOST_INSTANCES:
+                raise NotReached(f"{address(self._source)} sends {TOO_MANY}")
+            if time.monotonic() - self._last > STALLED_SECONDS:
+                raise NotReached(f"{address(self._source)} answers and sends nothing; its log says why.")
+            yield status, identifier
+
+
+def _arrived(home: Home, request: Any, study: Study, name: str) -> Got:
+    """Keep an instance that a C-STORE request has brought."""
+    arriving = request._dataset_file  # noqa: SLF001 - ours: see Answers
+    try:
+        if arriving.part is None or arriving.failure is not None:
+            return Got(None, str(arriving.failure))
+        return _take(home, arriving.part, study, name)
+    finally:
+        arriving.close()
 
 
 def _offered(study: Study) -> tuple[list[Any], list[Any]]:
@@ -156,22 +206,25 @@ def _offered(study: Study) -> tuple[list[Any], list[Any]]:
     pairs += [(uid, UNCOMPRESSED) for uid in others if uid not in images]
     pairs = pairs[: MOST_CONTEXTS - 1]
     roles = [build_role(uid, scp_role=True) for uid in dict.fromkeys(uid for uid, _ in pairs)]
-    return [build_context(STUDY_ROOT_GET), *(build_context(uid, list(ts)) for uid, ts in pairs)], roles
+    return [
+        build_context(STUDY_ROOT_GET, UNCOMPRESSED),
+        *(build_context(uid, list(ts)) for uid, ts in pairs),
+    ], roles
 
 
 def _by_move(
     home: Home, source: Dimse, study: Study, series: Sequence[str], listening: Listening
 ) -> Iterator[Got]:
     """C-MOVE (PS3.4 C.4.2): the other side calls us, the running station or a receiver of our own."""
-    model = STUDY_ROOT_MOVE
+    model, bounds = STUDY_ROOT_MOVE, _Bounds(source)
     with _receiving(home, listening):
         try:
-            opened = associated(source, [build_context(model)], answer_seconds=MOVE_SECONDS)
+            opened = associated(source, [build_context(model, UNCOMPRESSED)], answer_seconds=MOVE_SECONDS)
             with opened as association:
                 for one in series:
                     identifier = _identifier(study.uid, one)
                     answers = association.send_c_move(identifier, listening.ae_title, model)
-                    yield from _moved(source, answers, listening)
+                    yield from _moved(source, bounds.watch(answers), listening)
         except NothingAccepted:
             raise NotReached(
                 f"{address(source)} offers neither C-GET nor C-MOVE; fetch by DICOMweb, if it has that."
@@ -238,9 +291,9 @@ def _is_taken(listening: Listening) -> bool:
         return False
 
 
-def _take(home: Home, path: Path, study: Study, name: str) -> Got:
+def _take(home: Home, source: Path | Part, study: Study, name: str) -> Got:
     try:
-        arrival = take(home, path, Origin.FETCHED, name)
+        arrival = take(home, source, Origin.FETCHED, name)
     except CamlucidaError as error:
         return Got(None, str(error))
     if arrival.study_instance_uid != study.uid:

@@ -1,17 +1,24 @@
 """Associations with other DICOM nodes, asked for by us (PS3.8 7.1): open in a `with` block, or a sentence."""
 
 import socket
-import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import Any
 
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu_primitives import A_P_ABORT
 
-from camlucida.errors import InvalidConfiguration, NotReached
-from camlucida.pacs.configuration import Dimse, Tls
+from camlucida.errors import NotReached
+from camlucida.pacs import tls
+from camlucida.pacs.answers import Answers
+from camlucida.pacs.configuration import Dimse
+from camlucida.pacs.wire import PDU_BYTES, BoundedSocket, QuietStateMachine
+from camlucida.settings import settings
+from camlucida.store.blobs import Part
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
@@ -44,8 +51,11 @@ def associated(
     negotiation: Sequence[Any] = (),
     handlers: Sequence[tuple[Any, ...]] = (),
     answer_seconds: float | None = None,
+    begin: Callable[[], Part] | None = None,
 ) -> Iterator[Any]:
     """An open association with a node, released at the end of the block.
+
+    `begin` makes the file of an instance that the node sends (C-GET); without it, none is let in.
 
     Raises
     ------
@@ -54,7 +64,8 @@ def associated(
     InvalidConfiguration
         The certificates cannot be used.
     """
-    entity = AE(ae_title=node.calling_ae_title)
+    secured = tls.client_side(node.tls, address(node)) if node.tls else None
+    entity = _Caller(address(node), begin, ae_title=node.calling_ae_title)
     entity.connection_timeout, entity.acse_timeout = CONNECT_SECONDS, ANSWER_SECONDS
     entity.dimse_timeout = entity.network_timeout = answer_seconds or ANSWER_SECONDS
     wire = _Wire(entity.network_timeout)
@@ -66,23 +77,70 @@ def associated(
                 contexts=list(contexts),
                 ae_title=node.ae_title,
                 ext_neg=list(negotiation),
-                tls_args=_tls(node),
+                max_pdu=PDU_BYTES,
+                tls_args=(secured, node.host) if secured else None,
                 evt_handlers=[*wire.handlers, *handlers],
             )
         except socket.gaierror as error:
             raise NotReached(f"{address(node)} is not reached: no such host; check `host`.") from error
         if not association.is_established:
+            if secured is not None and secured.refusal is not None:
+                raise NotReached(f"{address(node)} is not reached: {tls.why_not_trusted(secured.refusal)}.")
             raise _not_established(node, association, connected=wire.connected)
         _let_go_when_ended(association)
         try:
             yield association
+        except Exception:
+            association.abort()  # a release would wait for a node that may never stop sending
+            raise
         finally:
             if association.is_established:
                 association.release()
             if association.is_alive():
                 association.abort()
+            entity.discard()
     finally:
         wire.close()
+
+
+class _Caller(AE):
+    """Makes associations in which the node that is called is bounded."""
+
+    def __init__(self, node: str, begin: Callable[[], Part] | None, ae_title: str) -> None:
+        super().__init__(ae_title=ae_title)
+        self._node, self._begin = node, begin
+        self._answers: list[Answers] = []
+
+    def discard(self) -> None:
+        """Remove what has arrived and was not kept."""
+        for one in self._answers:
+            one.discard()
+
+    def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> BoundedSocket:
+        """As pynetdicom's, with our messages, reading and socket."""
+        assoc.dul = _Reading(assoc)
+        assoc.dimse = answers = Answers(assoc, self._node, self._begin, settings().max_file_bytes)
+        self._answers.append(answers)
+        connection = BoundedSocket(assoc, address=address)
+        connection.seconds = min(BoundedSocket.seconds, self.network_timeout or BoundedSocket.seconds)
+        connection.tls_args = tls_args
+        return connection
+
+
+class _Reading(DULServiceProvider):
+    """The thread that reads from the connection and writes to it."""
+
+    def __init__(self, association: Association) -> None:
+        super().__init__(association)
+        self.daemon = True
+        self.state_machine = QuietStateMachine(self)
+
+    def run_reactor(self) -> None:
+        try:
+            super().run_reactor()
+        finally:  # nobody waits for what will not come any more
+            self.assoc.dimse.msg_queue.put((None, None))
+            self.to_user_queue.put(A_P_ABORT())
 
 
 class _Wire:
@@ -130,33 +188,16 @@ def _not_established(node: Dimse, association: Any, *, connected: bool) -> NotRe
         return NotReached(
             f"{address(node)} is not reached: nobody answers; check `host` and `port`, and that it runs."
         )
-    tls = "its TLS" if node.tls else "that it is a DICOM port, without TLS"
-    return NotReached(f"{address(node)} takes the connection but no association; check {tls}.")
+    check = (
+        "its TLS, and that it trusts our certificate" if node.tls else "that it is a DICOM port, without TLS"
+    )
+    return NotReached(f"{address(node)} takes the connection but no association; check {check}.")
 
 
 def _rejection(answer: Any) -> Rejection:
     known = {(1, 3): Rejection.CALLING, (1, 7): Rejection.CALLED}
     busy = {(3, 1): Rejection.BUSY, (3, 2): Rejection.BUSY}
     return (known | busy).get((answer.result_source, answer.diagnostic), Rejection.OTHER)
-
-
-def _tls(node: Dimse) -> tuple[ssl.SSLContext, str] | None:
-    return None if node.tls is None else (_client_side(node.tls), node.host)
-
-
-def _client_side(tls: Tls) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.authority)
-        context.load_cert_chain(tls.certificate, tls.key)
-    except OSError as error:  # ssl.SSLError is one
-        raise InvalidConfiguration(
-            f"The certificate {tls.certificate} with the key {tls.key}, or the authority, cannot be used: "
-            f"{error.strerror or error}."
-        ) from error
-    if tls.authority is None:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _let_go_when_ended(association: Any) -> None:

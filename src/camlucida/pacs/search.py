@@ -5,6 +5,7 @@ everything.
 """
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -23,12 +24,14 @@ from camlucida.pacs.requestor import NothingAccepted, address, associated
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 MOST_STUDIES = 200  # answers to a search; a patient with more is narrowed down by other words
 MOST_SERIES = 1000
+SEARCH_SECONDS = 120.0  # for all answers of a node
 STUDY_WORDS = (
     *("StudyInstanceUID", "PatientID", "AccessionNumber"),
     *("StudyDate", "StudyTime", "ModalitiesInStudy", "NumberOfStudyRelatedInstances"),
 )
 SERIES_WORDS = ("SeriesInstanceUID", "Modality", "BodyPartExamined")
 NO_IMAGES = frozenset({"SR", "KO", "PR", "SEG", "DOC", "OT", "REG", "RTSTRUCT", "AU"})
+PENDING = frozenset({0xFF00, 0xFF01})
 UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 NOT_ALLOWED = re.compile(r"[*?\\\x00-\x1f\x7f]")  # wildcards and lists would mean other patients, too
 
@@ -166,9 +169,15 @@ def _by_qido(
 
 def _texts(answer: Mapping[str, Any]) -> dict[str, str]:
     try:
-        dataset = Dataset.from_json(dict(answer))
-        return {element.keyword: _text(element.value) for element in dataset if element.VR != "SQ"}
+        return _words(Dataset.from_json(dict(answer)))
     except Exception:  # noqa: BLE001 - whatever is wrong with one answer: it is none
+        return {}
+
+
+def _words(answer: Dataset | None) -> dict[str, str]:
+    try:
+        return {one.keyword: _text(one.value) for one in answer or () if one.VR != "SQ"}
+    except Exception:  # noqa: BLE001 - as above
         return {}
 
 
@@ -177,13 +186,15 @@ def _by_find(
 ) -> list[dict[str, str]]:
     most = MOST_STUDIES if level == "STUDY" else MOST_SERIES
     found: list[dict[str, str]] = []
-    last = Dataset()
+    last, until = Dataset(), time.monotonic() + SEARCH_SECONDS
     try:
         with associated(source, [build_context(STUDY_ROOT_FIND, list(UNCOMPRESSED))]) as association:
             for status, answer in association.send_c_find(_asking(level, matching, wanted), STUDY_ROOT_FIND):
                 last = status
-                if answer is not None:
-                    found.append({one.keyword: _text(one.value) for one in answer if one.VR != "SQ"})
+                if status.get("Status") in PENDING:
+                    found.append(_words(answer))
+                if time.monotonic() > until:
+                    raise NotReached(f"{address(source)} takes too long to answer a search.")
                 if len(found) == most:
                     association.abort()
                     return found

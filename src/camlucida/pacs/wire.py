@@ -1,0 +1,129 @@
+"""What both sides of an association have in common: a peer is bounded in bytes and time (PS3.8, PS3.7 6.3).
+
+pynetdicom trusts its peers: it reads whatever length a PDU claims, waits for ever for the rest of it, keeps
+commands and data sets of any size in memory, and lets an unexpected event end a thread with a traceback.
+"""
+
+import time
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import structlog
+from pydicom.filebase import DicomFileLike
+from pydicom.filewriter import write_file_meta_info
+from pynetdicom.dsutils import create_file_meta
+from pynetdicom.fsm import StateMachine
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.transport import AssociationSocket
+
+from camlucida.errors import StoreError
+from camlucida.store.blobs import Part
+
+PDU_BYTES = 131_072  # the largest P-DATA-TF that peers may send, as in dcmtk
+MOST_PDU_BYTES = 1 << 20  # of any PDU: a request with 128 contexts of all transfer syntaxes has 0.5 MB
+MOST_COMMAND_BYTES = 16_384  # PS3.7 9.3: a few UIDs and numbers
+
+_log = structlog.get_logger()
+
+
+class Refused(Exception):  # noqa: N818 - what a peer does wrong ends its association, and nothing else
+    """A peer goes beyond what was agreed upon."""
+
+
+class BoundedSocket(AssociationSocket):
+    """Reads a PDU's bytes in bounded size and time."""
+
+    seconds = 30.0  # from the first to the last byte
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """So many bytes, or fewer where the connection has ended."""
+        if nr_bytes > MOST_PDU_BYTES:
+            raise Refused("a PDU is too long")  # no OSError, so that pynetdicom answers with an A-ABORT
+        connection: Any = self.socket
+        deadline = time.monotonic() + self.seconds
+        buffer, count = bytearray(nr_bytes), 0
+        view = memoryview(buffer)
+        while count < nr_bytes:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            got = connection.recv_into(view[count:])
+            if not got:
+                break
+            count += got
+        connection.settimeout(self.seconds)
+        view.release()
+        del buffer[count:]
+        return buffer
+
+
+class QuietStateMachine(StateMachine):
+    """An event that has no place in the protocol ends the association, without a traceback."""
+
+    def do_action(self, event: str) -> None:
+        """Act on an event."""
+        try:
+            super().do_action(event)
+        except Exception as error:  # noqa: BLE001 - see above
+            _log.warning(
+                "association ended", reason=f"{event} in {self.current_state}: {type(error).__name__}"
+            )
+            self.dul.kill_dul()
+
+
+class Arriving:
+    """An instance on its way to the disk; pynetdicom writes into it as into a temporary file."""
+
+    def __init__(self, begin: Callable[[], Part], most_bytes: int, seconds: float) -> None:
+        self.part: Part | None = None
+        self.failure: StoreError | None = None
+        self.file = self  # pynetdicom flushes `file` after each write
+        self.name = ""  # and removes this in the end
+        self._left = most_bytes
+        self._deadline = time.monotonic() + seconds
+        try:
+            self.part = begin()
+        except StoreError as error:
+            self.failure = error
+
+    def write(self, content: bytes) -> None:
+        """Keep it; after a failure, let the rest pass by: the peer will be told when it has sent all."""
+        self._left -= len(content)
+        if self._left < 0:
+            raise Refused("an instance is larger than max_file_bytes")
+        if time.monotonic() > self._deadline:
+            raise Refused("an instance takes too long")
+        if self.part is None or self.failure is not None:
+            return
+        try:
+            self.part.write(content)
+        except StoreError as error:
+            self.failure = error
+            self.part.discard()
+
+    def flush(self) -> None:
+        """Not after each fragment: whoever reads it finishes it first."""
+
+    def close(self) -> None:
+        """Remove it, unless it was kept."""
+        if self.part is not None:
+            self.part.discard()
+
+
+def one_fragment(context_id: int, value: bytes) -> P_DATA:
+    """A fragment by itself, to be decoded."""
+    fragment = P_DATA()
+    fragment.presentation_data_value_list.append((context_id, value))
+    return fragment
+
+
+def file_begins(command: Any, transfer_syntax: Any) -> bytes:
+    """Preamble and file meta group (PS3.10 7.1) of an instance, as its command and its context say."""
+    meta = create_file_meta(
+        sop_class_uid=command.AffectedSOPClassUID,
+        sop_instance_uid=command.AffectedSOPInstanceUID,
+        transfer_syntax=transfer_syntax,
+    )
+    buffer = BytesIO()
+    buffer.write(bytes(128) + b"DICM")
+    write_file_meta_info(DicomFileLike(buffer), meta)
+    return buffer.getvalue()
