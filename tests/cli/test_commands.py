@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from camlucida.cli.commands import COMMANDS, app
+from camlucida.cli.commands import COMMANDS, app, load
 from camlucida.errors import UnknownModel
 
 runner = CliRunner()
@@ -120,6 +120,13 @@ def test_every_command_has_help_and_an_example(name):
     assert result.exit_code == 0
     assert COMMANDS[name].example in one_line(result.stdout)
     assert "--install-completion" not in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_a_group_has_an_example_of_its_own(name):
+    for word, command in getattr(load(name), "commands", {}).items():
+        assert command.help
+        assert f"Example: camlucida {name} {word}" in (command.epilog or "")
 
 
 def test_version_is_said():

@@ -13,6 +13,7 @@ from rich.filesize import decimal
 
 from camlucida.cli import messages
 from camlucida.cli.interruption import stopping_between_steps
+from camlucida.cli.options import HomeOption, Studies
 from camlucida.cli.sharing import KeyFile, PixelsChecked, Retain, sharing_of
 from camlucida.cli.writing import whole
 from camlucida.dicom.deidentifying.deidentify import Sharing, deidentify
@@ -35,13 +36,7 @@ class Profile(StrEnum):
 
 @app.command("export")
 def export_(
-    studies: Annotated[
-        list[str],
-        typer.Argument(
-            help="Keys (or their first 6 characters or more), Study Instance UIDs or accession numbers.",
-            show_default=False,
-        ),
-    ],
+    studies: Studies,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="Folder for the files, one folder a study.", show_default=False),
@@ -71,10 +66,7 @@ def export_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
     ] = False,
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-    ] = None,
+    home: HomeOption = None,
 ) -> None:
     """Write the results of studies as DICOM files: `clinical` (Secondary Captures and a report), `research`
     (all kinds) or `ohif`.
@@ -114,7 +106,7 @@ def _write(
     """Write one file; its name within `out`, what it is about, and its size in bytes."""
     name = f"{folder}/{one.name}"
     if dry_run:
-        return name, one.about, _size(one)
+        return name, one.about, one.size
     if sharing is None:
         return name, one.about, _write_as_it_is(one, out / name)
     shared = _write_deidentified(one, out, sharing)
@@ -141,11 +133,7 @@ def _write_as_it_is(one: Export, path: Path) -> int:
             shutil.copyfile(one.content, unfinished)
         else:
             unfinished.write_bytes(one.content)
-    return _size(one)
-
-
-def _size(one: Export) -> int:
-    return one.content.stat().st_size if isinstance(one.content, Path) else len(one.content)
+    return one.size
 
 
 def _tell(written: Sequence[tuple[str, str, int]], left_out: Sequence[LeftOut], *, dry_run: bool) -> None:

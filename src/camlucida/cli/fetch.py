@@ -11,6 +11,7 @@ import typer
 
 from camlucida.cli import messages
 from camlucida.cli.interruption import stopping_between_steps
+from camlucida.cli.options import HomeOption
 from camlucida.errors import InputError
 from camlucida.pacs.configuration import Configuration, Destination, read_configuration
 from camlucida.pacs.fetch import Got, Way, fetch
@@ -46,10 +47,7 @@ def fetch_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be fetched, and fetch nothing.")
     ] = False,
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-    ] = None,
+    home: HomeOption = None,
 ) -> None:
     """Fetch a study and its priors: by QIDO-RS and WADO-RS, or by C-FIND and C-GET, or C-MOVE.
 

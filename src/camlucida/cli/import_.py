@@ -10,6 +10,7 @@ import typer
 from camlucida import pipeline
 from camlucida.cli import messages
 from camlucida.cli.interruption import stopping_between_steps
+from camlucida.cli.options import HomeOption
 from camlucida.errors import ModelError
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.settings import settings
@@ -18,11 +19,6 @@ from camlucida.store.database import State
 from camlucida.store.home import Home
 
 app = typer.Typer(add_completion=False)
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-]
 
 
 @app.command()

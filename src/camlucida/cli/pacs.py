@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.options import HomeOption
 from camlucida.dicom.header import read_header
 from camlucida.errors import InvalidConfiguration
 from camlucida.pacs import configuration as files
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from camlucida.pacs.probe import Advice
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-]
 
 TEMPLATE = """\
 # Where the station listens, what is for which model, and where results go.

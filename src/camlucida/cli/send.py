@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from rich.filesize import decimal
 from camlucida.cli import messages
 from camlucida.cli.export import Profile
 from camlucida.cli.interruption import stopping_between_steps
+from camlucida.cli.options import HomeOption, Studies
 from camlucida.errors import InputError
 from camlucida.pacs.configuration import Destination, read_configuration
 from camlucida.pacs.export import LeftOut, explained, export
@@ -29,13 +29,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command("send")
 def send_(
-    studies: Annotated[
-        list[str],
-        typer.Argument(
-            help="Keys (or their first 6 characters or more), Study Instance UIDs or accession numbers.",
-            show_default=False,
-        ),
-    ],
+    studies: Studies,
     to: Annotated[str, typer.Option(help="A destination in pacs.toml.", show_default=False)],
     profile: Annotated[
         Profile | None,
@@ -53,10 +47,7 @@ def send_(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Send now, or leave it to the running station.")
     ] = True,
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-    ] = None,
+    home: HomeOption = None,
 ) -> None:
     """Write the results of studies as DICOM objects and send them by C-STORE or STOW-RS.
 
@@ -139,6 +130,5 @@ def _foretell(home: Home, studies: Iterable[int], profile: str, name: str, *, or
             if isinstance(one, LeftOut):
                 messages.note(f"{one.kind}: {one.reason}")
                 continue
-            size = one.content.stat().st_size if isinstance(one.content, Path) else len(one.content)
-            rows.append((one.kind, one.about, decimal(size)))
+            rows.append((one.kind, one.about, decimal(one.size)))
     messages.table(f"Would be sent to {name}", ["object", "about", "size"], rows, right=1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.options import HomeOption
 from camlucida.errors import InvalidConfiguration
 from camlucida.jobs.supervisor import Supervisor
 from camlucida.pacs.configuration import Listening, read_configuration
@@ -31,10 +32,7 @@ SENDING_GRACE = 5.0  # seconds for the instance that is being sent, when the sta
 @app.command()
 def serve(
     context: typer.Context,
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-    ] = None,
+    home: HomeOption = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; by default loopback.", show_default=False)
     ] = None,

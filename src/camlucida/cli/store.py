@@ -1,13 +1,12 @@
 """`camlucida store`: what is kept, and how much room it takes."""
 
 from contextlib import closing
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.filesize import decimal
 
 from camlucida.cli import messages
+from camlucida.cli.options import HomeOption
 from camlucida.errors import StoreError
 from camlucida.settings import settings
 from camlucida.store import sizes
@@ -32,12 +31,9 @@ def store() -> None:
     """Say what is kept and how much room it takes."""
 
 
-@app.command()
+@app.command(epilog="Example: camlucida store size")
 def size(
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-    ] = None,
+    home: HomeOption = None,
 ) -> None:
     """Bytes by kind, and for each study: evidence is counted apart from pixels."""
     folder = home or settings().home

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.options import HomeOption
 from camlucida.errors import StoreError
 from camlucida.settings import settings
 from camlucida.store import access_tokens
@@ -15,10 +16,6 @@ from camlucida.store.home import Home
 
 app = typer.Typer(add_completion=False)
 
-Folder = Annotated[
-    Path | None,
-    typer.Option("--home", help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-]
 Name = Annotated[str, typer.Argument(help="What the token is called, such as the program's name.")]
 
 
@@ -31,7 +28,7 @@ def tokens() -> None:
     """
 
 
-@app.command()
+@app.command(epilog="Example: camlucida tokens add ohif --days 90")
 def add(
     name: Name,
     may_store: Annotated[
@@ -43,7 +40,7 @@ def add(
             min=0.001, max=36500, help="Days until it expires; by default never.", show_default=False
         ),
     ] = None,
-    home: Folder = None,
+    home: HomeOption = None,
 ) -> None:
     """Print a new token, once: the station keeps only its digest."""
     with closing(Home.open(home or settings().home)) as opened:
@@ -51,8 +48,8 @@ def add(
     messages.note("It is shown only now. `camlucida tokens revoke` ends it.")
 
 
-@app.command("list")
-def list_(home: Folder = None) -> None:
+@app.command("list", epilog="Example: camlucida tokens list")
+def list_(home: HomeOption = None) -> None:
     """Say which tokens there are, what each allows, and when it was last used."""
     with closing(_open(home)) as opened:
         rows = access_tokens.all_tokens(opened)
@@ -72,8 +69,8 @@ def list_(home: Folder = None) -> None:
     )
 
 
-@app.command()
-def revoke(name: Name, home: Folder = None) -> None:
+@app.command(epilog="Example: camlucida tokens revoke ohif")
+def revoke(name: Name, home: HomeOption = None) -> None:
     """End a token at once."""
     with closing(_open(home)) as opened:
         access_tokens.revoke(opened, name)

@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
@@ -15,6 +14,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from camlucida.cli import messages
+from camlucida.cli.options import HomeOption
 from camlucida.errors import StoreError
 from camlucida.jobs.turn import turn
 from camlucida.settings import settings
@@ -33,10 +33,7 @@ _log = structlog.get_logger()
 
 @app.command()
 def work(
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the station; by default CAMLUCIDA_HOME.", show_default=False),
-    ] = None,
+    home: HomeOption = None,
     once: Annotated[bool, typer.Option("--once", help="Do what is to be done now, and end.")] = False,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:

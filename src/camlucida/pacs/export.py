@@ -35,6 +35,11 @@ class Export(NamedTuple):
     about: str  # the finding, if it is about one; model and method
     content: bytes | Path  # the bytes, or a file that has them, to be read only
 
+    @property
+    def size(self) -> int:
+        """Bytes of the content."""
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
 
 class LeftOut(NamedTuple):
     """What could not be written, and why."""
