@@ -1,3 +1,4 @@
+import pytest
 import structlog
 
 from camlucida.cli import messages
@@ -47,3 +48,36 @@ def test_logs_are_warnings_unless_more_is_asked_for(capsys):
     structlog.get_logger().info("explained", image="a1")
     assert "explained" in capsys.readouterr().err
     structlog.reset_defaults()
+
+
+TRAP = "A\x1b]0;title\x07\x1b[2J\x9b31m\u202eB\rC"
+HARMLESS = "A�]0;title��[2J�31m�B�C"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        messages.say,
+        messages.note,
+        messages.complain,
+        lambda text: messages.table(text, (text,), [(text,)]),
+        lambda text: messages.table("", ("heading",), [(f"{text}\nmore",)], lines=True),
+        lambda text: messages.facts(text, [(text, text)]),
+    ],
+    ids=["say", "note", "complain", "table", "table with headings", "facts"],
+)
+def test_what_others_have_written_moves_no_cursor(told, capsys):
+    told(TRAP)
+    shown = "".join(capsys.readouterr())
+    assert HARMLESS in shown
+    assert not set("\x1b\x07\x9b\u202e\r") & set(shown)
+
+
+def test_a_logged_value_is_one_line_and_moves_no_cursor(capsys):
+    messages.log_to_stderr(verbose=False)
+    structlog.get_logger().warning("refused", sender=f"EVIL\n2026 [error] {TRAP}")
+    said = capsys.readouterr().err
+    structlog.reset_defaults()
+    assert HARMLESS in said
+    assert said.count("\n") == 1
+    assert not set("\x1b\x07\x9b\u202e\r") & set(said)

@@ -3,10 +3,11 @@
 import logging
 import sys
 import traceback
+import unicodedata
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,6 +16,30 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 NOTICE = "Research software, not a medical device."
+
+
+def harmless(text: str) -> str:
+    """Without what a terminal would obey: DICOM strings, AE titles and file names are somebody else's words.
+
+    Line breaks and tabs stay; every other control or invisible character becomes �.
+    """
+    return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in "\n\t" or unicodedata.category(letter) == "Zs"
+
+
+def _harmless_line(
+    logger: object,  # noqa: ARG001 - structlog's signature
+    method: str,  # noqa: ARG001
+    line: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """A structlog processor: what is logged is one line, and moves no cursor."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = " ".join(harmless(value).split())
+    return line
 
 
 def output() -> Console:
@@ -29,17 +54,17 @@ def errors() -> Console:
 
 def say(text: str) -> None:
     """One line of result, as it is: brackets are no markup."""
-    output().print(text, markup=False)
+    output().print(harmless(text), markup=False)
 
 
 def note(text: str) -> None:
     """One line beside the result, on stderr."""
-    errors().print(text, markup=False)
+    errors().print(harmless(text), markup=False)
 
 
 def complain(error: BaseException | str) -> None:
     """One clear line on stderr for something that could not be done."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(harmless(str(error)).split()) or type(error).__name__
     errors().print(f"[bold red]Error:[/] {escape(text)}")
 
 
@@ -56,7 +81,7 @@ def table(
     With `lines` there is air between the rows, and the first line of each is a heading.
     """
     shown = Table(
-        title=escape(title) or None,
+        title=escape(harmless(title)) or None,
         title_justify="left",
         title_style="bold",
         header_style="bold",
@@ -67,9 +92,9 @@ def table(
     )
     for position, column in enumerate(columns):
         justify = "right" if position >= len(columns) - right else "left"
-        shown.add_column(escape(column), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        shown.add_column(escape(harmless(column)), justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        first, *others = (escape(str(cell)) for cell in row)
+        first, *others = (escape(harmless(str(cell))) for cell in row)
         shown.add_row(_headed(first) if lines else first, *others)
     Console(highlight=False).print(shown)
 
@@ -86,9 +111,9 @@ def facts(title: str, pairs: Iterable[tuple[str, str]]) -> None:
     shown.add_column(style="dim", no_wrap=True)
     shown.add_column(overflow="fold")
     for name, text in pairs:
-        shown.add_row(f"  {escape(name)}", escape(text))
+        shown.add_row(f"  {escape(harmless(name))}", escape(harmless(text)))
     console = Console(highlight=False)
-    console.print(f"[bold]{escape(title)}[/]")
+    console.print(f"[bold]{escape(harmless(title))}[/]")
     console.print(shown)
     console.print()
 
@@ -128,6 +153,7 @@ def log_to_stderr(*, verbose: bool) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            _harmless_line,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
