@@ -99,7 +99,7 @@ def main() -> None:
         films = []
         for seed in range(options.alone + options.together):
             films.append(Path(place) / f"{seed}.dcm")
-            write_radiograph(radiograph(seed, {"effusion"} if seed % 2 else set()), films[-1])
+            write_radiograph(radiograph(seed, {"Effusion"} if seed % 2 else set()), films[-1])
         measure(Path(place) / "home", films, options.alone)
 
 
