@@ -252,6 +252,14 @@ def test_the_worklist_shows_every_study_with_its_strongest_findings(page, statio
     expect(page.get_by_text(NOTICE)).to_be_visible()
 
 
+def test_studies_that_arrive_appear_by_themselves(page, station):
+    page.route("**/studies", lambda route: route.fulfill(json={"studies": []}))
+    page.reload()
+    expect(page.get_by_text("No studies yet")).to_be_visible()
+    page.unroute("**/studies")
+    expect(page.locator("tbody tr")).to_have_count(len(station.files), timeout=10_000)
+
+
 @pytest.mark.parametrize("name", ["plain", "inverted", "sigmoid", "voi-lut"])
 def test_every_grey_on_the_canvas_is_that_of_numpy(page, station, name):
     image = open_study(page, station, name)

@@ -20,7 +20,8 @@ export const texts = {
     noDate: "no date",
     noDescription: "no description",
     empty: "No studies yet",
-    emptyHow: "Put some in with “camlucida import FILE…”, or start “camlucida demo” to see the examples.",
+    emptyHow:
+      "What the station receives appears here by itself, once it is complete. “camlucida import FILE…” puts studies in by hand; “camlucida demo” shows examples.",
     more: (rest: number) => `and ${rest} more`,
     belowOperatingPoint: "nothing reaches its operating point",
   },
@@ -38,7 +39,8 @@ export const texts = {
     waitingHow:
       "The station is at work on it, or its job has not begun. The page looks again every few seconds.",
     noExplanation: "No model has looked at this image",
-    noExplanationHow: "“camlucida import FILE… --model NAME” explains it.",
+    noExplanationHow:
+      "No registered model is for it, or the rule for it names none. “camlucida import --model NAME” explains it; “camlucida models list” has the names.",
     refused: "Refused",
     failed: "This cannot be shown",
     again: "Try again",

@@ -35,8 +35,7 @@ export class Worklist extends HTMLElement {
       const studies = await api.studies();
       if (!this.isConnected) return;
       this.#show(studies);
-      if (studies.some((study) => study.state === "waiting"))
-        this.#timer = setTimeout(() => this.#load(), LOOK_AGAIN_MS);
+      this.#timer = setTimeout(() => this.#load(), LOOK_AGAIN_MS); // studies arrive by themselves
     } catch (error) {
       if (error instanceof api.Refused)
         fill(
