@@ -6,11 +6,9 @@ from dataclasses import replace
 import highdicom.sr as hd
 import numpy as np
 import pytest
-from pydicom import dcmread
 
 from camlucida.dicom.frame_view import frame_view
 from camlucida.dicom.writing import codes, structured_report
-from camlucida.dicom.writing.codes import OWN_SCHEME
 from camlucida.dicom.writing.material import to_bytes
 from camlucida.records import Finding, Prediction
 from dicom.validation import errors_beyond, inconsistencies
@@ -56,26 +54,49 @@ def with_map(case, **changes):
     return replace(case, material=replace(case.material, explanation=changed))
 
 
-def group_of(report, name):
-    groups = report.content.get_image_measurement_groups()
-    return next(group for group in groups if group.tracking_identifier == name)
+def evaluations(report):
+    """The container Qualitative Evaluations (TID 1500, row 12)."""
+    (found,) = [item for item in report.ContentSequence if named(item) == "Qualitative Evaluations"]
+    return found.ContentSequence
 
 
-def numbers(group):
-    return {found.name.value: (found.value, found.unit.value) for found in group.get_measurements()}
+def findings(report):
+    """Each finding's tracking identifier, and its item."""
+    items = [item for item in evaluations(report) if item.ValueType == "CODE"]
+    return {of_concept(item, "112039")[0].TextValue: item for item in items}
 
 
-def answers(group):
-    found = group.get_qualitative_evaluations()
-    return {one.name.value: one.value.meaning for one in found if one.name.scheme_designator == OWN_SCHEME}
+def of_concept(item, value):
+    children = item.ContentSequence
+    return [one for one in children if one.ConceptNameCodeSequence[0].get("CodeValue") == value]
+
+
+def numbers(item):
+    """Code of the number: value and unit, of all numbers among the finding's properties."""
+    found = {}
+    for one in item.ContentSequence:
+        if one.ValueType == "NUM":
+            assert one.RelationshipType == "HAS PROPERTIES"
+            measured = one.MeasuredValueSequence[0]
+            unit = measured.MeasurementUnitsCodeSequence[0].CodeValue
+            found[one.ConceptNameCodeSequence[0].CodeValue] = (float(measured.NumericValue), unit)
+    return found
+
+
+def answers(item):
+    return {
+        one.ConceptNameCodeSequence[0].CodeValue: one.ConceptCodeSequence[0].CodeMeaning
+        for one in item.ContentSequence
+        if one.ValueType == "CODE" and one.RelationshipType == "HAS PROPERTIES"
+    }
 
 
 def named(item):
     return item.ConceptNameCodeSequence[0].CodeMeaning
 
 
-def comments(group):
-    return [item.TextValue for item in group[0].ContentSequence if named(item) == "Comment"]
+def comments(item):
+    return [one.TextValue for one in item.ContentSequence if named(one) == "Comment"]
 
 
 def test_it_is_valid_and_belongs_to_the_study(case, saved):
@@ -103,59 +124,80 @@ def test_dcmtk_reads_it_and_shows_the_findings(case, printed):
         "UNVERIFIED",
     ):
         assert said in text
-    assert ("SCOORD3D" in text) == (case.name in {"enhanced", "oblique CT"})
+    assert "SCOORD3D" not in text
 
 
-def test_people_read_it_in_a_browser(cases, saved):
-    (path,) = saved(structured_report.write(cases("radiograph").material))
-    assert "Pleural effusion" in dcmtk("dsr2html", str(path))
+@pytest.mark.parametrize("chosen", [None, []])
+def test_people_read_every_finding_with_its_numbers_in_a_browser(cases, saved, chosen):
+    material = cases("radiograph").material
+    (path,) = saved(structured_report.write(material, chosen))
+    page = dcmtk("dsr2html", str(path))
+    prediction = material.explanation.prediction
+    names = ("Pleural effusion", "Nodule", "Cardiomegaly")
+    for name, probability in zip(names, prediction.probabilities, strict=True):
+        assert name in page
+        assert f"{probability:.3f}" in page
+    assert page.count("Evidence for the finding") == 3
+    assert "Cardiomegaly: probability" in page
 
 
 def test_numbers_of_a_shown_finding(cases, report):
     case = cases("radiograph")
-    group = group_of(report(case), "Effusion")
+    found = findings(report(case))["Effusion"]
     explanation = case.material.explanation
-    assert group.finding_type.value == "60046008"
-    assert group.method == codes.GRADIENT_WEIGHTED_CLASS_ACTIVATION
-    found = numbers(group)
-    assert found["122157"] == (pytest.approx(explanation.prediction.probabilities[0]), "1")
-    assert found["LOGIT"] == (pytest.approx(explanation.prediction.logits[0]), "{logit}")
-    assert found["111071"] == (0.5, "1")
-    parts = [found[name][0] for name in ("EVIDENCE-FOR", "EVIDENCE-AGAINST", "BIAS", "RESIDUAL")]
+    assert found.ConceptNameCodeSequence[0].CodeValue == "121071"
+    assert found.ConceptCodeSequence[0].CodeValue == "60046008"
+    (method,) = of_concept(found, "370129005")
+    assert method.ConceptCodeSequence[0].CodeValue == codes.GRADIENT_WEIGHTED_CLASS_ACTIVATION.value
+    said = numbers(found)
+    assert said["122157"] == (pytest.approx(explanation.prediction.probabilities[0]), "1")
+    assert said["LOGIT"] == (pytest.approx(explanation.prediction.logits[0]), "{logit}")
+    assert said["111071"] == (0.5, "1")
+    parts = [said[name][0] for name in ("EVIDENCE-FOR", "EVIDENCE-AGAINST", "BIAS", "RESIDUAL")]
     assert sum(parts) == pytest.approx(explanation.prediction.logits[0])
-    assert answers(group) == {"POINT-REACHED": "Yes", "SUPPORT": "Present"}
-    assert len(group.source_images) == 1
+    assert answers(found) == {"POINT-REACHED": "Yes", "SUPPORT": "Present"}
+    (seen,) = [item for item in found.ContentSequence if item.ValueType == "IMAGE"]
+    (reference,) = seen.ReferencedSOPSequence
+    assert reference.ReferencedSOPInstanceUID == case.material.first.SOPInstanceUID
 
 
 def test_the_model_and_its_digest_are_the_algorithm(cases, report):
-    group = group_of(report(cases("radiograph")), "Effusion")
-    items = group[0].ContentSequence
-    said = {named(item): item.TextValue for item in items if named(item).startswith("Algorithm V")}
-    assert said == {"Algorithm Version": "1.0"}
-    parameters = [item.TextValue for item in items if named(item) == "Algorithm Parameters"]
-    assert f"model digest (SHA-256): {'d' * 64}" in parameters
-    assert "target layer: features.denseblock4" in parameters
+    found = report(cases("radiograph"))
+    (group,) = found.content.get_planar_roi_measurement_groups()
+    for item in (findings(found)["Effusion"], group[0]):
+        (version,) = of_concept(item, "111003")
+        assert version.TextValue == "1.0"
+        parameters = [one.TextValue for one in of_concept(item, "111002")]
+        assert f"model digest (SHA-256): {'d' * 64}" in parameters
+        assert "target layer: features.denseblock4" in parameters
 
 
 def test_a_finding_without_support_has_no_region_and_says_so(cases, report):
     found = report(cases("radiograph"))
-    group = group_of(found, "Nodule")
-    assert answers(group)["SUPPORT"] == "Absent"
-    assert "No supporting evidence." in comments(group)
+    nodule = findings(found)["Nodule"]
+    assert answers(nodule)["SUPPORT"] == "Absent"
+    assert "No supporting evidence." in comments(nodule)
     tracked = [one.tracking_identifier for one in getattr(found.content, PLANAR)()]
     assert tracked == ["Effusion, region 1 of 1"]
 
 
 def test_a_finding_below_its_operating_point_is_told_without_region(cases, report):
-    found = report(cases("radiograph"))
-    group = group_of(found, "Cardiomegaly")
-    assert answers(group)["POINT-REACHED"] == "No"
-    assert structured_report.BELOW in comments(group)
+    found = findings(report(cases("radiograph")))["Cardiomegaly"]
+    assert answers(found)["POINT-REACHED"] == "No"
+    assert structured_report.BELOW in comments(found)
+    assert set(numbers(found)) >= {"122157", "LOGIT", "111071", "EVIDENCE-FOR", "EVIDENCE-AGAINST"}
 
 
 def test_findings_come_with_the_most_probable_first(cases, report):
-    groups = report(cases("radiograph")).content.get_image_measurement_groups()
-    assert [one.tracking_identifier for one in groups] == ["Effusion", "Nodule", "Cardiomegaly"]
+    assert list(findings(report(cases("radiograph")))) == ["Effusion", "Nodule", "Cardiomegaly"]
+
+
+def test_what_viewers_without_properties_show_names_the_numbers_too(cases, report):
+    case = cases("radiograph")
+    lines = [item.TextValue for item in evaluations(report(case)) if item.ValueType == "TEXT"]
+    probability = case.material.explanation.prediction.probabilities[0]
+    assert lines[0] == f"Effusion: probability {probability:.3f}, operating point 0.500."
+    assert [line.partition(":")[0] for line in lines] == ["Effusion", "Nodule", "Cardiomegaly"]
 
 
 def test_findings_of_which_no_map_was_asked_are_told_too(cases, report):
@@ -164,21 +206,55 @@ def test_findings_of_which_no_map_was_asked_are_told_too(cases, report):
     old = explanation.prediction
     more = Prediction((*old.findings, Finding("Mass")), (*old.logits, -3.0), (*old.probabilities, 0.05))
     changed = replace(explanation, prediction=more)
-    found = report(replace(case, material=replace(case.material, explanation=changed)))
-    group = group_of(found, "Mass")
-    assert set(numbers(group)) == {"122157", "LOGIT"}
-    assert comments(group) == [structured_report.NO_MAP]
+    found = findings(report(replace(case, material=replace(case.material, explanation=changed))))["Mass"]
+    assert set(numbers(found)) == {"122157", "LOGIT"}
+    assert comments(found) == [structured_report.NO_MAP]
 
 
-def test_where_nothing_is_shown_the_report_says_it(cases, printed):
-    text = printed(cases("radiograph"), [])
+def test_every_measurement_group_has_an_outline(case, report):
+    """OHIF reads one in each, and shows nothing of a report where one has none."""
+    content = report(case).content
+    groups = content._find_measurement_groups()
+    assert len(groups) == len(getattr(content, PLANAR)()) == 1
+    for group in groups:
+        assert [item.GraphicType for item in group.ContentSequence if item.ValueType == "SCOORD"] == [
+            "POLYLINE"
+        ]
+
+
+def test_a_region_has_the_numbers_of_its_finding_and_its_share(cases, report):
+    case = cases("radiograph")
+    (group,) = getattr(report(case).content, PLANAR)()
+    assert group.finding_type.value == "60046008"
+    probability, share = group.get_measurements()
+    assert probability.name == codes.PROBABILITY
+    assert probability.value == pytest.approx(case.material.explanation.prediction.probabilities[0])
+    assert (share.name, share.name.meaning) == (codes.SHARE, "Share of evidence for Effusion")
+    assert 0 < share.value <= 100
+
+
+@pytest.mark.parametrize("chosen", [[], [1]])
+def test_where_there_is_no_region_the_report_has_no_measurements_and_another_title(cases, report, chosen):
+    """OHIF shows nothing of an Imaging Measurement Report without a measurement."""
+    found = report(cases("radiograph"), chosen)
+    assert found.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    assert found.ConceptNameCodeSequence[0].CodeValue == codes.FINDINGS_REPORT.value
+    assert "Imaging Measurements" not in [named(item) for item in found.ContentSequence]
+    assert list(findings(found)) == ["Effusion", "Nodule", "Cardiomegaly"]
+
+
+def test_where_nothing_is_shown_the_report_is_valid_and_says_it(case, saved, printed):
+    written = saved(structured_report.write(case.material, []))
+    assert errors_beyond(written[0], case.paths) == []
+    assert inconsistencies(written, case.paths) == []
+    text = printed(case, [])
     assert structured_report.NOTHING_SHOWN in text
     assert "SCOORD" not in text
 
 
 def test_a_map_without_a_unit_gives_no_logits_of_evidence(cases, relative, report):
-    group = group_of(report(relative(cases("radiograph"))), "Effusion")
-    assert set(numbers(group)) == {"122157", "LOGIT", "111071"}
+    found = findings(report(relative(cases("radiograph"))))["Effusion"]
+    assert set(numbers(found)) == {"122157", "LOGIT", "111071"}
 
 
 def test_a_map_that_is_the_same_for_all_findings_is_no_region_of_one(cases, printed):
@@ -221,52 +297,21 @@ def test_in_2d_the_region_lies_on_the_hot_cell_in_columns_and_rows_of_the_source
 
 
 @pytest.mark.parametrize("name", ["enhanced", "oblique CT"])
-def test_in_3d_the_region_lies_on_the_hot_cell_in_mm(name, cases, report):
+def test_of_a_volume_the_region_lies_on_the_slice_with_most_evidence(name, cases, report):
     case = cases(name)
     (group,) = getattr(report(case).content, PLANAR)()
-    region = group.roi
-    assert region.graphic_type.value == "POLYGON"
-    assert region.ReferencedFrameOfReferenceUID == case.material.first.FrameOfReferenceUID
-    assert_on_the_hot_cell(case, by_the_headers(case, region.value))
-
-
-def by_the_headers(case, points):
-    """Points in mm as (slice, row, column), from the frames' own position, orientation and spacing."""
-    views = []
-    for path in case.paths:
-        source = dcmread(path, stop_before_pixels=True)
-        views += [frame_view(source, number) for number in range(int(source.get("NumberOfFrames", 1)))]
-    along, down = np.array(views[0].ImageOrientationPatient, float).reshape(2, 3)
-    normal = np.cross(along, down)
-    positions = sorted(
-        (np.array(one.ImagePositionPatient, float) for one in views), key=lambda at: at @ normal
-    )
-    spacing = np.array(views[0].PixelSpacing, float)
-    distances = np.abs((points[:, np.newaxis] - np.array(positions)) @ normal)
-    assert distances.min(axis=1).max() < 1e-3  # the polygon lies in one slice
-    (nearest,) = set(distances.argmin(axis=1).tolist())
-    offsets = points - positions[nearest]
-    return np.stack(
-        [np.full(len(points), nearest), offsets @ down / spacing[0], offsets @ along / spacing[1]], axis=1
-    )
-
-
-@pytest.mark.parametrize("name", ["enhanced", "oblique CT"])
-def test_a_volume_without_frame_of_reference_has_its_region_on_the_slice(name, cases, report):
-    case = cases(name)
-    image = case.material.image
-    without = replace(image, source=replace(image.source, frame_of_reference_uid=""))
-    changed = replace(case, material=replace(case.material, image=without))
-    (group,) = getattr(report(changed).content, PLANAR)()
     columns, rows = group.roi.value.T
     (reference,) = group.roi.ContentSequence[0].ReferencedSOPSequence
-    uids = [one.SOPInstanceUID for one in case.material.sources]
-    if name == "enhanced":
-        view = frame_view(case.material.first, reference.ReferencedFrameNumber - 1)
-        corner = [float(mm) for mm in view.ImagePositionPatient]
-        place = round((np.linalg.inv(image.pixel_to_patient) @ [*corner, 1])[0])
-    else:
-        place = uids.index(reference.ReferencedSOPInstanceUID)
+    source = next(
+        one for one in case.material.sources if one.SOPInstanceUID == reference.ReferencedSOPInstanceUID
+    )
+    number = int(reference.get("ReferencedFrameNumber", 1))
+    assert ("ReferencedFrameNumber" in reference) == (name == "enhanced")
+    # Where the file's own header says that the slice lies, in mm; then back by the matrix of the map's image.
+    view = frame_view(source, number - 1)
+    corner = [float(mm) for mm in view.ImagePositionPatient]
+    place = (np.linalg.inv(case.material.image.pixel_to_patient) @ [*corner, 1])[0]
+    assert abs(place - round(place)) < 1e-3
     assert_on_the_hot_cell(case, np.stack([np.full(len(rows), place), rows - 0.5, columns - 0.5], axis=1))
 
 
@@ -279,6 +324,20 @@ def test_pixels_are_outlined_at_their_corners(cases, report):
     (group,) = getattr(report(with_map(case, values=values, geometry=geometry)).content, PLANAR)()
     low, high = group.roi.value.min(axis=0), group.roi.value.max(axis=0)
     assert (low.tolist(), high.tolist()) == ([200, 100], [220, 110])
+    assert len(group.roi.value) > structured_report.RECTANGLE
+
+
+def test_a_small_region_is_not_taken_for_a_rectangle(cases, report):
+    """OHIF makes a rectangle of its own of a closed line with five points, and asks whether to edit it."""
+    case = cases("radiograph")
+    shape = case.material.image.space
+    values = np.zeros((3, *shape), np.float32)
+    values[0, 100, 200] = 1
+    geometry = replace(case.geometry, native_shape=shape, native_to_pixel=np.eye(3))
+    (group,) = getattr(report(with_map(case, values=values, geometry=geometry)).content, PLANAR)()
+    assert len(group.roi.value) > structured_report.RECTANGLE
+    assert (group.roi.value[0] == group.roi.value[-1]).all()
+    assert group.roi.value.mean(axis=0) == pytest.approx([200.5, 100.5], abs=0.2)
 
 
 def test_every_source_is_in_the_image_library_and_the_evidence(cases, report):

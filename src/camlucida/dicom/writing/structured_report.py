@@ -1,12 +1,15 @@
 """Structured report: prediction, evidence and regions as numbers, codes and places that machines can read.
 
 A Comprehensive 3D SR (PS3.3 A.35.13) with the template Measurement Report (PS3.16 TID 1500), the root of IHE
-AI Results. Each finding of the model is a measurement group (TID 1501), those below their operating point
-too; each region with evidence for a shown finding is a planar region of interest (TID 1410).
+AI Results. Each finding of the model, those below their operating point too, is a qualitative evaluation with
+its numbers as properties; each region with evidence for a shown finding is a measurement group with an
+outline (TID 1410).
+
+OHIF 3.13.2 reads the outline of every measurement group, and shows nothing of a report where one has none.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import highdicom.sr as hd
 import numpy as np
@@ -39,6 +42,9 @@ NO_MAP = "No map was asked for of this finding."
 HALF = "Regions are the contours at half the largest evidence for the finding."
 ON_SLICE = "Of a volume each region is drawn on the slice where it has most evidence."
 
+RECTANGLE = 5  # points of a closed line around four corners
+ENGLISH = hd.CodedConcept("en-US", "RFC5646", "English (United States)")
+MEASUREMENT_METHOD = Code("370129005", "SCT", "Measurement Method")
 RADIOGRAPHY, CT = standard.SCT.PlainRadiography, standard.SCT.ComputedTomography
 PROCEDURES = {
     "CR": RADIOGRAPHY,
@@ -49,27 +55,17 @@ PROCEDURES = {
     "US": standard.SCT.Ultrasonography,
 }
 
-Group: TypeAlias = (
-    hd.MeasurementsAndQualitativeEvaluations | hd.PlanarROIMeasurementsAndQualitativeEvaluations
-)
+Relation: TypeAlias = hd.RelationshipTypeValues
+Outlined: TypeAlias = hd.PlanarROIMeasurementsAndQualitativeEvaluations
 
 
 def write(material: Material, findings: Sequence[int] | None = None) -> list[Dataset]:
     """The report, one data set. `findings` are those of the map that are told with their regions."""
     chosen = indices(material.explanation, findings)
     words = selection(material.explanation, chosen)
-    report = hd.MeasurementReport(
-        observation_context=hd.ObservationContext(observer_device_context=observer(material)),
-        procedure_reported=PROCEDURES.get(material.image.modality, standard.SCT.ImagingProcedure),
-        imaging_measurements=list(_groups(material, chosen)),
-        title=standard.DCM.ImagingMeasurementReport,
-    )
-    content = report[0].ContentSequence
-    content.insert(len(content) - 1, _image_library(material))
-    content.extend(_comment(text) for text in _remarks(material, chosen))
     dataset = hd.Comprehensive3DSR(
         evidence=[bare(source) for source in material.sources],
-        content=report[0],
+        content=_report(material, chosen),
         series_instance_uid=material.uid("series", STRUCTURED_REPORT.word),
         series_number=STRUCTURED_REPORT.series_number,
         sop_instance_uid=object_uid(material, STRUCTURED_REPORT, *words),
@@ -97,8 +93,36 @@ def observer(material: Material) -> hd.ObserverContext:
     )
 
 
-def _groups(material: Material, chosen: Sequence[int]) -> Iterator[Group]:
-    """The findings, the most probable first, each with its regions behind it."""
+def _report(material: Material, chosen: Sequence[int]) -> hd.ContainerContentItem:
+    """The tree of the document (TID 1500)."""
+    findings = list(_findings(material))
+    outlined = hd.ContentSequence()
+    for found in findings:
+        for group in found.regions() if found.index in chosen else ():
+            outlined.extend(group)
+    evaluations = [
+        *(found.evaluation(shown=found.index in chosen) for found in findings),
+        *(_comment(found.in_words(), Relation.CONTAINS) for found in findings),
+    ]
+    procedure = PROCEDURES.get(material.image.modality, standard.SCT.ImagingProcedure)
+    title = standard.DCM.ImagingMeasurementReport if outlined else codes.FINDINGS_REPORT
+    report = hd.ContainerContentItem(title, is_content_continuous=False, template_id="1500")
+    report.ContentSequence = hd.ContentSequence(
+        [
+            *hd.LanguageOfContentItemAndDescendants(ENGLISH),
+            *hd.ObservationContext(observer_device_context=observer(material)),
+            hd.CodeContentItem(standard.DCM.ProcedureReported, procedure, Relation.HAS_CONCEPT_MOD),
+            _image_library(material),
+            *([_container(standard.DCM.ImagingMeasurements, outlined)] if outlined else []),
+            _container(codes.QUALITATIVE_EVALUATIONS, evaluations),
+            *(_comment(text, Relation.CONTAINS) for text in _remarks(material, chosen)),
+        ]
+    )
+    return report
+
+
+def _findings(material: Material) -> Iterator["_Finding"]:
+    """The most probable first."""
     prediction = material.explanation.prediction
     explained = material.explanation.saliency_map.findings
     maps = [prediction.index(name) for name in explained]
@@ -106,12 +130,10 @@ def _groups(material: Material, chosen: Sequence[int]) -> Iterator[Group]:
     for place in sorted(range(len(prediction.findings)), key=lambda place: -prediction.probabilities[place]):
         of_finding: list[int | None] = [index for index, found in enumerate(maps) if found == place]
         for index in of_finding or [None]:
-            yield _Group(material, frames, place, index).whole(shown=index in chosen)
-            if index is not None and index in chosen:
-                yield from _Group(material, frames, place, index).regions()
+            yield _Finding(material, frames, place, index)
 
 
-class _Group:
+class _Finding:
     """What is said of one finding: `place` is where it is in the prediction, `index` in the map (or None)."""
 
     def __init__(
@@ -121,85 +143,92 @@ class _Group:
         self.finding = material.explanation.prediction.findings[place]
         self.saliency_map = material.explanation.saliency_map
         self.label = self.finding.name if index is None else self.saliency_map.label(index)
+        self.code = codes.of_finding(self.finding.name, self.finding.concept)
+        self.method = None if index is None else codes.of_method(self.saliency_map.method)
 
-    def whole(self, *, shown: bool) -> hd.MeasurementsAndQualitativeEvaluations:
-        group = hd.MeasurementsAndQualitativeEvaluations(
-            source_images=self.source_images(),
-            measurements=[*self.prediction(), *self.evidence()],
-            qualitative_evaluations=self.evaluations(),
-            **self.identity(self.label),
+    def evaluation(self, *, shown: bool) -> hd.CodeContentItem:
+        """The finding, with numbers, answers and sentences as its properties."""
+        evaluation = hd.CodeContentItem(standard.DCM.Finding, self.code, Relation.CONTAINS)
+        evaluation.ContentSequence = hd.ContentSequence(
+            [
+                *self.tracked(self.label),
+                *self.made_by(),
+                *self.prediction(),
+                *self.evidence(),
+                *self.answers(),
+                *(_comment(text, Relation.HAS_PROPERTIES) for text in self.sentences(shown=shown)),
+                *self.source_image(),
+            ]
         )
-        group[0].ContentSequence.extend(_comment(text) for text in self.sentences(shown=shown))
-        return group
+        return evaluation
 
-    def regions(self) -> Iterator[hd.PlanarROIMeasurementsAndQualitativeEvaluations]:
+    def regions(self) -> Iterator[Outlined]:
         """One for each polygon of each region."""
         found = regions(self.material, self.index or 0)
         places = [(region, polygon) for region in found for polygon in region.polygons]
         for number, (region, polygon) in enumerate(places, start=1):
-            yield hd.PlanarROIMeasurementsAndQualitativeEvaluations(
+            yield Outlined(
                 referenced_region=self.region(region, polygon),
                 measurements=[
-                    self.prediction()[0],
-                    hd.Measurement(codes.SHARE, 100 * region.share, codes.PERCENT),
+                    hd.Measurement(codes.PROBABILITY, self.probability, codes.NO_UNITS),
+                    hd.Measurement(codes.share_for(self.label), 100 * region.share, codes.PERCENT),
                 ],
-                **self.identity(f"{self.label}, region {number} of {len(places)}"),
+                tracking_identifier=self.tracked(f"{self.label}, region {number} of {len(places)}"),
+                finding_type=self.code,
+                method=self.method,
+                algorithm_id=_algorithm(self.material),
             )
 
-    def identity(self, tracked: str) -> dict[str, Any]:
-        """What all groups of a finding have in common."""
-        return {
-            "tracking_identifier": hd.TrackingIdentifier(
-                uid=self.material.uid("tracking", tracked), identifier=tracked
-            ),
-            "finding_type": codes.of_finding(self.finding.name, self.finding.concept),
-            "method": None if self.index is None else codes.of_method(self.saliency_map.method),
-            "algorithm_id": _algorithm(self.material),
-        }
+    def in_words(self) -> str:
+        """The finding in a line, for viewers that show no properties (OHIF)."""
+        point = self.finding.operating_point
+        limit = "" if point is None else f", operating point {point:.3f}"
+        return f"{self.label}: probability {self.probability:.3f}{limit}."
 
-    def region(self, region: Region, polygon: NDArray[np.float64]) -> hd.ImageRegion | hd.ImageRegion3D:
-        """In patient coordinates where a volume has them, else in the columns and rows of the source."""
-        image = self.material.image
-        frame_of_reference = image.source.frame_of_reference_uid
-        if len(image.space) == 3 and image.pixel_to_patient is not None and frame_of_reference:
-            return hd.ImageRegion3D(
-                hd.GraphicTypeValues3D.POLYGON, self.in_patient(region, polygon), frame_of_reference
-            )
-        source = self.frames[region.slice_index]
+    def tracked(self, name: str) -> hd.TrackingIdentifier:
+        """What is the same in every report of the same map."""
+        return hd.TrackingIdentifier(uid=self.material.uid("tracking", name), identifier=name)
+
+    def made_by(self) -> Iterator[hd.ContentItem]:
+        """The method, if there is a map, and the model."""
+        if self.method is not None:
+            yield hd.CodeContentItem(MEASUREMENT_METHOD, self.method, Relation.HAS_CONCEPT_MOD)
+        yield from _algorithm(self.material)
+
+    def region(self, region: Region, polygon: NDArray[np.float64]) -> hd.ImageRegion:
+        """In columns and rows of the source, or of one slice: OHIF draws no SCOORD3D on a stack of slices."""
         # The upper left corner of the first pixel is 0\0, its centre 0.5\0.5 (PS3.3 C.18.6.1.1).
-        columns_and_rows = polygon[:, ::-1] + 0.5
+        columns_and_rows = _no_rectangle(polygon)[:, ::-1] + 0.5
         return hd.ImageRegion(
-            hd.GraphicTypeValues.POLYLINE, columns_and_rows, hd.SourceImageForRegion(*_referenced(source))
+            hd.GraphicTypeValues.POLYLINE,
+            columns_and_rows,
+            hd.SourceImageForRegion(*_referenced(self.frames[region.slice_index])),
         )
 
-    def in_patient(self, region: Region, polygon: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points in mm, LPS (PS3.3 C.18.9)."""
-        to_patient = self.material.image.pixel_to_patient
-        assert to_patient is not None  # noqa: S101 - `region` asked
-        indices_ = np.insert(polygon, 0, region.slice_index, axis=1)
-        return indices_ @ to_patient[:3, :3].T + to_patient[:3, 3]
-
-    def source_images(self) -> list[hd.SourceImageForMeasurementGroup] | None:
+    def source_image(self) -> list[hd.ImageContentItem]:
         """The image, or the slice with most evidence; of a volume without evidence it is all of it."""
         if len(self.frames) == 1:
-            return [hd.SourceImageForMeasurementGroup(*_referenced(self.frames[0]))]
+            return [_seen_on(self.frames[0])]
         if self.index is None or not self.saliency_map.supported(self.index):
-            return None
-        frame = self.frames[most_evidence(self.material.explanation, self.index)]
-        return [hd.SourceImageForMeasurementGroup(*_referenced(frame))]
+            return []
+        return [_seen_on(self.frames[most_evidence(self.material.explanation, self.index)])]
 
-    def prediction(self) -> list[hd.Measurement]:
-        prediction = self.material.explanation.prediction
+    @property
+    def probability(self) -> float:
+        return float(self.material.explanation.prediction.probabilities[self.place])
+
+    def prediction(self) -> list[hd.NumContentItem]:
+        logit = float(self.material.explanation.prediction.logits[self.place])
         said = [
-            hd.Measurement(codes.PROBABILITY, float(prediction.probabilities[self.place]), codes.NO_UNITS),
-            hd.Measurement(codes.LOGIT, float(prediction.logits[self.place]), codes.LOGITS),
+            _number(codes.PROBABILITY, self.probability, codes.NO_UNITS),
+            _number(codes.LOGIT, logit, codes.LOGITS),
         ]
         if self.finding.operating_point is not None:
             point = float(self.finding.operating_point)
-            said.append(hd.Measurement(codes.OPERATING_POINT, point, codes.NO_UNITS))
+            said.append(_number(codes.OPERATING_POINT, point, codes.NO_UNITS))
         return said
 
-    def evidence(self) -> list[hd.Measurement]:
+    def evidence(self) -> list[hd.NumContentItem]:
         """What the map says in logits; a map without a unit says nothing in numbers."""
         if self.index is None or self.saliency_map.unit is not Unit.LOGIT:
             return []
@@ -209,17 +238,17 @@ class _Group:
             codes.BIAS: self.saliency_map.bias[self.index],
             codes.RESIDUAL: self.saliency_map.residual[self.index],
         }
-        return [hd.Measurement(name, float(value), codes.LOGITS) for name, value in said.items()]
+        return [_number(name, float(value), codes.LOGITS) for name, value in said.items()]
 
-    def evaluations(self) -> list[hd.QualitativeEvaluation]:
-        said = []
+    def answers(self) -> Iterator[hd.CodeContentItem]:
+        """Whether the operating point is reached, and whether there is supporting evidence."""
         reported = self.material.explanation.prediction.reported(self.place)
         if reported is not None:
-            said.append(hd.QualitativeEvaluation(codes.REACHED, codes.YES if reported else codes.NO))
+            answer = codes.YES if reported else codes.NO
+            yield hd.CodeContentItem(codes.REACHED, answer, Relation.HAS_PROPERTIES)
         if self.index is not None and self.saliency_map.method not in CLASS_AGNOSTIC:
-            supported = self.saliency_map.supported(self.index)
-            said.append(hd.QualitativeEvaluation(codes.SUPPORT, codes.PRESENT if supported else codes.ABSENT))
-        return said
+            answer = codes.PRESENT if self.saliency_map.supported(self.index) else codes.ABSENT
+            yield hd.CodeContentItem(codes.SUPPORT, answer, Relation.HAS_PROPERTIES)
 
     def sentences(self, *, shown: bool) -> list[str]:
         """What the numbers mean, in words."""
@@ -236,6 +265,14 @@ class _Group:
         if not shown and explanation.prediction.reported(self.place) is False:
             said.append(BELOW)
         return [text for text in said if text]
+
+
+def _no_rectangle(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same closed line (point, 2) with more than five points: OHIF makes a rectangle of fewer."""
+    if len(line) > RECTANGLE:
+        return line
+    middles = (line[:-1] + line[1:]) / 2
+    return np.concatenate([np.stack([line[:-1], middles], axis=1).reshape(-1, 2), line[-1:]])
 
 
 def _algorithm(material: Material) -> hd.AlgorithmIdentification:
@@ -262,24 +299,17 @@ def _remarks(material: Material, chosen: Sequence[int]) -> list[str]:
 
 def _image_library(material: Material) -> hd.ContainerContentItem:
     """The sources (TID 1600), with what they have in common."""
-    library = hd.ContainerContentItem(
-        name=standard.DCM.ImageLibrary, relationship_type=hd.RelationshipTypeValues.CONTAINS
-    )
-    group = hd.ContainerContentItem(
-        name=standard.DCM.ImageLibraryGroup, relationship_type=hd.RelationshipTypeValues.CONTAINS
-    )
-    group.ContentSequence = hd.ContentSequence([*_modality(material), *_size(material)])
-    group.ContentSequence.extend(
+    images = [
         hd.ImageContentItem(
             name=standard.SCT.Source,
             referenced_sop_class_uid=str(source.SOPClassUID),
             referenced_sop_instance_uid=str(source.SOPInstanceUID),
-            relationship_type=hd.RelationshipTypeValues.CONTAINS,
+            relationship_type=Relation.CONTAINS,
         )
         for source in material.sources
-    )
-    library.ContentSequence = hd.ContentSequence([group])
-    return library
+    ]
+    group = _container(standard.DCM.ImageLibraryGroup, [*_modality(material), *_size(material), *images])
+    return _container(standard.DCM.ImageLibrary, [group])
 
 
 def _modality(material: Material) -> list[hd.CodeContentItem]:
@@ -293,7 +323,7 @@ def _modality(material: Material) -> list[hd.CodeContentItem]:
         hd.CodeContentItem(
             name=standard.DCM.Modality,
             value=known[modality],
-            relationship_type=hd.RelationshipTypeValues.HAS_ACQ_CONTEXT,
+            relationship_type=Relation.HAS_ACQ_CONTEXT,
         )
     ]
 
@@ -307,15 +337,31 @@ def _size(material: Material) -> list[hd.NumContentItem]:
             name=name,
             value=size,
             unit=Code("{pixels}", "UCUM", "pixels"),
-            relationship_type=hd.RelationshipTypeValues.HAS_ACQ_CONTEXT,
+            relationship_type=Relation.HAS_ACQ_CONTEXT,
         )
         for name, size in sizes
     ]
 
 
-def _comment(text: str) -> hd.TextContentItem:
-    return hd.TextContentItem(
-        name=codes.COMMENT, value=text, relationship_type=hd.RelationshipTypeValues.CONTAINS
+def _container(name: Code, content: Sequence[hd.ContentItem] | hd.ContentSequence) -> hd.ContainerContentItem:
+    container = hd.ContainerContentItem(
+        name, is_content_continuous=False, relationship_type=Relation.CONTAINS
+    )
+    container.ContentSequence = hd.ContentSequence(content)
+    return container
+
+
+def _number(name: Code, value: float, unit: Code) -> hd.NumContentItem:
+    return hd.NumContentItem(name, value, unit, relationship_type=Relation.HAS_PROPERTIES)
+
+
+def _comment(text: str, relation: Relation) -> hd.TextContentItem:
+    return hd.TextContentItem(codes.COMMENT, text, relation)
+
+
+def _seen_on(source: SourceFrame) -> hd.ImageContentItem:
+    return hd.ImageContentItem(
+        standard.SCT.Source, *_referenced(source), relationship_type=Relation.INFERRED_FROM
     )
 
 
