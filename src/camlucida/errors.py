@@ -22,6 +22,7 @@
     │   └── NoTargetLayer       no layer with spatial extent that the output depends on
     ├── StoreError
     │   ├── DamagedBlob         a kept file does not have its digest any more
+    │   ├── DiskFull            no room in the home folder
     │   └── UnknownStudy        no study here, or more than one, is meant by what was said
     ├── PacsError
     │   ├── InvalidConfiguration  pacs.toml says something impossible

@@ -28,7 +28,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 TEMPLATE = """\
 # Where the station listens, what is for which model, and where results go.
 # Lines that begin with `#` are examples: take the `#` away and put your own values in.
-# `camlucida pacs show` says how it is understood; restart the station after a change.
+# `camlucida pacs show` says how it is understood. Rules and quiet_seconds are read again when they change;
+# restart the station after a change of anything else.
 
 [listen]
 ae_title = "CAMLUCIDA"   # how other nodes call us
