@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from camlucida.settings import Settings
+from camlucida.settings import Settings, is_loopback
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "settings.md").read_text("utf-8")
 ROWS = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `CAMLUCIDA_")}
@@ -25,3 +25,10 @@ def test_the_page_names_no_setting_that_is_not_there():
 def test_a_setting_is_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("CAMLUCIDA_PORT", "9000")
     assert Settings().port == 9000
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("localhost", True), ("127.8.8.8", True), ("::1", True), ("10.0.0.1", False)]
+)
+def test_loopback_is_what_only_this_machine_reaches(host, loopback):
+    assert is_loopback(host) == loopback

@@ -3,6 +3,7 @@
 Each field `x` is read from the environment variable `CAMLUCIDA_X`.
 """
 
+import ipaddress
 from functools import cache
 from pathlib import Path
 
@@ -64,3 +65,13 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings of this process, read once from the environment."""
     return Settings()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

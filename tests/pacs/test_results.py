@@ -13,7 +13,6 @@ from camlucida.models.architectures import SmallResNet
 from camlucida.models.registry import Registry
 from camlucida.pacs import results
 from camlucida.pacs.results import PROFILES, WRITERS, material_of, objects, write_results
-from camlucida.store import instances
 from camlucida.store.database import ExplanationRow, FileKind, FileRow, InstanceRow, Intent, Origin
 from camlucida.store.home import Home
 from example_models import CARD, write_model
@@ -160,4 +159,5 @@ def test_an_original_that_is_damaged_is_told(film):
 def test_results_are_found_by_their_explanation(film):
     written = write_results(film, 1, "clinical")
     with film.database.read() as session:
-        assert tuple(row.id for row in instances.of_explanation(session, 1)) == written.instances
+        found = session.scalars(select(InstanceRow.id).where(InstanceRow.explanation_id == 1))
+        assert tuple(found) == written.instances

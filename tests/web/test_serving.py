@@ -68,13 +68,6 @@ def test_a_public_address_without_encryption_is_no_setting(monkeypatch, url):
         settings.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("host", "loopback"), [("localhost", True), ("127.8.8.8", True), ("::1", True), ("10.0.0.1", False)]
-)
-def test_loopback_is_what_only_this_machine_reaches(host, loopback):
-    assert serving.is_loopback(host) == loopback
-
-
 def test_no_screen_means_no_browser_and_no_fault(monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

@@ -16,7 +16,7 @@ from camlucida.records import InstanceHeader
 
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 UID = re.compile(r"[0-9]+(\.[0-9]+)+")
-LONGEST_UID = 64  # PS3.5 9.1
+LONGEST_UID = 64
 LONGEST_VALUE = 1024  # characters of a value that is searched; longer ones are left out
 
 # What QIDO-RS finds at each level (PS3.18 10.6.3.3), and what rules and worklists ask for.
@@ -92,13 +92,18 @@ def file_meta(path: Path) -> tuple[Dataset, int]:
         return meta, file.tell()
 
 
+def is_uid(text: str) -> bool:
+    """Whether this is a UID (PS3.5 9.1), which also means that it may be put into an address."""
+    return len(text) <= LONGEST_UID and UID.fullmatch(text) is not None
+
+
 def _behind_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return tag.group != 2
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:
     found = text(dataset, keyword)
-    if not UID.fullmatch(found) or len(found) > LONGEST_UID:
+    if not is_uid(found):
         raise UnreadableFile(
             f"{naming(keyword)} is missing or not a UID; PS3.5 9.1 wants digits and dots, at most 64."
         )

@@ -18,7 +18,7 @@ from camlucida.errors import CamlucidaError, DiskFull, InputError, InvalidConfig
 from camlucida.pacs import tls
 from camlucida.pacs.acceptor import Acceptor, Bounds, Sent, Server
 from camlucida.pacs.configuration import Listening, Peer
-from camlucida.settings import settings
+from camlucida.settings import is_loopback, settings
 from camlucida.store.database import Origin
 from camlucida.store.home import Home
 from camlucida.store.instances import Kept, take
@@ -34,9 +34,7 @@ class Status(IntEnum):
     SUCCESS = 0x0000
     PROCESSING_FAILURE = 0x0110
     OUT_OF_RESOURCES = 0xA700
-    DOES_NOT_MATCH = (
-        0xA900  # the data set is of another SOP class, or another instance, than the command says
-    )
+    DOES_NOT_MATCH = 0xA900  # the data set is of another class, or another instance, than the command says
     CANNOT_UNDERSTAND = 0xC000
 
 
@@ -161,21 +159,12 @@ def _network(peer: Peer) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 def _refuse_strangers(listening: Listening) -> None:
     """Whoever can reach the port could otherwise fill the disk and put images under any name."""
     certified = listening.tls is not None and listening.tls.authority is not None
-    if listening.peers or certified or _only_this_machine(listening.host):
+    if listening.peers or certified or is_loopback(listening.host):
         return
     raise InvalidConfiguration(
         f"[listen]: {listening.host} can be reached by other machines, and anyone could send; list who "
         "may in `peers`, ask for certificates with `tls` and its `authority`, or listen on 127.0.0.1."
     )
-
-
-def _only_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refused(sent: Sent, status: Status, error: Exception) -> Status:

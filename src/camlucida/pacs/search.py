@@ -15,7 +15,7 @@ from pydicom.multival import MultiValue
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 
-from camlucida.dicom.header import LONGEST_UID, UID
+from camlucida.dicom.header import is_uid
 from camlucida.errors import InputError, NotReached
 from camlucida.pacs import dicomweb
 from camlucida.pacs.configuration import Destination, DicomWeb, Dimse
@@ -130,17 +130,12 @@ def series_of(source: Destination, study_uid: str) -> list[Series]:
     NotReached
         As `find_studies`.
     """
-    answers = _search(
-        source,
-        "SERIES",
-        {"StudyInstanceUID": study_uid},
-        ("SeriesInstanceUID", "Modality", "BodyPartExamined"),
-    )
+    answers = _search(source, "SERIES", {"StudyInstanceUID": study_uid}, SERIES_WORDS)
     found = (
         Series(one.get("SeriesInstanceUID", ""), one.get("Modality", ""), one.get("BodyPartExamined", ""))
         for one in answers
     )
-    return [one for one in found if _is_uid(one.uid)]
+    return [one for one in found if is_uid(one.uid)]
 
 
 def _body_parts(source: Destination, study_uid: str) -> set[str]:
@@ -224,7 +219,7 @@ def _text(value: Any) -> str:
 
 
 def _study(answer: Mapping[str, str]) -> Study | None:
-    if not _is_uid(answer.get("StudyInstanceUID", "")):
+    if not is_uid(answer.get("StudyInstanceUID", "")):
         return None
     count = answer.get("NumberOfStudyRelatedInstances", "")
     modalities = answer.get("ModalitiesInStudy", "")
@@ -246,8 +241,3 @@ def _is_meant(study: Study, query: Query) -> bool:
         and query.patient_id.strip() in {"", study.patient_id}
         and (not query.modality or not study.modalities or query.modality in study.modalities)
     )
-
-
-def _is_uid(text: str) -> bool:
-    """Whether it may be put into an address: what answers say is not trusted."""
-    return bool(UID.fullmatch(text)) and len(text) <= LONGEST_UID

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from camlucida.store.home import Home
 BATCH = 100  # deliveries that are read, and sent over one association, at once
 POLL_SECONDS = 1.0
 
-log = structlog.get_logger()
+_log = structlog.get_logger()
 
 
 class Outcome(NamedTuple):
@@ -44,25 +43,6 @@ def destination_named(configuration: Configuration, name: str) -> Destination:
         known = ", ".join(configuration.destination) or "none"
         raise UnknownDestination(f"pacs.toml has no destination “{name}”; there are: {known}.")
     return configuration.destination[name]
-
-
-def send_due(
-    home: Home,
-    configuration: Configuration,
-    *,
-    moment: datetime | None = None,
-    stop: Callable[[], bool] = lambda: False,
-) -> list[Outcome]:
-    """Send once all that is due now, to all destinations at the same time; what came of it."""
-    waiting = configuration.destination.items()
-    if not waiting:
-        return []
-    with ThreadPoolExecutor(len(waiting)) as pool:
-        sending = [
-            pool.submit(lambda one: list(send_to(home, *one, moment=moment, stop=stop)), one)
-            for one in waiting
-        ]
-        return [outcome for one in sending for outcome in one.result()]
 
 
 def send_to(
@@ -138,7 +118,7 @@ class Sender:
                 _tell(name, _tally(outcomes))
             except Exception as error:  # noqa: BLE001 - a full disk: told, and tried again
                 text = str(error) if isinstance(error, CamlucidaError) else type(error).__name__
-                log.error("sending failed", destination=name, error=text)  # noqa: TRY400 - a trace may quote
+                _log.error("sending failed", destination=name, error=text)
                 self._stop.wait(deliveries.BACK_OFF[0].total_seconds())
             wake.wait(POLL_SECONDS)
             wake.clear()
@@ -204,8 +184,8 @@ def _tally(outcomes: Iterator[Outcome]) -> Mapping[tuple[Fate, str], int]:
 def _tell(name: str, tally: Mapping[tuple[Fate, str], int]) -> None:
     for (fate, reason), number in tally.items():
         if fate is Fate.KEPT:
-            log.info("sent", destination=name, instances=number)
+            _log.info("sent", destination=name, instances=number)
         elif fate is Fate.LATER:
-            log.warning("not sent yet", destination=name, instances=number, reason=reason)
+            _log.warning("not sent yet", destination=name, instances=number, reason=reason)
         else:
-            log.warning("refused by the receiver", destination=name, instances=number, reason=reason)
+            _log.warning("refused by the receiver", destination=name, instances=number, reason=reason)

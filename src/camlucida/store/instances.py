@@ -122,11 +122,6 @@ def of_series(session: Session, study_instance_uid: str, series_instance_uid: st
     ).all()
 
 
-def of_explanation(session: Session, explanation_id: int) -> Sequence[InstanceRow]:
-    """The result objects that were written of an explanation."""
-    return session.scalars(_shown().where(InstanceRow.explanation_id == explanation_id)).all()
-
-
 def find(session: Session, sop_instance_uid: str) -> InstanceRow | None:
     """The instance that is shown under this UID."""
     return session.scalar(_shown().where(InstanceRow.sop_instance_uid == sop_instance_uid))
@@ -139,10 +134,10 @@ def settle(session: Session, rows: Sequence[InstanceRow], intent: Intent, reason
     session.flush()
 
 
-def attempt(session: Session, rows: Sequence[InstanceRow]) -> None:
-    """Count one more attempt at reading these, before it is made: it may end the process."""
+def attempt(session: Session, rows: Sequence[InstanceRow], number: int = 1) -> None:
+    """Count an attempt at reading these, before it is made: it may end the process; -1 takes it back."""
     for row in rows:
-        row.attempts += 1
+        row.attempts += number
     session.flush()
 
 

@@ -10,6 +10,7 @@ from camlucida.records.encoding import to_json
 from camlucida.rendering.scale import scale_of
 from camlucida.store import explanations as kept
 from camlucida.store.database import ExplanationRow, State
+from camlucida.store.home import Home
 from camlucida.web.images import IMMUTABLE
 
 router = APIRouter()
@@ -40,11 +41,34 @@ def values(request: Request, key: str) -> Response:
     )
 
 
-def _digest(request: Request, key: str) -> str:
-    with request.app.state.home.database.read() as session:
+def wanted(home: Home, key: str) -> ExplanationRow:
+    """The explanation of this key, computed or not.
+
+    Raises
+    ------
+    HTTPException
+        404: there is none.
+    """
+    with home.database.read() as session:
         row = session.scalar(select(ExplanationRow).where(ExplanationRow.key == key))
     if row is None:
         raise HTTPException(404, "There is no such explanation in this store.")
+    return row
+
+
+def computed(home: Home, key: str) -> ExplanationRow:
+    """As `wanted`, with its maps.
+
+    Raises
+    ------
+    HTTPException
+        404: there is none; 409: it has not been computed, with the reason.
+    """
+    row = wanted(home, key)
     if row.state != State.DONE or row.digest is None:
         raise HTTPException(409, row.reason or "This explanation has not been computed yet.")
-    return str(row.digest)
+    return row
+
+
+def _digest(request: Request, key: str) -> str:
+    return str(computed(request.app.state.home, key).digest)

@@ -1,19 +1,20 @@
 """Flags: a radiologist says in one click what is wrong with a map."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
-from sqlalchemy import select
 
 from camlucida.records import Flag, FlagReason
 from camlucida.store import explanations
 from camlucida.store import flags as kept
-from camlucida.store.database import ExplanationRow, State
-from camlucida.store.home import Home
-from camlucida.web.access import must_read as who
+from camlucida.web.access import must_read
 from camlucida.web.body import bounded
+from camlucida.web.explanations import computed, wanted
 from camlucida.web.protection import must_be_own_request
+
+if TYPE_CHECKING:
+    from camlucida.store.home import Home
 
 router = APIRouter()
 
@@ -47,13 +48,13 @@ def flag(
 ) -> dict[str, Any]:
     """Keep a flag on the map of one finding."""
     home: Home = request.app.state.home
-    row = _explained(home, key)
+    row = computed(home, key)
     if remark.finding not in explanations.load(home, str(row.digest)).saliency_map.findings:
         raise HTTPException(422, "This explanation has no map of this finding.")
     if remark.reason is FlagReason.OTHER and not remark.text:
         raise HTTPException(422, "Say in the text what is wrong: the reason is “other”.")
     number = kept.keep(
-        home, row.id, Flag(remark.finding, remark.reason, remark.text, remark.view, who(request).name)
+        home, row.id, Flag(remark.finding, remark.reason, remark.text, remark.view, must_read(request).name)
     )
     return {"id": number, "kept": True}
 
@@ -62,7 +63,7 @@ def flag(
 def flags(request: Request, key: str) -> dict[str, Any]:
     """The flags on an explanation, oldest first."""
     home: Home = request.app.state.home
-    return {"flags": [_shown(one) for one in kept.of_explanation(home, _row(home, key).id)]}
+    return {"flags": [_shown(one) for one in kept.of_explanation(home, wanted(home, key).id)]}
 
 
 def _shown(flag: Flag) -> dict[str, Any]:
@@ -74,18 +75,3 @@ def _shown(flag: Flag) -> dict[str, Any]:
         "who": flag.who,
         "created": flag.created.isoformat() if flag.created else None,
     }
-
-
-def _explained(home: Home, key: str) -> ExplanationRow:
-    row = _row(home, key)
-    if row.state != State.DONE or row.digest is None:
-        raise HTTPException(409, row.reason or "This explanation has not been computed yet.")
-    return row
-
-
-def _row(home: Home, key: str) -> ExplanationRow:
-    with home.database.read() as session:
-        row = session.scalar(select(ExplanationRow).where(ExplanationRow.key == key))
-    if row is None:
-        raise HTTPException(404, "There is no such explanation in this store.")
-    return row

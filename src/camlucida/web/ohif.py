@@ -22,11 +22,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from camlucida.errors import StoreError
 from camlucida.web import signing_in
+from camlucida.web.dicomweb.addresses import PREFIX as DICOM_WEB
 
 PREFIX = "/ohif"
 MODULE = Path(__file__).parent / "integrations" / "camlucida-ohif.js"
 MODULE_PATH = "/camlucida-ohif.js"
-DICOM_WEB = "/dicom-web"
 FOR_OTHER_ORIGINS = ("/api/", f"{DICOM_WEB}/", MODULE_PATH)
 
 REWRITTEN = frozenset({".js", ".css", ".html"})

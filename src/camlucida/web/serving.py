@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import ipaddress
 import json
 import os
 import signal
@@ -18,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from camlucida.errors import StoreError
-from camlucida.settings import settings
+from camlucida.settings import is_loopback, settings
 from camlucida.store.home import Home
 from camlucida.web import signing_in
 from camlucida.web.app import create_app
@@ -62,16 +61,6 @@ def refuse_open_address(host: str) -> None:
         f"{host} can be reached by other machines, and the station speaks plain HTTP; listen on 127.0.0.1, "
         "or put a reverse proxy with TLS in front and set CAMLUCIDA_PUBLIC_URL to its https:// address."
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(home: Home, address: Address, on_ready: Callable[[str], None], *, ohif: Path | None = None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, SegmentationStorage
 
 from camlucida.dicom import elements, pixels
 from camlucida.dicom.container import open_dataset, reading
@@ -20,7 +20,6 @@ from camlucida.dicom.retrieving.frames import Frames, swap_words
 from camlucida.dicom.window import read_windows
 from camlucida.records import Image, VoiLutFunction, Window
 
-SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 
 
@@ -72,7 +71,7 @@ def _image(dataset: Dataset, view: Dataset, frames: Frames, content: bytes, path
 def _window(dataset: Dataset, image: Image) -> Window | None:
     """Segmentations have no windows: from nothing to the most that a value can say is shown."""
     sop_class = elements.text(dataset, "SOPClassUID")
-    if sop_class not in (SEGMENTATION, LABEL_MAP):
+    if sop_class not in (SegmentationStorage):
         return None
     most = 1.0
     if elements.text(dataset, "SegmentationType") == "FRACTIONAL":

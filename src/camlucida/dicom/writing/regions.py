@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camlucida.dicom.writing.material import Material
+from camlucida.dicom.writing.source_grid import SHARE
 from camlucida.records import Image
 from camlucida.records.geometry import scaling
 from camlucida.records.method_name import CLASS_AGNOSTIC
 from camlucida.rendering.contour import contours
 from camlucida.rendering.upsample import on_grid
-
-LEVEL = 0.5
-"""Share of the largest evidence from which a place belongs to a region."""
 
 MOST = 8
 """Regions of one finding that are told, those with most evidence first."""
@@ -75,7 +73,7 @@ def _found(sampled: NDArray[np.float32], steps: tuple[float, ...]) -> tuple[Regi
     """The regions on a grid (slice, row, column) of supporting evidence."""
     from scipy import ndimage  # noqa: PLC0415 - a tenth of a second that other objects spare
 
-    level = LEVEL * float(sampled.max())
+    level = SHARE * float(sampled.max())
     labels, count = ndimage.label(sampled >= level)
     sums = np.bincount(labels.ravel(), sampled.ravel(), count + 1)
     share = sums / sums.sum()

@@ -1,7 +1,7 @@
 """What a client accepts, and which of it the station can give (RFC 9110 12.5.1, PS3.18 8.7)."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastapi import HTTPException, Request
@@ -106,13 +106,6 @@ def wants_json(request: Request) -> str:
             if not one.multipart and one.covers(media_type):
                 return media_type
     raise refuse(f"The station answers this in {DICOM_JSON} only.")
-
-
-def syntaxes(ranges: Sequence[Range], media_type: str) -> Iterator[tuple[Range, str]]:
-    """The ranges that cover a media type, with the transfer syntax that they ask for."""
-    for one in ranges:
-        if one.covers(media_type):
-            yield one, one.transfer_syntax
 
 
 def _range(text: str) -> Range:

@@ -180,7 +180,7 @@ def _single(piece: Piece) -> Response:
 def _piece(request: Request, kept: Kept, ranges: Sequence[Range]) -> Piece:
     """An instance as the client wants it: as it is kept, or as Explicit VR Little Endian."""
     syntax = kept.row.transfer_syntax_uid
-    asked = [wanted for _, wanted in media_types.syntaxes(ranges, DICOM)]
+    asked = [one.transfer_syntax for one in ranges if one.covers(DICOM)]
     anything = any(one.type == "*/*" and not one.transfer_syntax for one in ranges)
     for wanted in asked:
         with suppress(InputError):  # it cannot be written otherwise than it is
