@@ -144,6 +144,29 @@ def test_a_rule_names_the_models_and_others_are_not_asked_later_either(home, fil
         assert [row.model.name for row in session.scalars(select(ExplanationRow))] == ["other"]
 
 
+def test_what_a_rule_has_for_a_model_that_is_not_registered_waits_for_it(home, film, tmp_path):
+    configure(home, '[[rule]]\nname = "films"\nmodels = ["later"]\n')
+    arrive(home, film)
+    with capture_logs() as logged:
+        assert work(home) == {}
+    assert [line["model"] for line in logged if "not registered" in line["event"]] == ["later"]
+    Registry(home.folder).add(write_model(tmp_path / "later", name="later"))
+    done = work(home)
+    assert done == {Did.READ: 1, Did.EXPLAINED: 1, Did.WROTE: len(written(home))}
+    assert [row.state for row in rows(home, OrderRow)] == [OrderState.DONE]
+
+
+def test_a_shipped_model_that_a_rule_names_is_registered_unless_it_was_retired(home, film):
+    configure(home, '[[rule]]\nname = "films"\nmodels = ["phantom-radiograph"]\n')
+    arrive(home, film)
+    assert work(home)[Did.EXPLAINED] == 1
+    Registry(home.folder).retire("phantom-radiograph")
+    with capture_logs() as logged:
+        work(home)
+    assert [line["model"] for line in logged if "not registered" in line["event"]] == ["phantom-radiograph"]
+    assert Registry(home.folder).find("phantom-radiograph") is None
+
+
 def test_a_model_of_patients_is_asked_about_a_phantom_only_where_a_rule_names_it(home, film, tmp_path):
     card = {**CARD["input"], "phantoms": "never"}
     Registry(home.folder).add(write_model(tmp_path / "model", input=card))

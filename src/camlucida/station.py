@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from camlucida import pipeline
 from camlucida.errors import DamagedBlob, StoreError, sentence
 from camlucida.models.card import read_card
-from camlucida.models.registry import Registered
+from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.pacs import arrivals, results
 from camlucida.pacs.arrivals import Arrived
 from camlucida.pacs.configuration import ConfigurationFile
@@ -78,7 +78,7 @@ class Worker:
             The store cannot be written to (a full disk); nothing is lost, try again later.
         """
         while True:
-            models = pipeline.current_models(self._home)
+            models = self._models()
             self._forget_others(models)
             yield from self._read(models)
             outcome = pipeline.explain_next(self._home, models, self._loaded)
@@ -88,32 +88,40 @@ class Worker:
             if outcome is None:
                 return
 
+    def _models(self) -> list[Registered]:
+        """The current models; a shipped one that a rule names is registered, as by `import --model`.
+
+        What a rule names and nobody knows is said once.
+        """
+        registry, shipped = Registry(self._home.folder), shipped_models()
+        had = {model.name for model in registry.list()}  # a retired one is not taken back
+        named = {name: rule.name for rule in self._file.current().rule for name in rule.models or ()}
+        for name in named.keys() & shipped.keys() - had:
+            registry.add(shipped[name])
+            _log.info("a shipped model that a rule names is registered", model=name)
+        models = pipeline.current_models(self._home)
+        for name in named.keys() - _names(models) - self._missing:
+            _log.warning(
+                "a rule names a model that is not registered; `camlucida models add` adds it",
+                rule=named[name],
+                model=name,
+            )
+            self._missing.add(name)
+        return models
+
     def _forget_others(self, models: Sequence[Registered]) -> None:
         current = {model.digest for model in models}
         for digest in self._loaded.keys() - current:
             del self._loaded[digest]
 
     def _read(self, models: Sequence[Registered]) -> Iterator[Step]:
-        for arrived in arrivals.read_complete(self._home, self._file.current()):
-            asked = self._named(models, arrived)
+        for arrived in arrivals.read_complete(self._home, self._file.current(), _names(models)):
+            asked = _named(models, arrived)
             with self._home.database.write() as session:
                 want(session, arrived, asked)
                 arrivals.settle(session, arrived)
             _log.info("images kept", number=len(arrived.images), rule=arrived.decision.rule)
             yield Step(Did.READ, len(arrived.images))
-
-    def _named(self, models: Sequence[Registered], arrived: Arrived) -> list[Registered]:
-        """The models that may explain what arrived; what a rule names and nobody knows is said once."""
-        named = arrived.decision.models
-        if named is None:
-            return list(models)
-        known = {name for model in models for name in (model.name, model.key)}
-        for name in set(named) - known - self._missing:
-            _log.warning(
-                "a rule names a model that is not registered", rule=arrived.decision.rule, model=name
-            )
-            self._missing.add(name)
-        return [model for model in models if {model.name, model.key} & set(named)]
 
     def _write(self) -> Iterator[Step]:
         with self._home.database.read() as session:
@@ -124,6 +132,16 @@ class Worker:
                     orders.refuse(session, [order], reason)
         for one in ready:
             yield fulfil(self._home, one)
+
+
+def _names(models: Sequence[Registered]) -> set[str]:
+    return {name for model in models for name in (model.name, model.key)}
+
+
+def _named(models: Sequence[Registered], arrived: Arrived) -> list[Registered]:
+    """The models that may explain what arrived."""
+    named = arrived.decision.models
+    return [model for model in models if named is None or {model.name, model.key} & set(named)]
 
 
 def _told(outcome: pipeline.Outcome) -> Step:

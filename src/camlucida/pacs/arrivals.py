@@ -7,6 +7,7 @@ counted before they are made, so that a file that ends its reader is set aside a
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -53,10 +54,13 @@ class _Waiting(NamedTuple):
     path: Path = Path()
 
 
-def read_complete(home: Home, configuration: Configuration) -> Iterator[Arrived]:
+def read_complete(
+    home: Home, configuration: Configuration, models: AbstractSet[str] | None = None
+) -> Iterator[Arrived]:
     """Read and keep the images of the studies that are complete; `settle` each when all is wanted of it.
 
-    What is not for us and what cannot be read is settled here, with its reason.
+    What is not for us and what cannot be read is settled here, with its reason. `models` are the names of
+    those that are registered: what a rule has for others only waits until one of them is.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def read_complete(home: Home, configuration: Configuration) -> Iterator[Arrived]
     with home.database.read() as session:
         complete = instances.complete_studies(session, timedelta(seconds=configuration.listen.quiet_seconds))
     for study_instance_uid in complete:
-        waiting = _for_us(home, configuration, study_instance_uid)
+        waiting = _for_us(home, configuration, study_instance_uid, models)
         for group in _groups(waiting):
             yield from _read(home, group)
 
@@ -78,17 +82,21 @@ def settle(session: Session, arrived: Arrived) -> None:
         explanations.supersede(session, image_id)
 
 
-def _for_us(home: Home, configuration: Configuration, study_instance_uid: str) -> list[_Waiting]:
+def _for_us(
+    home: Home, configuration: Configuration, study_instance_uid: str, models: AbstractSet[str] | None
+) -> list[_Waiting]:
     """The waiting instances of a study that are to be read, and those read before that may join them."""
     with home.database.write() as session:
         rows = instances.waiting(session, study_instance_uid)
-        new = [one for row in rows if (one := _to_read(session, configuration, row)) is not None]
+        new = [one for row in rows if (one := _to_read(session, configuration, row, models))]
         series = {row.series_instance_uid for row in rows if row.intent == Intent.WAITING}
         found = [*new, *_read_before(session, study_instance_uid, series)]
     return list(_located(home, found))
 
 
-def _to_read(session: Session, configuration: Configuration, row: InstanceRow) -> _Waiting | None:
+def _to_read(
+    session: Session, configuration: Configuration, row: InstanceRow, models: AbstractSet[str] | None
+) -> _Waiting | None:
     decision = routing.decide(configuration, routing.facts(row.header, row.sender))
     no_image = routing.not_an_image(row.sop_class_uid, row.header)
     reason = no_image or _later(session, row) or decision.not_for_us
@@ -97,6 +105,8 @@ def _to_read(session: Session, configuration: Configuration, row: InstanceRow) -
         return None
     if row.attempts >= MOST_ATTEMPTS:
         instances.settle(session, [row], Intent.UNREADABLE, ENDED_ITS_READER)
+        return None
+    if models is not None and decision.models and models.isdisjoint(decision.models):
         return None
     return _Waiting(row.id, row.digest, row.sop_instance_uid, row.attempts, decision)
 
@@ -203,8 +213,7 @@ def _counted(home: Home, waiting: Sequence[_Waiting]) -> Iterator[None]:
 
 def _count(home: Home, waiting: Sequence[_Waiting], number: int) -> None:
     with home.database.write() as session:
-        for row in _rows(session, [one.id for one in waiting]):
-            row.attempts += number
+        instances.attempt(session, _rows(session, [one.id for one in waiting]), number)
 
 
 def _set_aside(home: Home, waiting: Sequence[_Waiting], error: Exception) -> None:
