@@ -379,6 +379,19 @@ def test_a_sender_goes_on_where_it_was_stopped(home, files, want):
     assert len(set(came)) == 3
 
 
+def test_two_stations_of_one_home_send_each_object_once(home, files, want):
+    want(files[:3], "SCP")
+    with answering([], seconds=0.3) as (destination, came):
+        senders = [Sender(home, Configuration(destination={"SCP": destination})) for _ in range(2)]
+        for sender in senders:
+            sender.start()
+        until(lambda: all(state[0] == DeliveryState.SENT for state in states(home)))
+        for sender in senders:
+            sender.stop()
+    assert len(came) == len(set(came)) == 3
+    assert [tries for _, tries, _ in states(home)] == [1, 1, 1]
+
+
 class Web:
     """An HTTP server that answers STOW-RS as it is told, and remembers the requests' headers."""
 

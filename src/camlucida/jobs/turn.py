@@ -1,4 +1,4 @@
-"""One worker for a home: whoever has its lock works; the lock goes with the process, however that ends."""
+"""One at a time in a home: whoever has the lock works; the lock goes with the process, however that ends."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -10,12 +10,12 @@ LOOK_AGAIN = 1.0  # seconds
 
 
 @contextmanager
-def turn(folder: Path, wait: Callable[[float], bool]) -> Iterator[bool]:
+def turn(folder: Path, wait: Callable[[float], bool], file_name: str = FILE) -> Iterator[bool]:
     """Wait for the turn to work in a home folder; False: it did not come.
 
-    `wait` waits some seconds and says whether to give up.
+    `wait` waits some seconds and says whether to give up. Another `file_name` is another work.
     """
-    with (folder / FILE).open("a", encoding="utf-8") as file:
+    with (folder / file_name).open("a", encoding="utf-8") as file:
         while not (mine := _lock(file.fileno())):
             if wait(LOOK_AGAIN):
                 break

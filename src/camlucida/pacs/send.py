@@ -1,7 +1,10 @@
 """Send what is to be delivered: one destination never waits for another, and nothing is lost by a stop."""
 
+import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -9,6 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from camlucida.errors import CamlucidaError, NotReached, PacsError, UnknownDestination
+from camlucida.jobs.turn import turn
 from camlucida.pacs import dicomweb, dimse
 from camlucida.pacs.configuration import Configuration, Destination, Dimse
 from camlucida.pacs.verdict import Fate, Parcel, Verdict
@@ -58,6 +62,29 @@ def send_to(
 
     Where the destination is not reached, all that was due there is put off, and told.
     """
+    with _turn(home, name, stop) as mine:
+        if mine:
+            yield from _send(home, name, destination, moment, stop, instance_ids)
+
+
+def _turn(home: Home, name: str, stop: Callable[[], bool]) -> AbstractContextManager[bool]:
+    """One process at a time sends to a destination, or two would send each object twice."""
+
+    def wait(seconds: float) -> bool:
+        time.sleep(seconds)
+        return stop()
+
+    return turn(home.folder, wait, f"sending-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock")
+
+
+def _send(
+    home: Home,
+    name: str,
+    destination: Destination,
+    moment: datetime | None,
+    stop: Callable[[], bool],
+    instance_ids: Sequence[int] | None,
+) -> Iterator[Outcome]:
     begun = moment or now()
     while not stop():
         with home.database.read() as session:
