@@ -3,6 +3,8 @@
 import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove
 
 from camlucida.errors import InputError, NotReached
 from camlucida.examples.phantom.dicom import write_radiograph
@@ -12,7 +14,7 @@ from camlucida.pacs import search as searching
 from camlucida.pacs.configuration import DicomWeb, Dimse, Listening
 from camlucida.pacs.fetch import Way, fetch
 from camlucida.pacs.receive import Receiver
-from camlucida.pacs.search import Query, find_priors, find_studies
+from camlucida.pacs.search import Query, Study, find_priors, find_studies
 from camlucida.store import instances
 from camlucida.store.database import Origin
 from camlucida.store.home import Home
@@ -190,7 +192,23 @@ def test_a_pacs_that_does_not_know_where_we_are_says_so(home, node, port):
     with pytest.raises(NotReached) as error:
         list(fetch(home, node, study, elsewhere, name="archive"))
     assert "1.2.2" not in str(error.value)
-    assert "C-MOVE" in str(error.value) or "does not know where NOBODY is" in str(error.value)
+    assert "C-MOVE" in str(error.value)
+
+
+def test_a_destination_of_a_move_that_is_unknown_is_told_with_the_cure(home):
+    """Status A801 (PS3.4 table C.4-2), which Orthanc does not say."""
+    entity = AE(ae_title="PACS")
+    entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
+    server = entity.start_server(
+        (HOST, 0), block=False, evt_handlers=[(evt.EVT_C_MOVE, lambda _: iter([(None, None)]))]
+    )
+    try:
+        destination = Dimse(kind="dimse", ae_title="PACS", host=HOST, port=server.socket.getsockname()[1])
+        study = Study("1.2.1", "", "", "", "", (), None)
+        with pytest.raises(NotReached, match="does not know where NOBODY is; have our AE title"):
+            list(fetch(home, destination, study, Listening(ae_title="NOBODY", port=free_port()), name="a"))
+    finally:
+        server.shutdown()
 
 
 def test_a_pacs_that_is_gone_is_a_sentence():
@@ -206,3 +224,11 @@ def test_nothing_is_left_in_the_home_folder(home, source, listening):
     (study,) = find_studies(source, Query(accession_number="A1"))
     list(fetch(home, source, study, listening, name="archive"))
     assert not list(home.folder.glob("fetching-*"))
+
+
+def test_our_own_results_are_asked_for_whatever_else_a_study_holds():
+    study = searching.Study("1.2.3", "", "", "", "", tuple(fetching.CLASSES), None)
+    contexts, roles = fetching._offered(study)
+    assert len(contexts) <= 128
+    assert set(map(str, fetching.RESULTS)) <= {one.abstract_syntax for one in contexts}
+    assert set(map(str, fetching.RESULTS)) <= {one.sop_class_uid for one in roles}
