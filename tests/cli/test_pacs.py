@@ -1,9 +1,15 @@
 """pacs.toml is written, shown, and asked about."""
 
 import tomllib
+from contextlib import closing
+
+from pydicom import dcmread
 
 from camlucida.cli.pacs import TEMPLATE
 from camlucida.pacs.configuration import Configuration, read_configuration
+from camlucida.store import instances
+from camlucida.store.database import Intent, Origin
+from camlucida.store.home import Home
 from orthanc import HOST, free_port
 from storescp import StoreScp
 
@@ -34,6 +40,28 @@ def test_nothing_yet_is_said(run, tmp_path):
     assert shown.returncode == 0, shown.stderr
     assert "Listening: CAMLUCIDA at 127.0.0.1:11112" in shown.stdout
     assert "Destinations: none" in shown.stdout
+
+
+def test_what_was_received_and_what_waits_for_a_model_is_shown(run, films, tmp_path):
+    home = tmp_path / "home"
+    with closing(Home.open(home)) as opened:
+        taken = instances.take(opened, films / "film-1.dcm", Origin.STORE, "ROOM3")
+        with opened.database.write() as session:
+            row = instances.find(session, dcmread(films / "film-1.dcm").SOPInstanceUID)
+            instances.settle(session, [row], Intent.NOT_FOR_US, "No model knows it.")
+    assert taken.kept
+    (home / "pacs.toml").write_text(
+        '[listen]\npeers = [{ ae_title = "ROOM3" }]\n'
+        '[[rule]]\nname = "films"\nmodels = ["mine", "phantom-radiograph"]\n'
+    )
+    shown = run("pacs", "show", "--home", home)
+    assert "May send: ROOM3" in shown.stdout
+    assert any(
+        line.split()[:3] == ["not", "for", "us"] and "No model knows it." in line and line.split()[-1] == "1"
+        for line in shown.stdout.splitlines()
+    )
+    assert "“mine” is not registered" in shown.stderr
+    assert "“phantom-radiograph” is registered when" in shown.stderr
 
 
 def write(folder, receiver):

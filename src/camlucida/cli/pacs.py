@@ -12,11 +12,12 @@ from camlucida.cli import messages
 from camlucida.cli.options import HomeOption
 from camlucida.dicom.header import read_header
 from camlucida.errors import InvalidConfiguration
+from camlucida.models.registry import Registry, shipped_models
 from camlucida.pacs import configuration as files
 from camlucida.pacs import routing
-from camlucida.pacs.configuration import Destination, DicomWeb, read_configuration
+from camlucida.pacs.configuration import Destination, DicomWeb, Listening, Rule, read_configuration
 from camlucida.settings import settings
-from camlucida.store import deliveries
+from camlucida.store import deliveries, instances
 from camlucida.store.database import DeliveryState
 from camlucida.store.home import Home
 
@@ -59,7 +60,7 @@ quiet_seconds = 10       # a study is complete when nothing came for so long
 # name = "chest films"
 # modality = ["CR", "DX"]
 # body_part = ["CHEST", "THORAX"]
-# models = ["phantom-radiograph"]
+# models = ["my-model"]  # names from `camlucida models list`
 # results = "clinical"
 # send_to = ["archive"]
 #
@@ -94,10 +95,10 @@ def show(home: HomeOption = None) -> None:
     with closing(Home.open(home or settings().home)) as opened:
         found = read_configuration(opened.folder)
         with opened.database.read() as session:
-            tallies = deliveries.status(session)
-    listen = found.listen
-    tls = " with TLS" if listen.tls else ""
-    messages.say(f"Listening: {listen.ae_title} at {listen.host}:{listen.port}{tls}")
+            arrived, tallies = instances.status(session), deliveries.status(session)
+        models = Registry(opened.folder)
+        missing = sorted({one for rule in found.rule for one in rule.models or () if not models.find(one)})
+    _say_listening(found.listen)
     _table(
         "Destinations",
         ["name", "kind", "where", "profile"],
@@ -105,11 +106,17 @@ def show(home: HomeOption = None) -> None:
     )
     _table(
         "Rules",
-        ["name", "results", "sent to"],
+        ["name", "models", "results", "sent to"],
         [
-            (one.name, one.not_for_us or one.results or "of the destination", ", ".join(one.send_to))
+            (one.name, *_decided(one), ", ".join(one.send_to) or ("" if one.not_for_us else "kept here"))
             for one in found.rule
         ],
+    )
+    _table(
+        "Received",
+        ["state", "why", "instances"],
+        [(one.intent, one.reason, one.number) for one in arrived],
+        right=1,
     )
     _table(
         "Deliveries",
@@ -117,6 +124,8 @@ def show(home: HomeOption = None) -> None:
         [(one.destination, one.state, one.reason, one.number) for one in tallies],
         right=1,
     )
+    for name in missing:
+        messages.note(_not_registered(name))
     for name in dict.fromkeys(one.destination for one in tallies if one.state == DeliveryState.WAITING):
         if name not in found.destination:
             messages.note(f"“{name}” is no destination any more: what waits for it is not sent.")
@@ -135,7 +144,7 @@ def route(
         reason = routing.not_an_image(header.sop_class_uid, header.attributes)
         decision = routing.decide(found, routing.facts(header.attributes, sender))
         if reason or decision.not_for_us:
-            what = f"not for us: {reason or decision.not_for_us}"
+            what = f"not for us: {(reason or decision.not_for_us).rstrip('.')}"
         else:
             models = "every model for such images" if decision.models is None else ", ".join(decision.models)
             results = [f"{one.profile} to {one.destination or 'this station'}" for one in decision.results]
@@ -227,6 +236,39 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]],
         messages.table(title, columns, rows, right=right)
     else:
         messages.say(f"{title}: none")
+
+
+def _say_listening(listen: Listening) -> None:
+    tls = " with TLS" if listen.tls else ""
+    messages.say(f"Listening: {listen.ae_title} at {listen.host}:{listen.port}{tls}")
+    peers = [f"{one.ae_title} from {one.address}" if one.address else one.ae_title for one in listen.peers]
+    messages.say(f"May send: {', '.join(peers) or 'whoever reaches this address'}")
+    messages.say(f"A study is complete when nothing of it has come for {listen.quiet_seconds:g} s.")
+    for folder in listen.folders:
+        messages.say(f"Watching: {folder}")
+
+
+def _decided(rule: Rule) -> tuple[str, str]:
+    """The models that a rule asks, and the results that it wants."""
+    if rule.not_for_us:
+        return "none", f"not for us: {rule.not_for_us}"
+    if rule.results is None:
+        default = "as the destination's profile" if rule.send_to else "clinical"
+        return _asked(rule), default
+    return _asked(rule), rule.results
+
+
+def _asked(rule: Rule) -> str:
+    return ", ".join(rule.models) if rule.models else "all that are for it"
+
+
+def _not_registered(name: str) -> str:
+    if name in shipped_models():
+        return f"The model “{name}” is registered when the station begins to work."
+    return (
+        f"The model “{name}” is not registered: what the rules have for it waits; "
+        "`camlucida models add FOLDER` adds it."
+    )
 
 
 def _described(destination: Destination) -> tuple[str, str]:

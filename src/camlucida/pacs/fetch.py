@@ -18,7 +18,7 @@ from camlucida.pacs import dicomweb
 from camlucida.pacs.configuration import Destination, DicomWeb, Dimse, Listening
 from camlucida.pacs.dimse import MOST_CONTEXTS
 from camlucida.pacs.requestor import NothingAccepted, address, associated
-from camlucida.pacs.search import PENDING, Study, series_of
+from camlucida.pacs.search import Study, series_of
 from camlucida.store.blobs import Part
 from camlucida.store.database import Origin
 from camlucida.store.home import Home
@@ -49,6 +49,12 @@ CLASSES: Mapping[str, Sequence[str]] = {
     "RF": (uids.XRayRadiofluoroscopicImageStorage,),
 }
 """Storage SOP classes of a modality. Those of others are asked for in uncompressed form only."""
+RESULTS: Sequence[str] = (
+    *(uids.SecondaryCaptureImageStorage, uids.Comprehensive3DSRStorage, uids.ParametricMapStorage),
+    *(uids.SegmentationStorage, uids.GrayscaleSoftcopyPresentationStateStorage),
+    *(uids.ColorSoftcopyPresentationStateStorage, uids.KeyObjectSelectionDocumentStorage),
+)
+"""What we may have sent there: among the first that are asked for, as not all classes fit into a request."""
 
 
 class Got(NamedTuple):
@@ -200,10 +206,11 @@ def _offered(study: Study) -> tuple[list[Any], list[Any]]:
     One context for each compressed syntax: a node with a choice takes the first and then has to decompress.
     """
     images = [str(uid) for modality in study.modalities for uid in CLASSES.get(modality, ())]
-    pairs = [(uid, UNCOMPRESSED) for uid in images]
+    plain = dict.fromkeys([*images, *map(str, RESULTS)])
+    pairs = [(uid, UNCOMPRESSED) for uid in plain]
     pairs += [(uid, [str(syntax)]) for uid in images for syntax in COMPRESSED]
     others = (str(one.abstract_syntax) for one in StoragePresentationContexts)
-    pairs += [(uid, UNCOMPRESSED) for uid in others if uid not in images]
+    pairs += [(uid, UNCOMPRESSED) for uid in others if uid not in plain]
     pairs = pairs[: MOST_CONTEXTS - 1]
     roles = [build_role(uid, scp_role=True) for uid in dict.fromkeys(uid for uid, _ in pairs)]
     return [
@@ -238,7 +245,7 @@ def _answers(source: Dimse, answers: Any, got: list[Got]) -> Iterator[Got]:
         yield from got
         failed = sum(one.kept is None for one in got)
         got.clear()
-        if status.get("Status") not in PENDING:
+        if status.get("Status") in {0x0000, 0xB000}:  # otherwise the next way is tried
             for _ in range(max(0, int(status.get("NumberOfFailedSuboperations", 0) or 0) - failed)):
                 yield Got(None, f"{source.ae_title} could not send an instance.")
     if status.get("Status") not in {0x0000, 0xB000}:

@@ -107,6 +107,26 @@ def waiting(session: Session, study_instance_uid: str) -> Sequence[InstanceRow]:
     ).all()
 
 
+class Tally(NamedTuple):
+    """So many received instances in a state, for a reason."""
+
+    intent: Intent
+    reason: str
+    number: int
+
+
+def status(session: Session) -> Sequence[Tally]:
+    """What has become of all instances that others gave us, our own results left out."""
+    number = func.count().label("number")
+    rows = session.execute(
+        select(InstanceRow.intent, InstanceRow.reason, number)
+        .where(InstanceRow.origin != Origin.RESULT)
+        .group_by(InstanceRow.intent, InstanceRow.reason)
+        .order_by(InstanceRow.intent, number.desc())
+    )
+    return [Tally(Intent(intent), reason, count) for intent, reason, count in rows]
+
+
 def of_study(session: Session, study_instance_uid: str) -> Sequence[InstanceRow]:
     """Instances of a study that are shown (of those with the same UID, what came first), as they came."""
     return session.scalars(_shown().where(InstanceRow.study_instance_uid == study_instance_uid)).all()
