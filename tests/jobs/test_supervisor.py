@@ -1,7 +1,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -9,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from camlucida.jobs.supervisor import Supervisor
+from waiting import until
 
 UNTIL_STDIN_ENDS = "import sys; print('started', flush=True); sys.stdin.read()"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
@@ -28,13 +28,6 @@ def supervise():
     yield start
     for one in running:
         one.stop()
-
-
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.02)
 
 
 def test_a_process_that_dies_is_started_again_and_the_end_is_told(supervise):

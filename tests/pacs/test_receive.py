@@ -28,6 +28,7 @@ from camlucida.store import instances
 from camlucida.store.database import InstanceRow
 from camlucida.store.home import Home
 from storescu import associated, send, storescu
+from waiting import until
 
 DATA = Path(data_store.__file__).parent / "data"
 RG1 = [DATA / f"RG1_{syntax}.dcm" for syntax in ("UNCI", "UNCR", "J2KR", "J2KI")]
@@ -213,7 +214,7 @@ def test_one_association_too_many_is_rejected_for_the_moment(home, ct):
             said = storescu(receiver.port, [ct()])
             assert "Local Limit Exceeded" in said.stderr
             assert "Rejected Transient" in said.stderr
-        time.sleep(0.5)
+        until(lambda: not receiver._server._seats)
         assert send(receiver.port, ct()) == [0]
 
 
