@@ -1,6 +1,8 @@
 """The header of any instance: who it is, what is searched of it, and what a hostile one gives."""
 
+import tracemalloc
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +15,11 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from camlucida.dicom import container
 from camlucida.dicom.header import LONGEST_VALUE, SEARCHED, file_meta, read_header, searched
 from camlucida.errors import FileTooLarge, UnreadableFile
+from camlucida.examples.phantom.dicom import write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
 
 PIXELS = np.arange(16, dtype=np.uint16).reshape(4, 4)
 
@@ -163,3 +168,22 @@ def test_an_instance_without_pixels_is_one_all_the_same(dataset, save):
     made.SOPClassUID, made.Modality = "1.2.840.10008.5.1.4.1.1.88.11", "SR"
     made.save_as(path)
     assert read_header(path).sop_class_uid == "1.2.840.10008.5.1.4.1.1.88.11"
+
+
+def test_a_deflated_bomb_is_looked_through_in_little_memory(tmp_path, monkeypatch):
+    """A few hundred kB that inflate to hundreds of MB: received headers do not hold them in memory."""
+    write_radiograph(radiograph(1, rows=32), tmp_path / "film.dcm")
+    dataset = dcmread(tmp_path / "film.dcm")
+    dataset.PixelData = bytes(300_000_000)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(tmp_path / "deflated.dcm")
+    uid = dataset.SOPInstanceUID
+    del dataset
+    tracemalloc.start()
+    assert read_header(tmp_path / "deflated.dcm").sop_instance_uid == uid
+    monkeypatch.setattr(container, "settings", lambda: SimpleNamespace(max_file_bytes=200_000_000))
+    with pytest.raises(FileTooLarge, match="The inflated file has"):
+        read_header(tmp_path / "deflated.dcm")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 180_000_000

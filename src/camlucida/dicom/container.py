@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -22,6 +23,7 @@ from camlucida.settings import settings
 PREAMBLE_BYTES = 128
 HEAD_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 24
+HEADER_BYTES = 1 << 26  # that are inflated where the pixels are not wanted
 ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # Item (FFFE,E000) in either byte order
 MOST_ITEMS = 100_000
 # A file head that says only: Transfer Syntax UID (0002,0010) is Explicit VR Little Endian.
@@ -111,9 +113,9 @@ def open_dataset(path: Path, *, pixels: bool = True, defer: int | None = None) -
     _check_bytes(path.stat().st_size, "file")
     if not is_dicom(path):
         raise UnreadableFile("this is not a DICOM file.")
-    source = _inflated(path)
-    if defer is None:  # who defers reads a file that was looked at when it came
-        _check_items(path, source)
+    source = _inflated(path, settings().max_file_bytes if pixels else HEADER_BYTES)
+    if defer is None and source is None:  # who defers reads a file that was looked at when it came
+        _check_items(path)
     return dcmread(
         path if source is None else source, force=True, stop_before_pixels=not pixels, defer_size=defer
     )
@@ -127,36 +129,55 @@ def _check_bytes(count: int, what: str) -> None:
         )
 
 
-def _check_items(path: Path, inflated: BytesIO | None) -> None:
+def _check_items(path: Path) -> None:
     """Refuse what would fill the memory: an item has 8 bytes in a file, and some 3,000 when it is parsed."""
     count = 0
-    with path.open("rb") if inflated is None else BytesIO(inflated.getbuffer()) as file:
+    with path.open("rb") as file:
         while part := file.read(CHUNK_BYTES):
-            count += sum(part.count(mark) for mark in ITEM_MARKS)
-            if count > MOST_ITEMS:
-                raise FileTooLarge(f"The file has more than {MOST_ITEMS:,} items of sequences or fragments.")
+            count = _counted(count, part)
 
 
-def _inflated(path: Path) -> BytesIO | None:
-    """The file with its deflated part inflated, at most to the bound; None where nothing is deflated.
+def _counted(count: int, part: bytes) -> int:
+    count += sum(part.count(mark) for mark in ITEM_MARKS)
+    if count > MOST_ITEMS:
+        raise FileTooLarge(f"The file has more than {MOST_ITEMS:,} items of sequences or fragments.")
+    return count
 
-    pydicom inflates without a bound, so a small file could fill the memory.
+
+def _inflated(path: Path, most: int) -> BytesIO | None:
+    """The file with the first `most` bytes of its deflated part inflated; None where nothing is deflated.
+
+    All of it is looked through, within the bounds: pydicom inflates without any, so a small file could fill
+    the memory. A receiver, which wants headers only, is not made to hold gigabytes by a sender of megabytes.
     """
     with path.open("rb") as file:
         read_preamble(file, force=True)
         meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_behind_meta)
-        deflated = file.read() if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian else None
-        file.seek(0)
-        if deflated is None:
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            file.seek(0)
             if DeflatedExplicitVRLittleEndian.encode() in file.read(HEAD_BYTES):
                 raise UnreadableFile("The file header is damaged: it names a deflated transfer syntax.")
             return None
+        inflated = BytesIO()
+        inflated.write(PLAIN_HEAD)
+        size = items = 0
+        for piece in _pieces(file):
+            inflated.write(piece[: max(0, most - size)])
+            size, items = size + len(piece), _counted(items, piece)
+            _check_bytes(size, "inflated file")
+    inflated.seek(0)
+    return inflated
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """What the rest of a file inflates to, a bounded piece at a time."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    data = inflater.decompress(deflated, settings().max_file_bytes + 1)
-    _check_bytes(len(data), "inflated file")
-    if not inflater.eof:
-        raise UnreadableFile("The deflated data ends too early; the file is cut off.")
-    return BytesIO(PLAIN_HEAD + data)
+    while not inflater.eof:
+        data = inflater.unconsumed_tail or file.read(CHUNK_BYTES)
+        piece = inflater.decompress(data, CHUNK_BYTES)
+        if not data and not piece and not inflater.eof:
+            raise UnreadableFile("The deflated data ends too early; the file is cut off.")
+        yield piece
 
 
 def _behind_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
