@@ -22,6 +22,7 @@ from camlucida.pacs import arrivals, results
 from camlucida.pacs.arrivals import Arrived
 from camlucida.pacs.configuration import ConfigurationFile
 from camlucida.store import deliveries, explanations, orders
+from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.database import ExplanationRow, ImageRow, State
 from camlucida.store.home import Home
 from camlucida.store.orders import Ready
@@ -29,7 +30,6 @@ from camlucida.store.orders import Ready
 if TYPE_CHECKING:
     from camlucida.models.classifier import Classifier
 
-MOST_ATTEMPTS = 3  # at writing results that end the process each time
 ENDED_ITS_WRITER = f"Writing them has ended the process {MOST_ATTEMPTS} times."
 
 _log = structlog.get_logger()

@@ -3,6 +3,7 @@ import pytest
 from sqlalchemy import select
 
 from camlucida.store import explanations, studies
+from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.database import ExplanationRow, PredictionRow, State
 from camlucida.store.explanations import CurrentModel
 
@@ -102,7 +103,7 @@ def test_a_new_version_makes_the_old_one_no_longer_current(home, wanted):
 
 
 def test_one_that_ends_its_worker_each_time_fails_with_that_reason(home, wanted):
-    for _ in range(explanations.MOST_ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         assert explanations.begin(home, wanted) is None
     ended = explanations.begin(home, wanted)
     assert ended == (State.FAILED, row(home, wanted).reason)

@@ -12,6 +12,9 @@ from camlucida.store.database import (
 )
 from camlucida.store.home import Home
 
+MOST_ATTEMPTS = 3
+"""At reading, explaining or writing one thing that ends its process each time; then it is set aside."""
+
 
 def forgive(home: Home) -> None:
     """Take one attempt back of all that is not done: its process was ended on purpose."""

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from camlucida.records import Explanation
 from camlucida.records.encoding import decode, encode
 from camlucida.store import orders, predictions
+from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, State, now
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
 
-MOST_ATTEMPTS = 3  # at computing an explanation whose worker ends each time
 ENDED_ITS_WORKER = (
     "Computing it has ended the process {} times; `camlucida import` without files tries again."
 )
