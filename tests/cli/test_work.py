@@ -1,6 +1,5 @@
 import signal
 import sqlite3
-import time
 from contextlib import closing
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from camlucida.store import instances
 from camlucida.store.database import Origin
 from camlucida.store.home import Home
+from waiting import until
 
 
 @pytest.fixture
@@ -40,10 +40,8 @@ def test_once_does_what_is_to_be_done_and_ends(run, waiting):
 
 def test_it_goes_on_until_it_is_told_to_end_and_only_one_works(start, run, waiting):
     running = start("work", "--home", waiting)
-    until = time.monotonic() + 120
-    while ask(waiting, "SELECT count(*) FROM orders WHERE state = 'done'") != [(2,)]:
-        assert time.monotonic() < until, running.said()
-        time.sleep(0.1)
+    done = "SELECT count(*) FROM orders WHERE state = 'done'"
+    until(lambda: ask(waiting, done) == [(2,)], said=running.said)
     second = run("work", "--once", "--home", waiting)
     assert second.returncode == 1
     assert "Another process works in this home" in second.stderr

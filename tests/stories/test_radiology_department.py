@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.models.registry import Registry, shipped_models
 from orthanc import Orthanc
+from waiting import until
 
 CONFIGURATION = """
 [listen]
@@ -93,15 +93,6 @@ class Station:
         self._reader.join(10)
         self.process.stdout.close()
         return code
-
-
-def until(found, seconds=120):
-    """What it finds, once it finds something."""
-    end = time.monotonic() + seconds
-    while not (got := found()):
-        assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.1)
-    return got
 
 
 def run(*command: object) -> str:
