@@ -35,7 +35,8 @@ def test_results_and_originals_are_written_under_names_without_a_patient(run, fu
     assert all(name.startswith(f"{folder}/") for name in found)
     for name in found:
         assert dcmread(out / name).StudyInstanceUID == study.study_instance_uid
-        assert name in done.stdout
+        assert f" {Path(name).name} " in done.stdout
+    assert f"Written to {folder}/" in done.stdout
     said = done.stdout + done.stderr + "".join(found)
     assert not any(word in said for word in (study.patient_id, study.patient_name, study.study_instance_uid))
 

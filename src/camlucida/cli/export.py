@@ -137,13 +137,19 @@ def _write_as_it_is(one: Export, path: Path) -> int:
 
 
 def _tell(written: Sequence[tuple[str, str, int]], left_out: Sequence[LeftOut], *, dry_run: bool) -> None:
-    """A table of what was written, and what was not."""
-    messages.table(
-        "Would be written" if dry_run else "Written",
-        ["file", "about", "size"],
-        [(name, about, decimal(size)) for name, about, size in written],
-        right=1,
-    )
+    """A table of what was written for each folder in `--out`, and what was not."""
+    said = "Would be written to" if dry_run else "Written to"
+    for folder in dict.fromkeys(name.partition("/")[0] for name, _, _ in written):
+        messages.table(
+            f"{said} {folder}/",
+            ["file", "about", "size"],
+            [
+                (name.partition("/")[2], about, decimal(size))
+                for name, about, size in written
+                if name.partition("/")[0] == folder
+            ],
+            right=1,
+        )
     for one in dict.fromkeys(left_out):
         messages.complain(f"{one.kind}: {one.reason}" if one.kind != "all" else one.reason)
     if left_out:

@@ -44,8 +44,9 @@ def destination_named(configuration: Configuration, name: str) -> Destination:
         There is none.
     """
     if name not in configuration.destination:
-        known = ", ".join(configuration.destination) or "none"
-        raise UnknownDestination(f"pacs.toml has no destination “{name}”; there are: {known}.")
+        known = ", ".join(configuration.destination)
+        cure = f"there are: {known}" if known else "`camlucida pacs init` writes one with examples"
+        raise UnknownDestination(f"pacs.toml has no destination “{name}”; {cure}.")
     return configuration.destination[name]
 
 
