@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from camlucida.settings import settings
+from dicom import sources
 
 Make = Callable[..., Path]
 
@@ -82,13 +82,7 @@ def save(tmp_path: Path) -> Make:
 @pytest.fixture
 def bundled() -> Callable[[str], Path]:
     """A file of pydicom's test files or of pydicom-data, never downloaded."""
-
-    def find(name: str) -> Path:
-        found = get_testdata_file(name, download=False)
-        assert found is not None, f"{name}: install pydicom-data"
-        return Path(str(found))
-
-    return find
+    return sources.bundled
 
 
 @pytest.fixture
