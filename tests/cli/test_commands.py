@@ -74,8 +74,10 @@ def test_a_missing_file_is_named(monkeypatch, tmp_path):
 
 
 def test_a_fault_of_ours_names_its_place_and_not_its_text(monkeypatch):
+    said = "PatientName Doe^Jane"
+
     def fail():
-        raise ZeroDivisionError("PatientName Doe^Jane")
+        raise ZeroDivisionError(said)
 
     replace_command(monkeypatch, "explain", fail)
     result = runner.invoke(app, ["explain"])
@@ -83,7 +85,9 @@ def test_a_fault_of_ours_names_its_place_and_not_its_text(monkeypatch):
     assert "ZeroDivisionError at test_commands.py:" in result.stderr
     assert "Doe" not in result.stderr
     assert "Traceback" not in result.stderr
-    assert "Traceback" in runner.invoke(app, ["--verbose", "explain"]).stderr
+    details = runner.invoke(app, ["--verbose", "explain"]).stderr
+    assert 'test_commands.py", line' in details
+    assert "Doe" not in details
 
 
 def test_an_exit_code_chosen_by_a_command_is_kept(monkeypatch):

@@ -122,6 +122,14 @@ def test_what_waits_is_said_where_nobody_works(start, full_home):
     assert "DICOM: " not in running.said()
 
 
+def test_what_has_failed_is_tried_again_by_the_next_station(start, full_home):
+    with closing(sqlite3.connect(full_home / "camlucida.sqlite")) as database, database:
+        database.execute("UPDATE explanations SET state = 'failed', attempts = 3 WHERE id < 3")
+    running = start("serve", "--home", full_home, "--port", 0)
+    with running.signed_in() as browser:
+        until(lambda: states(browser) == {"explained"}, said=running.said)
+
+
 def test_it_works_beside_and_takes_its_worker_with_it(start, full_home):
     with closing(sqlite3.connect(full_home / "camlucida.sqlite")) as database, database:
         database.execute("UPDATE explanations SET state = 'wanted' WHERE id < 3")

@@ -5,6 +5,7 @@ A command `x` lives in `camlucida.cli.x` (with a trailing underscore where Pytho
 `@app.callback()` it is a group of commands (`camlucida models list`).
 """
 
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
@@ -119,7 +120,9 @@ class LazyCommands(TyperGroup):
                 raise
             messages.complain(messages.unexpected(error))
             if ctx.params.get("verbose"):
-                messages.errors().print_exception()
+                messages.note(
+                    "".join(traceback.format_tb(error.__traceback__))
+                )  # not its text: see unexpected
         raise typer.Exit(1)
 
 

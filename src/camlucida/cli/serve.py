@@ -74,6 +74,7 @@ def serve(
         with ExitStack() as running:
             listening = running.enter_context(_dicom(opened, dicom_port)) if dicom else []
             if work:
+                explanations.retry(opened)
                 running.enter_context(_worker(opened, verbose=context.find_root().params["verbose"]))
             else:
                 _tell_what_waits(opened)

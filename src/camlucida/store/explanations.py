@@ -179,13 +179,27 @@ def mend(home: Home, *, thorough: bool = False) -> int:
         if digest is None or kept.get(digest) != size or (thorough and not home.blobs.intact(digest))
     ]
     with home.database.write() as session:
+        _want_again(session, lost)
+    return len(lost) + retry(home)
+
+
+def retry(home: Home) -> int:
+    """Want again what has failed, with the results that were wanted of it; how many explanations that are.
+
+    A station does so at its start: whoever ended its processes may have ended them in the middle of these.
+    """
+    with home.database.write() as session:
         failed = session.scalars(select(ExplanationRow.id).where(ExplanationRow.state == State.FAILED)).all()
-        for identifier in (*lost, *failed):
-            row = session.get_one(ExplanationRow, identifier)
-            row.state, row.reason, row.digest, row.bytes = State.WANTED, "", None, 0
-            row.attempts = 0
-        orders.want_again(session, [*lost, *failed])
-    return len(lost) + len(failed)
+        _want_again(session, failed)
+    return len(failed)
+
+
+def _want_again(session: Session, explanation_ids: Sequence[int]) -> None:
+    for identifier in explanation_ids:
+        row = session.get_one(ExplanationRow, identifier)
+        row.state, row.reason, row.digest, row.bytes = State.WANTED, "", None, 0
+        row.attempts = 0
+    orders.want_again(session, explanation_ids)
 
 
 def _end(home: Home, explanation_id: int, state: State, reason: str) -> None:
