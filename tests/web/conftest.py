@@ -1,5 +1,6 @@
 """A station with one study in it, and a browser that is signed in."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,7 @@ from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
 from camlucida.web.app import create_app
 from camlucida.web.signing_in import new_token
+from ohif_station import Shown, ohif_station, shared_folder
 
 MODEL = "a" * 64
 
@@ -33,6 +35,14 @@ class Station:
         client = self.client()
         client.get("/sign-in", params={"token": new_token(self.home)}, follow_redirects=False)
         return client
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory) -> Iterator[Shown]:
+    """The real OHIF beside a station with explained phantoms and their results."""
+    shared = shared_folder(tmp_path_factory.getbasetemp())
+    with ohif_station(tmp_path_factory.mktemp("ohif"), shared) as running:
+        yield running
 
 
 @pytest.fixture

@@ -152,12 +152,12 @@ class _Finding:
         evaluation.ContentSequence = hd.ContentSequence(
             [
                 *self.tracked(self.label),
-                *self.made_by(),
                 *self.prediction(),
                 *self.evidence(),
                 *self.answers(),
                 *(_comment(text, Relation.HAS_PROPERTIES) for text in self.sentences(shown=shown)),
                 *self.source_image(),
+                *self.made_by(),
             ]
         )
         return evaluation
