@@ -2,21 +2,31 @@
 
 import random
 import re
+import sqlite3
 import subprocess
 import time
+from collections import Counter
+from contextlib import closing, contextmanager
 
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from camlucida.store.database import InstanceRow
+from camlucida.store import deliveries, instances
+from camlucida.store.database import InstanceRow, Intent, Origin
 from camlucida.store.home import Home
 from receiving_station import Station
+from waiting import until
 
 ACKNOWLEDGED = re.compile(
     r"Sending file: \S*/(\d+)\.dcm\n(?:(?!Sending file).*\n)*?.*Store Response \(Success\)"
 )
 MEMORY = 96 << 20  # beyond what the station has when it has started
+MEANWHILE = """
+SELECT count(*) FROM deliveries, (
+    SELECT min(received) AS first, max(received) AS last FROM instances WHERE origin = 'c-store'
+) WHERE finished BETWEEN first AND last
+"""  # how many results were sent while instances came
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +44,39 @@ def write_ct():
     return write
 
 
-def kept(home_folder):
-    """How many rows there are of each UID; every blob has been looked at."""
+@contextmanager
+def opened(home_folder):
     home = Home.open(home_folder)
-    with home.database.read() as session:
-        rows = session.query(InstanceRow).all()
-    assert all(home.blobs.intact(row.digest) for row in rows)
-    assert not list((home_folder / "blobs" / "parts").iterdir())
+    yield home
     home.close()
-    found = {}
-    for row in rows:
-        found[row.sop_instance_uid] = found.get(row.sop_instance_uid, 0) + 1
-    return found
+
+
+def kept(home_folder):
+    """How many rows there are of each UID that was received; every blob has been looked at."""
+    with opened(home_folder) as home:
+        with home.database.read() as session:
+            rows = session.query(InstanceRow).where(InstanceRow.origin == Origin.STORE).all()
+        assert all(home.blobs.intact(row.digest) for row in rows)
+        assert not list((home_folder / "blobs" / "parts").iterdir())
+    return Counter(row.sop_instance_uid for row in rows)
+
+
+def due(home_folder, paths, orthanc):
+    """Results of a home that are to be sent to a PACS."""
+    with opened(home_folder) as home:
+        (home_folder / "pacs.toml").write_text(
+            f'[destination.pacs]\nkind = "dimse"\nae_title = "{orthanc.ae_title}"\n'
+            f'host = "127.0.0.1"\nport = {orthanc.dicom_port}\n'
+        )
+        ids = [instances.take(home, path, Origin.RESULT, intent=Intent.TAKEN).id for path in paths]
+        with home.database.write() as session:
+            for one in ids:
+                deliveries.want(session, one, "pacs")
+
+
+def ask(home_folder, question):
+    with closing(sqlite3.connect(home_folder / "camlucida.sqlite", timeout=30)) as database:
+        return database.execute(question).fetchall()
 
 
 def storescu_of(port, *files):
@@ -67,7 +98,10 @@ def wait(senders, station):
 
 
 @pytest.mark.slow
-def test_a_thousand_instances_in_eight_associations(tmp_path, write_ct):
+def test_a_thousand_instances_in_eight_associations_while_results_go_out(tmp_path, write_ct, orthanc):
+    """Two of the senders are cut off in the middle, and begin again."""
+    home, sent = tmp_path / "home", [f"1.2.3.{number}" for number in range(1000, 1200)]
+    due(home, [write_ct(tmp_path / f"{n}.dcm", n) for n in range(1000, 1200)], orthanc)
     folders = [tmp_path / f"sender-{n}" for n in range(8)]
     for folder in folders:
         folder.mkdir()
@@ -76,9 +110,23 @@ def test_a_thousand_instances_in_eight_associations(tmp_path, write_ct):
     with Station(tmp_path) as station:
         before = station.memory
         senders = [storescu_of(station.port, "+sd", folder) for folder in folders]
+        until(lambda: ask(home, "SELECT 1 FROM instances WHERE origin = 'c-store' LIMIT 1 OFFSET 100"))
+        for cut in senders[:2]:
+            assert cut.poll() is None
+            cut.kill()
+            cut.communicate()
+        senders[:2] = [storescu_of(station.port, "+sd", folder) for folder in folders[:2]]
         most = wait(senders, station)
-    assert kept(tmp_path / "home") == {f"1.2.3.{number}": 1 for number in range(1000)}
+        until(
+            lambda: not ask(home, "SELECT 1 FROM deliveries WHERE state != 'sent'"),
+            said=lambda: station.stderr,
+        )
+    assert kept(home) == dict.fromkeys((f"1.2.3.{number}" for number in range(1000)), 1)
+    assert sorted(orthanc.stored()) == sorted(sent)
+    assert ask(home, "SELECT DISTINCT tries FROM deliveries") == [(1,)]
+    assert ask(home, MEANWHILE)[0][0] > 20
     assert most < before + MEMORY
+    assert "1.2.3." not in station.stderr
 
 
 def test_the_same_instance_eight_times_at_once_is_one(tmp_path, write_ct):
