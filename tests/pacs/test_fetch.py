@@ -1,5 +1,7 @@
 """Studies and priors come from a real PACS by every way, and nobody else's come along."""
 
+import os
+
 import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
@@ -224,6 +226,19 @@ def test_nothing_is_left_in_the_home_folder(home, source, listening):
     (study,) = find_studies(source, Query(accession_number="A1"))
     list(fetch(home, source, study, listening, name="archive"))
     assert not list(home.folder.glob("fetching-*"))
+
+
+def test_what_a_killed_fetch_has_left_is_swept_by_a_later_one(home, archive, listening):
+    old, young = home.folder / "fetching-old", home.folder / "fetching-young"
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "instance").write_bytes(b"DICM")
+    os.utime(old, (0, 0))
+    source = DicomWeb(kind="dicomweb", url=archive.dicomweb_url)
+    (study,) = find_studies(source, Query(accession_number="A2"))
+    list(fetch(home, source, study, listening, name="archive"))
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_our_own_results_are_asked_for_whatever_else_a_study_holds():

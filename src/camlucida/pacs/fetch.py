@@ -1,5 +1,6 @@
 """Fetch studies: by WADO-RS, or by C-GET, or where that is not offered by C-MOVE to ourselves."""
 
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ from camlucida.store.instances import Kept, take
 
 MOVE_SECONDS = 300.0  # of silence, while the other side sends
 STALLED_SECONDS = 1800.0  # of answers without an instance: an archive may look for a tape
+FETCHING = "fetching-"  # folders of instances on their way, in the home
+LEFT_SECONDS = 86400.0  # without a change, after which such a folder is nobody's
 MOST_INSTANCES = 100_000  # of a fetch
 TOO_MANY = f"more than {MOST_INSTANCES} instances; ask for one modality."
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -108,7 +111,8 @@ class _NotOffered(Exception):  # noqa: N818 - no error: the next way is tried
 
 
 def _by_wado(home: Home, source: DicomWeb, study: Study, series: Sequence[str], name: str) -> Iterator[Got]:
-    with TemporaryDirectory(prefix="fetching-", dir=home.folder) as folder:
+    _sweep(home.folder)
+    with TemporaryDirectory(prefix=FETCHING, dir=home.folder) as folder:
         number = 0
         for one in series:
             resource = f"studies/{study.uid}" + (f"/series/{one}" if one else "")
@@ -120,6 +124,13 @@ def _by_wado(home: Home, source: DicomWeb, study: Study, series: Sequence[str], 
                     yield _take(home, path, study, name)
                 finally:
                     path.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a fetch that was killed has left: it holds a patient's image."""
+    for left in folder.glob(f"{FETCHING}*"):
+        if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)  # another fetch may do the same
 
 
 def _by_get(

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from scipy import ndimage
 
 from camlucida.dicom import elements, pixels
 from camlucida.dicom.container import reading
@@ -98,6 +97,8 @@ def has_lettering(frame: NDArray[Any]) -> bool:
 
 def _rows_of_letters(mask: NDArray[np.bool_]) -> bool:
     """Whether at least `LETTERS` pieces of similar height stand side by side."""
+    from scipy import ndimage  # noqa: PLC0415 - half a second that commands without pixels spare
+
     labels, _count = ndimage.label(mask, structure=np.ones((3, 3)))
     found = [box for box in (_letter(piece) for piece in ndimage.find_objects(labels)) if box is not None]
     if len(found) > MOST_LETTERS:  # a page of text
