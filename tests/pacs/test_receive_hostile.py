@@ -308,8 +308,8 @@ def test_more_connections_than_there_is_room_for(station):
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-def test_associations_that_are_cut_leave_nothing_half(station, reset):
-    before, whole = count(station), b"".join(CONVERSATION).replace(b"1.2.3.4", b"1.2.7.7")
+def test_associations_that_are_cut_leave_nothing_half_and_the_whole_comes_once(station, reset):
+    before, whole = count(station), b"".join(CONVERSATION).replace(b"1.2.3.4", b"1.2.7.%d" % reset)
     end = len(whole) - len(RELEASE) - len(value(b"", 2))
     for place in range(1, end, end // 25):
         with connect(station) as connection:
@@ -323,6 +323,10 @@ def test_associations_that_are_cut_leave_nothing_half(station, reset):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     time.sleep(0.5)
     assert count(station) == before
+    for _ in range(2):  # whole at last, and once more
+        assert kinds(talk(station, whole)) == [b"\x02", b"\x04", b"\x04", b"\x06"]
+        assert count(station) == before + 1
+    assert not list((station.home / "blobs" / "parts").iterdir())
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_bigendian.dcm", "image_dfl.dcm", "693_J2KI.dcm"])
