@@ -170,8 +170,8 @@ class _Finding:
             yield Outlined(
                 referenced_region=self.region(region, polygon),
                 measurements=[
-                    hd.Measurement(codes.PROBABILITY, self.probability, codes.NO_UNITS),
-                    hd.Measurement(codes.share_for(self.label), 100 * region.share, codes.PERCENT),
+                    hd.Measurement(codes.PROBABILITY, _readable(self.probability), codes.NO_UNITS),
+                    hd.Measurement(codes.share_for(self.label), _readable(100 * region.share), codes.PERCENT),
                 ],
                 tracking_identifier=self.tracked(f"{self.label}, region {number} of {len(places)}"),
                 finding_type=self.code,
@@ -352,7 +352,12 @@ def _container(name: Code, content: Sequence[hd.ContentItem] | hd.ContentSequenc
 
 
 def _number(name: Code, value: float, unit: Code) -> hd.NumContentItem:
-    return hd.NumContentItem(name, value, unit, relationship_type=Relation.HAS_PROPERTIES)
+    return hd.NumContentItem(name, _readable(value), unit, relationship_type=Relation.HAS_PROPERTIES)
+
+
+def _readable(value: float) -> float:
+    """With the digits that float32 holds: more are noise, and people read reports."""
+    return float(f"{value:.7g}")
 
 
 def _comment(text: str, relation: Relation) -> hd.TextContentItem:
