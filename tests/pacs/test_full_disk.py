@@ -9,16 +9,21 @@ import shutil
 import sqlite3
 import subprocess
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+from camlucida.store import deliveries, instances
 from camlucida.store.blobs import digest_of_file, place
+from camlucida.store.database import Intent, Origin
+from camlucida.store.home import Home
 from receiving_station import Station
+from storescp import StoreScp
 from storescu import send
+from waiting import until
 
 MEBIBYTE = 1 << 20
 SPACE = 32 * MEBIBYTE
@@ -27,13 +32,14 @@ SUCCESS, OUT_OF_RESOURCES = 0x0000, 0xA700
 ANSWER = re.compile(r"Sending file: \S*/(\d+)\.dcm\n(?:(?!Sending file).*\n)*?.*Store Response \((.*)\)")
 
 # In a mount namespace of its own: nobody else sees the disk, and it ends with the process.
-OWN_DISK = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+OWN_DISK = 'mount -t tmpfs -o size="$1" tmpfs "$3" && cp -a "$2/." "$3" && shift 3 && exec "$@"'
 
 
-def with_own_disk(folder):
-    """The words before a command that has a small disk mounted on this folder."""
+def with_own_disk(content, folder):
+    """The words before a command that has a small disk with some content mounted on this folder."""
     anybody = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return ["/usr/bin/unshare", "--mount", *anybody, "sh", "-c", OWN_DISK, "sh", str(SPACE), str(folder)]
+    words = ["/usr/bin/unshare", "--mount", *anybody, "sh", "-c", OWN_DISK, "sh"]
+    return [*words, str(SPACE), str(content), str(folder)]
 
 
 class Disk:
@@ -53,27 +59,44 @@ class Disk:
         yield
         ballast.unlink()
 
-    def kept(self):
-        """How many rows there are of each UID; every blob has been looked at."""
+    def ask(self, question):
         for end in ("", "-wal"):  # SQLite itself would follow the path to the folder that is mounted over
             shutil.copyfile(self._home / f"camlucida.sqlite{end}", f"{self._copy}{end}")
         with closing(sqlite3.connect(self._copy)) as database:
-            rows = database.execute("SELECT sop_instance_uid, digest FROM instances").fetchall()
+            return database.execute(question).fetchall()
+
+    def kept(self):
+        """How many rows there are of each UID; every blob has been looked at."""
+        rows = self.ask("SELECT sop_instance_uid, digest FROM instances")
         assert all(digest_of_file(self._home / "blobs" / place(digest)) == digest for _, digest in rows)
         assert not list((self._home / "blobs" / "parts").iterdir())
         return Counter(uid for uid, _ in rows)
 
 
 @pytest.fixture
-def station(tmp_path):
+def home(tmp_path):
+    """What is on the disk at first."""
+    opened = Home.open(tmp_path / "content")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def start(tmp_path, home):
+    """A function that starts a station on its own disk."""
     (tmp_path / "home").mkdir()
-    before = with_own_disk(tmp_path / "home")
+    before = with_own_disk(home.folder, tmp_path / "home")
     tried = subprocess.run([*before, "true"], capture_output=True, text=True, check=False)  # noqa: S603
     if tried.returncode != 0:
         message = f"a disk of its own cannot be mounted here: {tried.stderr.strip()}"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    with Station(tmp_path, before=before) as running:
-        yield running
+    with ExitStack() as running:
+        yield lambda: running.enter_context(Station(tmp_path, before=before))
+
+
+@pytest.fixture
+def station(start):
+    return start()
 
 
 @pytest.fixture
@@ -136,3 +159,25 @@ def test_whatever_there_is_no_room_for_nothing_half_is_left(station, ct):
     for pages in range(24):
         assert send(station.port, ct(100 + pages)) == [SUCCESS]
     assert disk.kept() == dict.fromkeys(["1.2.3.1", *(f"1.2.3.{100 + pages}" for pages in range(24))], 1)
+
+
+@pytest.mark.slow
+def test_what_is_sent_and_cannot_be_noted_is_noted_later(start, home, ct, tmp_path):
+    receiver = StoreScp(tmp_path)
+    (home.folder / "pacs.toml").write_text(
+        f'[destination.pacs]\nkind = "dimse"\nae_title = "STORESCP"\n'
+        f'host = "127.0.0.1"\nport = {receiver.port}\n'
+    )
+    ids = [instances.take(home, ct(n), Origin.RESULT, intent=Intent.TAKEN).id for n in range(1, 5)]
+    with home.database.write() as session:
+        for one in ids:
+            deliveries.want(session, one, "pacs")
+    home.database.engine.dispose()
+    station = start()
+    disk = Disk(station)
+    with disk.full(), receiver:
+        until(lambda: "sending failed" in station.stderr, said=lambda: station.stderr)
+        assert disk.ask("SELECT DISTINCT state FROM deliveries") == [("waiting",)]
+    with receiver:
+        until(lambda: disk.ask("SELECT DISTINCT state FROM deliveries") == [("sent",)])
+    assert len(receiver.received) == len(ids)

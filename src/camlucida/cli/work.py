@@ -19,6 +19,7 @@ from camlucida.errors import StoreError
 from camlucida.jobs.turn import turn
 from camlucida.settings import settings
 from camlucida.station import Did, Worker
+from camlucida.store.database import not_written
 from camlucida.store.home import Home
 
 app = typer.Typer(add_completion=False)
@@ -71,8 +72,8 @@ def _work(home: Home, stop: threading.Event, *, once: bool) -> None:
                 pass
             stop.wait(POLL_SECONDS)
         except (StoreError, OperationalError) as error:
-            reason = str(error) if isinstance(error, StoreError) else "the database cannot be written to"
-            _log.error("work has to wait", reason=reason, seconds=AFTER_TROUBLE)
+            told = error if isinstance(error, StoreError) else not_written(error)
+            _log.error("work has to wait", reason=str(told), seconds=AFTER_TROUBLE)
             stop.wait(AFTER_TROUBLE)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
+from sqlalchemy.exc import DatabaseError
 
 from camlucida.errors import CamlucidaError, NotReached, PacsError, UnknownDestination
 from camlucida.jobs.turn import turn
@@ -17,7 +18,7 @@ from camlucida.pacs import dicomweb, dimse
 from camlucida.pacs.configuration import Configuration, Destination, Dimse
 from camlucida.pacs.verdict import Fate, Parcel, Verdict
 from camlucida.store import deliveries
-from camlucida.store.database import DeliveryRow, now
+from camlucida.store.database import DeliveryRow, not_written, now
 from camlucida.store.home import Home
 
 BATCH = 100  # deliveries that are read, and sent over one association, at once
@@ -145,7 +146,8 @@ class Sender:
                 outcomes = send_to(self.home, name, destination, stop=self._stop.is_set)
                 _tell(name, _tally(outcomes))
             except Exception as error:  # noqa: BLE001 - a full disk: told, and tried again
-                text = str(error) if isinstance(error, CamlucidaError) else type(error).__name__
+                told = not_written(error) if isinstance(error, DatabaseError) else error
+                text = str(told) if isinstance(told, CamlucidaError) else type(told).__name__
                 _log.error("sending failed", destination=name, error=text)
                 self._stop.wait(deliveries.BACK_OFF[0].total_seconds())
             wake.wait(POLL_SECONDS)

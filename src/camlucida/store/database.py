@@ -3,6 +3,7 @@
 Rows hold names, numbers and digests; whatever is large lies in `blobs`, under its digest.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,9 +27,10 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from camlucida.errors import StoreError
+from camlucida.errors import DiskFull, StoreError
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "ceph"})
 
@@ -406,6 +408,14 @@ class Database:
     def close(self) -> None:
         """Give all connections back; SQLite then folds the write-ahead log into the file."""
         self.engine.dispose()
+
+
+def not_written(error: DatabaseError) -> StoreError:
+    """What to tell of it. SQLAlchemy's own text quotes the statement, and with it a header."""
+    if getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+        return DiskFull()
+    name = getattr(error.orig, "sqlite_errorname", type(error).__name__)
+    return StoreError(f"The database cannot be written to ({name}); check the disk of the home folder.")
 
 
 def refuse_network_file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> None:

@@ -4,7 +4,6 @@ What is taken is on the disk before `take` returns, so that its receipt may be t
 """
 
 import hashlib
-import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
@@ -16,10 +15,9 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from camlucida.dicom.header import read_header
-from camlucida.errors import DiskFull, StoreError
 from camlucida.records import InstanceHeader
 from camlucida.store.blobs import CHUNK_BYTES, Part
-from camlucida.store.database import InstanceRow, Intent, Origin, now
+from camlucida.store.database import InstanceRow, Intent, Origin, not_written, now
 from camlucida.store.home import Home
 
 
@@ -76,7 +74,7 @@ def take(
         with home.database.write() as session:
             return _enter(session, header, content, row)
     except DatabaseError as error:
-        raise _sentence(error) from error
+        raise not_written(error) from error
 
 
 def complete_studies(session: Session, quiet: timedelta) -> Sequence[str]:
@@ -247,11 +245,3 @@ def _row(
         intent=intent,
         explanation_id=explanation,
     )
-
-
-def _sentence(error: DatabaseError) -> StoreError:
-    """Without the statement: it would quote the header."""
-    if getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-        return DiskFull()
-    name = getattr(error.orig, "sqlite_errorname", type(error).__name__)
-    return StoreError(f"The database cannot be written to ({name}); check the disk of the home folder.")
