@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from camlucida.records import (
     Explanation,
@@ -27,6 +28,13 @@ from camlucida.records.geometry import resizing
 from orthanc import Orthanc
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A test that calls a command sets how things are logged, for all that come after it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ class Running:
 
     def end(self, with_signal: int = signal.SIGINT) -> int:
         self.process.send_signal(with_signal)
-        code = self.process.wait(30)
+        code = self.process.wait(120)  # a step that is being done is done first
         self._reader.join(10)
         return code
 
