@@ -22,7 +22,7 @@ from camlucida.settings import settings
 
 PREAMBLE_BYTES = 128
 HEAD_BYTES = 1 << 20
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 20  # each peer that sends has two of them in memory
 HEADER_BYTES = 1 << 26  # that are inflated where the pixels are not wanted
 ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # Item (FFFE,E000) in either byte order
 MOST_ITEMS = 100_000

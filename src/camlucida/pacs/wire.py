@@ -22,6 +22,8 @@ from camlucida.store.blobs import Part
 
 PDU_BYTES = 131_072  # the largest P-DATA-TF that peers may send, as in dcmtk
 MOST_PDU_BYTES = 1 << 20  # of any PDU: a request with 128 contexts of all transfer syntaxes has 0.5 MB
+DATA_AFTER_ABORT = ("Sta13", "Evt10")  # PS3.8 9.2.3: P-DATA while we wait for the peer to close
+MOST_LATE_PDUS = 64  # that were on their way when we aborted
 MOST_COMMAND_BYTES = 16_384  # PS3.7 9.3: a few UIDs and numbers
 
 _log = structlog.get_logger()
@@ -59,8 +61,15 @@ class BoundedSocket(AssociationSocket):
 class QuietStateMachine(StateMachine):
     """An event that has no place in the protocol ends the association, without a traceback."""
 
+    _late = 0
+
     def do_action(self, event: str) -> None:
         """Act on an event."""
+        if (self.current_state, event) == DATA_AFTER_ABORT:
+            self._late += 1
+            if self._late > MOST_LATE_PDUS:  # the ARTIM timer alone would let a fast peer send gigabytes
+                self.dul.kill_dul()
+                return
         try:
             super().do_action(event)
         except Exception as error:  # noqa: BLE001 - see above
