@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,10 @@ from camlucida.records.geometry import resizing
 from orthanc import Orthanc
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# pynetdicom installs scripts of the names of dcmtk's tools: in an active environment they would come first.
+_PLACES = os.environ["PATH"].split(os.pathsep)
+os.environ["PATH"] = os.pathsep.join(place for place in _PLACES if place != str(Path(sys.executable).parent))
 
 
 @pytest.fixture(autouse=True)
