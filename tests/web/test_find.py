@@ -67,12 +67,8 @@ def test_what_was_completed_later_is_not_found(station, browser):
     assert ask(browser, "1.2.0", "1.2.0.1", "1.2.0.1.1").json()["images"] == []
 
 
-@pytest.mark.parametrize(
-    ("intent", "state"),
-    [(Intent.WAITING, "waiting"), (Intent.NOT_FOR_US, "refused"), (Intent.UNREADABLE, "refused")],
-)
-@pytest.mark.parametrize("reason", ["", "No rule takes mammograms."])
-def test_an_instance_that_is_no_image_says_why(station, browser, intent, state, reason):
+def arrived(station, **fields):
+    """An instance that is no image of ours."""
     with station.home.database.write() as session:
         session.add(
             InstanceRow(
@@ -85,18 +81,31 @@ def test_an_instance_that_is_no_image_says_why(station, browser, intent, state, 
                 sop_class_uid="1.2",
                 transfer_syntax_uid="1.2",
                 header={},
-                origin=Origin.STORE,
                 sender="",
-                intent=intent,
-                reason=reason,
+                **fields,
             )
         )
+
+
+@pytest.mark.parametrize(
+    ("intent", "state"),
+    [(Intent.WAITING, "waiting"), (Intent.NOT_FOR_US, "refused"), (Intent.UNREADABLE, "refused")],
+)
+@pytest.mark.parametrize("reason", ["", "No rule takes mammograms."])
+def test_an_instance_that_is_no_image_says_why(station, browser, intent, state, reason):
+    arrived(station, origin=Origin.STORE, intent=intent, reason=reason)
     answer = ask(browser, "1.2.60", "1.2.60.1", "1.2.60.1.1", "1.2.60.1.2").json()
     assert answer["study"] is None
     (other,) = answer["others"]
     assert (other["sop_instance_uid"], other["state"]) == ("1.2.60.1.1", state)
     assert other["reason"].endswith(".")
     assert not reason or other["reason"] == reason
+
+
+def test_a_result_of_our_own_says_so(station, browser):
+    arrived(station, origin=Origin.RESULT, intent=Intent.TAKEN)
+    (other,) = ask(browser, "1.2.60", "1.2.60.1", "1.2.60.1.1").json()["others"]
+    assert "over the image that it is of" in other["reason"]
 
 
 def test_nobody_but_the_signed_in_may_ask(station):

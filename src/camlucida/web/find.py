@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from camlucida.store.database import ExplanationRow, ImageRow, InstanceRow, Intent, StudyRow
+from camlucida.store.database import ExplanationRow, ImageRow, InstanceRow, Intent, Origin, StudyRow
 from camlucida.web.body import bounded
 from camlucida.web.studies import image_summary
 
@@ -27,6 +27,7 @@ NOT_READ = {
     Intent.NOT_FOR_US: ("refused", "No rule of this station is for this instance."),
     Intent.UNREADABLE: ("refused", "The station cannot read this instance."),
 }
+OWN_RESULT = ("refused", "camlucida wrote this result; its maps are shown over the image that it is of.")
 
 
 class Sought(BaseModel):
@@ -101,7 +102,7 @@ def _others(session: Session, sought: Sought, missing: Collection[str]) -> Itera
         )
     )
     for row in rows:
-        told = NOT_READ.get(Intent(row.intent))
+        told = OWN_RESULT if row.origin == Origin.RESULT else NOT_READ.get(Intent(row.intent))
         if told and row.sop_instance_uid in missing:
             state, sentence = told
             reason = row.reason or sentence
