@@ -134,6 +134,17 @@ def talk(station, sent, *, seconds=4 * SECONDS):
             return b""
 
 
+def converse(station, uid=b"1.2.3.4"):
+    """One thing after the other: who releases before an answer has come may not get it."""
+    answer = b""
+    with connect(station) as connection:
+        connection.settimeout(60)
+        for part in (CONVERSATION[:1], CONVERSATION[1:2], CONVERSATION[2:-1], CONVERSATION[-1:]):
+            connection.sendall(b"".join(part).replace(b"1.2.3.4", uid))
+            answer += heard(connection, once=True)
+    return answer
+
+
 def heard(connection, *, once=False):
     answer = b""
     try:
@@ -172,14 +183,7 @@ def count(station):
 
 
 def test_the_conversation_that_the_others_spoil_is_sound(station):
-    answer = b""
-    with connect(station) as connection:
-        connection.settimeout(60)
-        # One thing after the other: who releases before an answer has come may not get it.
-        for part in (CONVERSATION[:1], CONVERSATION[1:2], CONVERSATION[2:-1], CONVERSATION[-1:]):
-            connection.sendall(b"".join(part))
-            answer += heard(connection, once=True)
-    assert kinds(answer) == [b"\x02", b"\x04", b"\x04", b"\x06"]
+    assert kinds(converse(station)) == [b"\x02", b"\x04", b"\x04", b"\x06"]
     assert count(station) == 1
 
 
@@ -315,7 +319,8 @@ def test_more_connections_than_there_is_room_for(station):
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 def test_associations_that_are_cut_leave_nothing_half_and_the_whole_comes_once(station, reset):
-    before, whole = count(station), b"".join(CONVERSATION).replace(b"1.2.3.4", b"1.2.7.%d" % reset)
+    before, uid = count(station), b"1.2.7.%d" % reset
+    whole = b"".join(CONVERSATION).replace(b"1.2.3.4", uid)
     end = len(whole) - len(RELEASE) - len(value(b"", 2))
     for place in range(1, end, end // 25):
         with connect(station) as connection:
@@ -330,7 +335,7 @@ def test_associations_that_are_cut_leave_nothing_half_and_the_whole_comes_once(s
     time.sleep(0.5)
     assert count(station) == before
     for _ in range(2):  # whole at last, and once more
-        assert kinds(talk(station, whole)) == [b"\x02", b"\x04", b"\x04", b"\x06"]
+        assert kinds(converse(station, uid)) == [b"\x02", b"\x04", b"\x04", b"\x06"]
         assert count(station) == before + 1
     assert not list((station.home / "blobs" / "parts").iterdir())
 

@@ -58,13 +58,20 @@ def node(*handlers):
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
     entity.add_supported_context(DigitalXRayImageStorageForPresentation, scu_role=True, scp_role=True)
-    server = entity.start_server((HOST, 0), block=False, evt_handlers=list(handlers))
+    accepted = []  # pynetdicom leaves those open that it did not expect to end
+
+    def note(event):
+        accepted.append(event.assoc.dul.socket.socket)
+
+    server = entity.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_CONN_OPEN, note), *handlers])
     try:
         yield Dimse(kind="dimse", ae_title="PACS", host=HOST, port=server.socket.getsockname()[1])
     finally:
         for association in server.active_associations:
             association.kill()
         server.shutdown()
+        for connection in accepted:
+            connection.close()
 
 
 def fragment(content, control):
