@@ -25,7 +25,7 @@ def half_maximum(material, finding):
     """On the whole source grid at once."""
     saliency_map = material.explanation.saliency_map
     evidence = to_pixel_grid(saliency_map.values[finding], saliency_map.geometry)
-    mask = evidence >= evidence.max() / 2
+    mask = evidence >= evidence.max() / 2 * segmentation.LEAST
     return mask.reshape(-1, *mask.shape[-2:])
 
 

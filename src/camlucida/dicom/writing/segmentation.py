@@ -31,6 +31,9 @@ from camlucida.dicom.writing.source_grid import evidence_slices, level, unit_wor
 KIND = Kind("areas", 7106)
 CHANNEL = Channel("ReferencedSegmentNumber", "SegmentIdentificationSequence")
 CATEGORY = dcm.cid7150.SpatialAndRelationalConcept  # it claims no structure of the body
+LEAST = 1 - 1e-5
+"""Of the level: half-way between two cells lies exactly half, and on which side float32 rounds it must not
+depend on the processor, or the same map would be written differently."""
 AREA = "Where the model's evidence for “{finding}” is at least half of its maximum ({level:.3g} {unit})."
 NOT_ANATOMY = "A contour of the model's evidence, not of anatomy or disease."
 COLOURS = (  # CIELab (PS3.3 C.10.7.1.1) of colours that colour-blind readers can tell apart
@@ -111,7 +114,7 @@ def _segment(material: Material, finding: int) -> Segment | None:
     lowest = level(saliency_map, finding)
     if lowest is None:
         return None
-    masks = (values >= lowest for values in evidence_slices(saliency_map, finding))
+    masks = (values >= lowest * LEAST for values in evidence_slices(saliency_map, finding))
     area = AREA.format(finding=saliency_map.label(finding), level=lowest, unit=unit_word(saliency_map))
     pixels = {plane: mask for plane, mask in enumerate(masks) if mask.any()}
     return Segment(finding, short_text((NOT_ANATOMY, area, provenance_sentence(material))), pixels)
