@@ -21,25 +21,14 @@ from pydicom.uid import AllTransferSyntaxes, ImplicitVRLittleEndian
 from pynetdicom import AE, build_context, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ, DIMSEMessage
-from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, SOPClassCommonExtendedNegotiation
+from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from camlucida.errors import StoreError
-from camlucida.pacs.wire import (
-    MOST_COMMAND_BYTES,
-    PDU_BYTES,
-    Arriving,
-    BoundedSocket,
-    QuietStateMachine,
-    Refused,
-    file_begins,
-    one_fragment,
-)
+from camlucida.pacs.wire import PDU_BYTES, BoundedSocket, Messages, Reading, Refused
 from camlucida.store.blobs import Part
 
 MOST_WAITING_MESSAGES = 4  # sent without waiting for our answers, which was not agreed upon
@@ -227,7 +216,7 @@ class _Association(Association):
         super().__init__(ae, MODE_ACCEPTOR)
         self.server = self._server = server
         self.name = f"AcceptorThread of {server.ae_title}"  # pynetdicom finds its associations by this word
-        self.dul = _Reading(self)
+        self.dul = Reading(self)
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # of its timers
         self.messages = self.dimse = _Messages(self, server.acceptor, server.bounds)
 
@@ -258,82 +247,31 @@ class _Association(Association):
         self.server.leave(self)
 
 
-class _Reading(DULServiceProvider):
-    """The thread that reads from the connection and writes to it."""
-
-    def __init__(self, association: Association) -> None:
-        super().__init__(association)
-        self.daemon = True
-        self.state_machine = QuietStateMachine(self)
-
-    def run_reactor(self) -> None:
-        try:
-            super().run_reactor()
-        finally:
-            self.to_user_queue.put(A_P_ABORT())  # nobody waits for what will not come any more
-
-
-class _Messages(DIMSEServiceProvider):
-    """Puts fragments together (PS3.7 6.3, PS3.8 E.2): C-ECHO and C-STORE requests, within bounds."""
+class _Messages(Messages):
+    """C-ECHO and C-STORE requests."""
 
     def __init__(self, association: Association, acceptor: Acceptor, bounds: Bounds) -> None:
         super().__init__(association)
         self._acceptor, self._bounds = acceptor, bounds
-        self._arriving: list[Arriving] = []
 
-    def receive_primitive(self, primitive: Any) -> None:
-        """Runs in the thread that reads."""
-        try:
-            for context_id, value in primitive.presentation_data_value_list:
-                self._receive(context_id, value)
-        except Exception as error:  # noqa: BLE001 - a command that cannot be decoded fails in many ways
-            reason = str(error) if isinstance(error, Refused) else type(error).__name__
-            _log.warning("association aborted", sender=sender_of(self.assoc), reason=reason)
-            self.message = None
-            self.discard()
-            self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT, PS3.8 table 9-10
+    def _refused(self, reason: str) -> None:
+        _log.warning("association aborted", sender=sender_of(self.assoc), reason=reason)
+        self.discard()
 
-    def discard(self) -> None:
-        """Remove what has not been kept."""
-        for arriving in self._arriving:
-            arriving.close()
-        self._arriving.clear()
-
-    def _receive(self, context_id: int, value: bytes) -> None:
-        self.message = self.message or DIMSEMessage()
-        message: Any = self.message  # it becomes a C_STORE_RQ when its command has been decoded
-        if not value:
-            raise Refused("an empty fragment")
-        is_command, is_data = value[0] & 1, isinstance(message, C_STORE_RQ)
-        if bool(is_command) == is_data or (is_data and context_id != message.context_id):
-            raise Refused("a fragment of another message")
-        if is_command and message.encoded_command_set.tell() + len(value) > MOST_COMMAND_BYTES:
-            raise Refused("a command is too long")
-        complete = message.decode_msg(one_fragment(context_id, value), self.assoc)
-        if is_command and message.context_id is not None:
-            self._begin(message, complete=complete)
-        if complete:
-            self._hand_over(message)
-
-    def _begin(self, message: Any, *, complete: bool) -> None:
-        """A command is complete: is it for us, and does a data set follow? `message`: a DIMSEMessage."""
+    def _command_is_whole(self, message: Any, context: Any, *, complete: bool) -> None:
         stores = isinstance(message, C_STORE_RQ)
         if not stores and not (isinstance(message, C_ECHO_RQ) and complete):
             raise Refused("a command that was not agreed upon")
-        context = self.assoc._accepted_cx.get(message.context_id)  # noqa: SLF001 - `accepted_contexts` is a list
-        if context is None:
-            raise Refused("a presentation context that was not accepted")
         if self.msg_queue.qsize() >= MOST_WAITING_MESSAGES:
             raise Refused("more messages at once than agreed upon")
         if stores and not complete:
             bounds = self._bounds
-            arriving = Arriving(self._acceptor.begin, bounds.instance_bytes, bounds.instance_seconds)
-            self._arriving.append(arriving)
-            arriving.write(file_begins(message.command_set, context.transfer_syntax[0]))
-            message._data_set_file = arriving  # noqa: SLF001 - pynetdicom's own way of writing to a file
+            self._arrives(
+                message, context, self._acceptor.begin, bounds.instance_bytes, bounds.instance_seconds
+            )
 
     def _hand_over(self, message: Any) -> None:
-        self._arriving = [one for one in self._arriving if one.part is not None and one.part.path.exists()]
+        self._forget_kept()
         self.msg_queue.put((message.context_id, message.message_to_primitive()))
         self.message = None
 

@@ -9,14 +9,12 @@ from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu_primitives import A_P_ABORT
 
 from camlucida.errors import NotReached
 from camlucida.pacs import tls
 from camlucida.pacs.answers import Answers
 from camlucida.pacs.configuration import Dimse
-from camlucida.pacs.wire import PDU_BYTES, BoundedSocket, QuietStateMachine
+from camlucida.pacs.wire import PDU_BYTES, BoundedSocket, Reading
 from camlucida.settings import settings
 from camlucida.store.blobs import Part
 
@@ -127,20 +125,14 @@ class _Caller(AE):
         return connection
 
 
-class _Reading(DULServiceProvider):
-    """The thread that reads from the connection and writes to it."""
-
-    def __init__(self, association: Association) -> None:
-        super().__init__(association)
-        self.daemon = True
-        self.state_machine = QuietStateMachine(self)
+class _Reading(Reading):
+    """As for the side that is called; here, who reads answers waits for a message, too."""
 
     def run_reactor(self) -> None:
         try:
             super().run_reactor()
-        finally:  # nobody waits for what will not come any more
+        finally:
             self.assoc.dimse.msg_queue.put((None, None))
-            self.to_user_queue.put(A_P_ABORT())
 
 
 class _Wire:

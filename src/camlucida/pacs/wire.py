@@ -12,9 +12,13 @@ from typing import Any
 import structlog
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_file_meta_info
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dsutils import create_file_meta
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import StateMachine
-from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.pdu_primitives import A_P_ABORT, P_DATA
 from pynetdicom.transport import AssociationSocket
 
 from camlucida.errors import StoreError
@@ -79,6 +83,22 @@ class QuietStateMachine(StateMachine):
             self.dul.kill_dul()
 
 
+class Reading(DULServiceProvider):
+    """The thread that reads from a connection and writes to it, in either role."""
+
+    def __init__(self, association: Association) -> None:
+        super().__init__(association)
+        self.daemon = True
+        self.state_machine = QuietStateMachine(self)
+
+    def run_reactor(self) -> None:
+        """Until the connection has ended; then nobody waits for what will not come any more."""
+        try:
+            super().run_reactor()
+        finally:
+            self.to_user_queue.put(A_P_ABORT())
+
+
 class Arriving:
     """An instance on its way to the disk; pynetdicom writes into it as into a temporary file."""
 
@@ -118,14 +138,88 @@ class Arriving:
             self.part.discard()
 
 
-def one_fragment(context_id: int, value: bytes) -> P_DATA:
+class Messages(DIMSEServiceProvider):
+    """Puts fragments together (PS3.7 6.3, PS3.8 E.2), within bounds; each role says what it takes."""
+
+    def __init__(self, association: Association) -> None:
+        super().__init__(association)
+        self._arriving: list[Arriving] = []
+
+    def receive_primitive(self, primitive: Any) -> None:
+        """Runs in the thread that reads."""
+        try:
+            for context_id, value in primitive.presentation_data_value_list:
+                self._receive(context_id, value)
+        except Exception as error:  # noqa: BLE001 - a command that cannot be decoded fails in many ways
+            reason = str(error) if isinstance(error, Refused) else type(error).__name__
+            self._refused(reason)
+            self.message = None
+            self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT, PS3.8 table 9-10
+
+    def discard(self) -> None:
+        """Remove what has not been kept."""
+        for arriving in self._arriving:
+            arriving.close()
+        self._arriving.clear()
+
+    def _receive(self, context_id: int, value: bytes) -> None:
+        self.message = self.message or DIMSEMessage()
+        message: Any = self.message  # of another class when its command has been decoded
+        if not value:
+            raise Refused("an empty fragment")
+        is_command, command_is_whole = bool(value[0] & 1), message.context_id is not None
+        if is_command == command_is_whole or (command_is_whole and context_id != message.context_id):
+            raise Refused("a fragment of another message")
+        if is_command and message.encoded_command_set.tell() + len(value) > MOST_COMMAND_BYTES:
+            raise Refused("a command is too long")
+        if not is_command and not isinstance(message, C_STORE_RQ):
+            self._more_of_an_answer(len(value))
+        complete = message.decode_msg(_one_fragment(context_id, value), self.assoc)
+        if is_command and message.context_id is not None:
+            context = self.assoc._accepted_cx.get(message.context_id)  # noqa: SLF001 - `accepted_contexts` is a list
+            if context is None:
+                raise Refused("a presentation context that was not accepted")
+            self._command_is_whole(message, context, complete=complete)
+        if complete:
+            self._hand_over(message)
+
+    def _arrives(
+        self, message: Any, context: Any, begin: Callable[[], Part], most_bytes: int, seconds: float
+    ) -> None:
+        """The data set of a C-STORE request goes to a file."""
+        arriving = Arriving(begin, most_bytes, seconds)
+        self._arriving.append(arriving)
+        arriving.write(_file_begins(message.command_set, context.transfer_syntax[0]))
+        message._data_set_file = arriving  # noqa: SLF001 - pynetdicom's own way of writing to a file
+
+    def _forget_kept(self) -> None:
+        self._arriving = [one for one in self._arriving if one.part is not None and one.part.path.exists()]
+
+    def _refused(self, reason: str) -> None:
+        """Tell that the association is aborted."""
+        raise NotImplementedError
+
+    def _more_of_an_answer(self, size: int) -> None:
+        """So many bytes more of a data set that is no instance."""
+        raise NotImplementedError
+
+    def _command_is_whole(self, message: Any, context: Any, *, complete: bool) -> None:
+        """Refuse the command, or prepare for its data set unless the message is `complete` without one."""
+        raise NotImplementedError
+
+    def _hand_over(self, message: Any) -> None:
+        """A message is complete: to whom waits for it."""
+        raise NotImplementedError
+
+
+def _one_fragment(context_id: int, value: bytes) -> P_DATA:
     """A fragment by itself, to be decoded."""
     fragment = P_DATA()
     fragment.presentation_data_value_list.append((context_id, value))
     return fragment
 
 
-def file_begins(command: Any, transfer_syntax: Any) -> bytes:
+def _file_begins(command: Any, transfer_syntax: Any) -> bytes:
     """Preamble and file meta group (PS3.10 7.1) of an instance, as its command and its context say."""
     meta = create_file_meta(
         sop_class_uid=command.AffectedSOPClassUID,
