@@ -191,6 +191,25 @@ def test_the_float_map_is_laid_over_the_volume(ct, shown):
     assert np.median(picture.max(axis=2)) > 20
 
 
+def test_the_line_appears_when_ohif_knows_of_it_only_after_the_image_is_drawn(context, shown):
+    told = "      setTrackingIdentifiers(measurementSelected);"
+    later = "      await new Promise(done => setTimeout(done, 2000));\n"
+
+    def slowed(route):
+        answer = route.fetch()
+        if told in (source := answer.text()):
+            slowed.found = True
+        route.fulfill(response=answer, body=source.replace(told, later + told))
+
+    slowed.found = False
+    with watched(context, shown) as page:
+        page.route(re.compile(r"\.bundle\.\w+\.js"), slowed)
+        open_study(page, shown, shown.film)
+        series(page, "SR").dblclick()
+        expect(page.locator("svg.svg-layer polyline").first).to_be_attached(timeout=20_000)
+        assert slowed.found
+
+
 def test_a_report_without_a_region_is_read_as_text(context, shown):
     with watched(context, shown) as page:
         open_study(page, shown, shown.healthy)

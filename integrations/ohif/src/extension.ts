@@ -10,6 +10,7 @@ import { Evidence } from "./evidence";
 import { Ohif, type OhifParts, reactElement } from "./ohif";
 import { Overlays } from "./overlays";
 import { KEY, PANEL, usePanel } from "./panel";
+import { ReportLines } from "./report-lines";
 import { Station, stationOf } from "./station";
 import { words } from "./texts";
 
@@ -25,6 +26,7 @@ function start(parts: OhifParts): void {
   evidence = new Evidence(new Station(stationOf(import.meta.url, settings), settings));
   usePanel(ohif, evidence);
   new Overlays(ohif, evidence).start();
+  new ReportLines(ohif).start();
   document.addEventListener("keydown", toggled);
 }
 

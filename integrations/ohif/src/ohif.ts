@@ -17,6 +17,7 @@ export interface CornerstoneViewport {
   getZoom?(): number;
   getCamera?(): { flipHorizontal?: boolean; flipVertical?: boolean };
   setImageIdIndex?(index: number): Promise<unknown>;
+  render?(): void;
 }
 
 interface PubSub {
@@ -25,7 +26,11 @@ interface PubSub {
 }
 
 export interface Services {
-  viewportGridService: PubSub & { getActiveViewportId(): string | null };
+  viewportGridService: PubSub & {
+    getActiveViewportId(): string | null;
+    getDisplaySetsUIDsForViewport?(id: string): string[] | undefined;
+  };
+  displaySetService: { getDisplaySetByUID(id: string): { Modality?: string } | undefined };
   cornerstoneViewportService: PubSub & { getCornerstoneViewport(id: string): CornerstoneViewport | null };
 }
 
@@ -71,6 +76,13 @@ export class Ohif {
 
   get active(): CornerstoneViewport | null {
     return this.viewport(this.services.viewportGridService.getActiveViewportId());
+  }
+
+  /** Whether what was opened in a viewport is a structured report, shown on the image that it speaks of. */
+  showsReport(viewportId: string): boolean {
+    const { viewportGridService, displaySetService } = this.services;
+    const opened = viewportGridService.getDisplaySetsUIDsForViewport?.(viewportId) ?? [];
+    return opened.some((id) => displaySetService.getDisplaySetByUID(id)?.Modality === "SR");
   }
 
   /** What a viewport shows now; of a reformatted volume its first instance. */
