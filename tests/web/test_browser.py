@@ -431,7 +431,7 @@ def test_a_link_holds_the_view_and_nothing_of_the_patient(page, station, context
     image = open_study(page, station, "plain")
     choose(page, "Nodule")
     page.keyboard.press("s")
-    page.wait_for_function("() => location.hash.includes('side=1')")
+    page.wait_for_function("() => location.hash.includes('layout=side')")
     address = page.url
     assert image.source.patient.patient_id not in address
     assert image.source.study_instance_uid not in address

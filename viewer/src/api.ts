@@ -1,7 +1,8 @@
 /** The station's HTTP API. Keys are opaque; nothing here knows a patient. */
 
 import { connection } from "./connection";
-import type { Explanation, ImageHeader, Study, StudyRow } from "./types";
+import type { Source } from "./source";
+import type { StudyRow } from "./types";
 
 /** The session has ended: only a new link from the station opens the page again. */
 export class SignedOut extends Error {}
@@ -68,16 +69,12 @@ export const about = (): Promise<{ version: string; notice: string }> => json("/
 export const studies = async (): Promise<StudyRow[]> =>
   (await json<{ studies: StudyRow[] }>("/api/studies")).studies;
 
-export const study = (key: string, signal?: AbortSignal): Promise<Study> => json(at("studies", key), signal);
-
-export const imageHeader = (key: string, signal?: AbortSignal): Promise<ImageHeader> =>
-  json(at("images", key), signal);
-
-export const pixels = (key: string, slice: number | null, signal?: AbortSignal): Promise<ArrayBuffer> =>
-  bytes(`${at("images", key)}/pixels${slice === null ? "" : `?slice=${slice}`}`, signal);
-
-export const explanation = (key: string, signal?: AbortSignal): Promise<Explanation> =>
-  json(at("explanations", key), signal);
-
-export const values = async (key: string, signal?: AbortSignal): Promise<Float32Array> =>
-  new Float32Array(await bytes(`${at("explanations", key)}/values`, signal));
+/** What a study page reads. */
+export const station: Source = {
+  study: (key, signal) => json(at("studies", key), signal),
+  imageHeader: (key, signal) => json(at("images", key), signal),
+  pixels: (key, slice, signal) =>
+    bytes(`${at("images", key)}/pixels${slice === null ? "" : `?slice=${slice}`}`, signal),
+  explanation: (key, signal) => json(at("explanations", key), signal),
+  values: async (key, signal) => new Float32Array(await bytes(`${at("explanations", key)}/values`, signal)),
+};

@@ -11,6 +11,7 @@ import { invert, type Matrix } from "./geometry";
 import { context, Pass, texture } from "./gl";
 import { readTopDown } from "./image-layer";
 import type { Placement } from "./placement";
+import { type Cut, canvasToPixel } from "./plane";
 import type { Geometry } from "./types";
 
 const HEAT = `#version 300 es
@@ -88,8 +89,8 @@ export class HeatLayer {
     this.#map = map;
   }
 
-  draw(placement: Placement, slice: number, look: HeatLook): void {
-    this.drawThrough(canvasToPixel(placement, slice), look);
+  draw(placement: Placement, cut: Cut, look: HeatLook): void {
+    this.drawThrough(canvasToPixel(placement, cut), look);
   }
 
   /**
@@ -112,8 +113,8 @@ export class HeatLayer {
   }
 
   /** The pixels on the canvas as they are drawn now, premultiplied RGBA, top row first. */
-  read(placement: Placement, slice: number, look: HeatLook): Uint8Array {
-    this.draw(placement, slice, look);
+  read(placement: Placement, cut: Cut, look: HeatLook): Uint8Array {
+    this.draw(placement, cut, look);
     return readTopDown(this.#gl, placement.width, placement.height);
   }
 
@@ -125,15 +126,6 @@ export class HeatLayer {
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB8, table.length / 3, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, table);
     this.#colourMap = colourMap;
   }
-}
-
-/** (x, y, 1) on the canvas to (slice, row, column): an upright image. */
-function canvasToPixel({ originX, originY, scaleX, scaleY }: Placement, slice: number): Matrix {
-  return [
-    [0, 0, slice],
-    [0, 1 / scaleY, -originY / scaleY - 0.5],
-    [1 / scaleX, 0, -originX / scaleX - 0.5],
-  ];
 }
 
 /** First to the pixel grid, then to the native grid, of a 2D (3×3) or 3D (4×4) map: 3×3. */

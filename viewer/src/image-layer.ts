@@ -7,7 +7,7 @@
 
 import { context, Pass, texture, type Uniforms } from "./gl";
 import type { PlanePixels } from "./pixels";
-import type { Placement } from "./placement";
+import { canvasToPlane, type Placement } from "./placement";
 import { levelFor, pyramid } from "./pyramid";
 import type { DisplayTable } from "./window";
 
@@ -15,11 +15,12 @@ const PLACE = `#version 300 es
 precision highp float;
 precision highp sampler2D;
 precision highp usampler2D;
-uniform vec2 origin, scale, size;
+uniform vec2 size;
+uniform mat4 canvasToPlane; // (x, y, 0, 1) from the left upper corner to (column, row)
 uniform float canvasHeight, level;
 const vec3 BACKGROUND = vec3(0.0);
 // Place on the pixel grid (column, row), corner of the first pixel at 0.
-vec2 place() { return (vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y) - origin) / scale; }
+vec2 place() { return (canvasToPlane * vec4(gl_FragCoord.x, canvasHeight - gl_FragCoord.y, 0.0, 1.0)).xy; }
 bool outside(vec2 at) { return any(lessThan(at, vec2(0.0))) || any(greaterThanEqual(at, size)); }
 `;
 
@@ -120,8 +121,7 @@ export class ImageLayer {
     if (!plane) return;
     const zoom = Math.min(placement.scaleX, placement.scaleY);
     const common = {
-      origin: [placement.originX, placement.originY],
-      scale: [placement.scaleX, placement.scaleY],
+      canvasToPlane: fromCorner(placement),
       size: [plane.columns, plane.rows],
       canvasHeight: placement.height,
       level: levelFor(zoom, this.#levels),
@@ -155,6 +155,14 @@ export class ImageLayer {
     this.draw(placement);
     return readTopDown(gl, placement.width, placement.height);
   }
+}
+
+/** As WebGL wants it, column by column: the canvas to (column, row), the first pixel's outer corner at 0. */
+function fromCorner(placement: Placement): number[] {
+  const [row, column] = canvasToPlane(placement);
+  const along = (i: number): number[] => [column[i] ?? 0, row[i] ?? 0, 0, 0];
+  const [x = 0, y = 0] = along(2).map((shift) => shift + 0.5);
+  return [...along(0), ...along(1), 0, 0, 0, 0, x, y, 0, 1];
 }
 
 /** A canvas read back in the order of rows that images have. */

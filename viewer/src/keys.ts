@@ -6,6 +6,7 @@ import { rows } from "./finding-rows";
 import { clampZoom, type Placement, panBy, zoomAround } from "./placement";
 import type { Reading } from "./reading";
 import { texts } from "./texts";
+import type { Layout } from "./view";
 
 /** What a key acts on. */
 export interface Desk {
@@ -38,7 +39,7 @@ export const KEYS: readonly Key[] = [
     meaning: help.nextFinding,
     keys: { j: ({ reading }) => stepFinding(reading, 1), k: ({ reading }) => stepFinding(reading, -1) },
   },
-  { shown: "S", meaning: help.side, keys: { s: ({ reading }) => flip(reading, "side") } },
+  { shown: "S", meaning: help.side, keys: { s: ({ reading }) => arrange(reading, "side") } },
   { shown: "C", meaning: help.cells, keys: { c: ({ reading }) => flip(reading, "cells") } },
   {
     shown: "]  [",
@@ -169,14 +170,19 @@ function stepFinding(reading: Reading, by: number): void {
   if (map !== undefined) reading.chooseFinding(map);
 }
 
-function flip(reading: Reading, name: "side" | "cells" | "details"): void {
+/** A layout on, or back to one viewport. */
+function arrange(reading: Reading, layout: Layout): void {
+  reading.change({ layout: reading.view.layout === layout ? "one" : layout });
+}
+
+function flip(reading: Reading, name: "cells" | "details"): void {
   reading.change({ [name]: !reading.view[name] });
 }
 
 function zoom({ reading, placement }: Desk, factor: number): void {
   const placed = placement();
   if (placed && reading.image)
-    reading.change(zoomAround(reading.image.plane, placed, factor, placed.width / 2, placed.height / 2));
+    reading.change(zoomAround(reading.plane(0), placed, factor, placed.width / 2, placed.height / 2));
   else reading.change({ zoom: clampZoom(factor) });
 }
 

@@ -1,6 +1,7 @@
 /** The stored values of an image, slice by slice, as the station sends them (little-endian, C order). */
 
-import * as api from "./api";
+import type { Cut } from "./plane";
+import type { Source } from "./source";
 import type { ImageHeader, PixelType } from "./types";
 
 export type Values = Uint8Array | Int16Array | Uint16Array | Float32Array;
@@ -49,7 +50,10 @@ export class Pixels {
   readonly #arrived = new Map<number, PlanePixels>();
   readonly #abort = new AbortController();
 
-  constructor(readonly header: ImageHeader) {}
+  constructor(
+    readonly header: ImageHeader,
+    readonly source: Source,
+  ) {}
 
   get slices(): number {
     return this.header.space.length === 3 ? (this.header.space[0] ?? 1) : 1;
@@ -60,13 +64,18 @@ export class Pixels {
     return this.#arrived.get(slice);
   }
 
+  /** A plane, if all that it needs is here already. */
+  plane({ axis, at }: Cut): PlanePixels | undefined {
+    return axis === 0 ? this.ready(at) : undefined;
+  }
+
   /** Fetches a slice once; a failed fetch is forgotten, so that it can be tried again. */
   slice(slice: number): Promise<PlanePixels> {
     const kept = this.#kept.get(slice);
     if (kept) return kept;
     this.#forget(slice);
     const whole = this.header.space.length !== 3;
-    const coming = api
+    const coming = this.source
       .pixels(this.header.key, whole ? null : slice, this.#abort.signal)
       .then((buffer) => decode(this.header, buffer));
     this.#kept.set(slice, coming);

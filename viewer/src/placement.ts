@@ -1,15 +1,25 @@
-/** Where the image lies on the canvas: zoom and centre to device pixels, and back. */
+/** Where a plane of the image lies on the canvas: zoom, centre and orientation to device pixels, and back. */
+
+/** How a plane is turned on the screen: first mirrored left to right, then turned clockwise. */
+export interface Orientation {
+  /** Quarter turns clockwise. */
+  turns: 0 | 1 | 2 | 3;
+  mirrored: boolean;
+}
+
+export const UPRIGHT: Orientation = { turns: 0, mirrored: false };
 
 export interface Placement {
   /** Canvas size in device pixels. */
   width: number;
   height: number;
-  /** Device pixels per column and per row. */
+  /** Device pixels per column and per row of the plane. */
   scaleX: number;
   scaleY: number;
-  /** Left upper corner of the image on the canvas, in whole device pixels (so that 1:1 is exact). */
+  /** The outer corner of the plane's first pixel on the canvas, in whole device pixels (so that 1:1 is exact). */
   originX: number;
   originY: number;
+  orientation: Orientation;
 }
 
 export interface Camera {
@@ -30,17 +40,16 @@ const MARGIN = 8;
 export const MIN_ZOOM = 0.02;
 export const MAX_ZOOM = 64;
 
-export function planeOf(space: readonly number[], spacing: readonly number[] | null): Plane {
-  const [rows = 1, columns = 1] = space.slice(-2);
-  const [rowMm = 1, columnMm = 1] = spacing?.slice(-2) ?? [];
-  return { rows, columns, aspect: rowMm > 0 && columnMm > 0 ? rowMm / columnMm : 1 };
-}
-
 /** The zoom at which the whole image is seen. */
-export function fitZoom(plane: Plane, width: number, height: number): number {
+export function fitZoom(
+  plane: Plane,
+  width: number,
+  height: number,
+  { turns }: Orientation = UPRIGHT,
+): number {
   const room = [width - 2 * MARGIN, height - 2 * MARGIN].map((size) => Math.max(size, 16));
-  const zoom = Math.min((room[0] ?? 16) / plane.columns, (room[1] ?? 16) / (plane.rows * plane.aspect));
-  return clampZoom(zoom);
+  const [across = 16, down = 16] = turns % 2 ? room.reverse() : room;
+  return clampZoom(Math.min(across / plane.columns, down / (plane.rows * plane.aspect)));
 }
 
 export function clampZoom(zoom: number): number {
@@ -53,36 +62,65 @@ export function place(
   camera: Camera,
   [width, height]: readonly [number, number],
   room: readonly [number, number] = [width, height],
+  orientation: Orientation = UPRIGHT,
 ): Placement {
-  const scaleX = camera.zoom ?? fitZoom(plane, ...room);
+  const scaleX = camera.zoom ?? fitZoom(plane, ...room, orientation);
   const scaleY = scaleX * plane.aspect;
   const [row, column] = camera.centre ?? [(plane.rows - 1) / 2, (plane.columns - 1) / 2];
-  return {
-    width,
-    height,
-    scaleX,
-    scaleY,
-    originX: Math.round(width / 2 - (column + 0.5) * scaleX),
-    originY: Math.round(height / 2 - (row + 0.5) * scaleY),
-  };
+  const atCorner: Placement = { width, height, scaleX, scaleY, originX: 0, originY: 0, orientation };
+  const [x, y] = toCanvas(atCorner, row, column);
+  return { ...atCorner, originX: Math.round(width / 2 - x), originY: Math.round(height / 2 - y) };
 }
 
-/** Canvas place (device pixels, continuous) to (row, column) on the pixel grid, centres at integers. */
+/** What a quarter turn clockwise makes of a direction (x to the right, y downwards), by number of turns. */
+const TURNED = [
+  [1, 0, 0, 1],
+  [0, -1, 1, 0],
+  [-1, 0, 0, -1],
+  [0, 1, -1, 0],
+] as const;
+
+/**
+ * (x, y, 1) in device pixels from the canvas's left upper corner to (row, column) of the plane, centres at
+ * integers: 2 × 3, row by row.
+ */
+export function canvasToPlane(placement: Placement): [number[], number[]] {
+  const { originX, originY, scaleX, scaleY, orientation } = placement;
+  // Turns and mirrors are their own inverses' transposes.
+  const [xx, xy, yx, yy] = TURNED[orientation.turns];
+  const side = orientation.mirrored ? -1 : 1;
+  const column = [(side * xx) / scaleX, (side * yx) / scaleX];
+  const row = [xy / scaleY, yy / scaleY];
+  const shift = ([x = 0, y = 0]: number[]): number => -(x * originX + y * originY) - 0.5;
+  return [
+    [...row, shift(row)],
+    [...column, shift(column)],
+  ];
+}
+
+/** Canvas place (device pixels, continuous) to (row, column) of the plane, centres at integers. */
 export function toImage(placement: Placement, x: number, y: number): [number, number] {
-  return [(y - placement.originY) / placement.scaleY - 0.5, (x - placement.originX) / placement.scaleX - 0.5];
+  const [row, column] = canvasToPlane(placement).map(([a = 0, b = 0, c = 0]) => a * x + b * y + c);
+  return [row ?? 0, column ?? 0];
+}
+
+/** (row, column) of the plane to the canvas, in device pixels. */
+export function toCanvas(placement: Placement, row: number, column: number): [number, number] {
+  const { originX, originY, scaleX, scaleY, orientation } = placement;
+  const [xx, xy, yx, yy] = TURNED[orientation.turns];
+  const across = (column + 0.5) * scaleX * (orientation.mirrored ? -1 : 1);
+  const down = (row + 0.5) * scaleY;
+  return [originX + xx * across + xy * down, originY + yx * across + yy * down];
 }
 
 /** The camera after a zoom that keeps the image place under (x, y) where it is. */
 export function zoomAround(plane: Plane, placement: Placement, factor: number, x: number, y: number): Camera {
   const zoom = clampZoom(placement.scaleX * factor);
   const [row, column] = toImage(placement, x, y);
-  return {
-    zoom,
-    centre: [
-      row + (placement.height / 2 - y) / (zoom * plane.aspect),
-      column + (placement.width / 2 - x) / zoom,
-    ],
-  };
+  const zoomed = { ...placement, scaleX: zoom, scaleY: zoom * plane.aspect };
+  const [nowX, nowY] = toCanvas(zoomed, row, column);
+  const centre = toImage(zoomed, placement.width / 2 + nowX - x, placement.height / 2 + nowY - y);
+  return { zoom, centre };
 }
 
 /** The camera after a pan by (dx, dy) device pixels. */

@@ -1,6 +1,7 @@
 /** What lies under the cursor: stored value, modality value, evidence of the cell. */
 
 import { cellAt, cellSizeMm, cellSizePixels, offset } from "./geometry";
+import { type Cut, toVoxel } from "./plane";
 import type { Reading } from "./reading";
 
 export interface Probe {
@@ -14,9 +15,9 @@ export interface Probe {
   outsideField: boolean;
 }
 
-/** The probe at a place on the pixel grid, or null beside the image. */
-export function probe(reading: Reading, place: readonly [number, number]): Probe | null {
-  const plane = reading.image?.pixels.ready(reading.slice);
+/** The probe at (row, column) of a plane, or null beside the image. */
+export function probe(reading: Reading, cut: Cut, place: readonly [number, number]): Probe | null {
+  const plane = reading.image?.pixels.plane(cut);
   const [row, column] = place.map((value) => Math.floor(value + 0.5)) as [number, number];
   if (!reading.image || !plane || row < 0 || column < 0 || row >= plane.rows || column >= plane.columns)
     return null;
@@ -26,15 +27,15 @@ export function probe(reading: Reading, place: readonly [number, number]): Probe
   const { slope, intercept, unit } = reading.image.header;
   const rescaled = !plane.colour && (slope !== 1 || intercept !== 0 || unit !== "");
   const modality = rescaled ? (stored[0] as number) * slope + intercept : null;
-  return { row, column, stored, modality, ...evidenceAt(reading, row, column) };
+  return { row, column, stored, modality, ...evidenceAt(reading, toVoxel(cut, row, column)) };
 }
 
-function evidenceAt(reading: Reading, row: number, column: number): Pick<Probe, "evidence" | "outsideField"> {
+function evidenceAt(reading: Reading, voxel: readonly number[]): Pick<Probe, "evidence" | "outsideField"> {
   const { explanation, view } = reading;
   const map = view.finding === null ? null : reading.map(view.finding);
   if (!explanation || !map) return { evidence: null, outsideField: false };
   const { geometry } = explanation.record.saliency_map;
-  const pixel = geometry.pixel_shape.length === 3 ? [reading.slice, row, column] : [row, column];
+  const pixel = voxel.slice(-geometry.pixel_shape.length);
   const cell = cellAt(geometry, explanation.pixelToNative, pixel);
   if (!cell) return { evidence: null, outsideField: true };
   return { evidence: map[offset(geometry.native_shape, cell)] ?? null, outsideField: false };

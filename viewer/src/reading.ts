@@ -4,11 +4,12 @@
  * "data" is dispatched when something arrived or failed, "view" when something is looked at differently.
  */
 
-import * as api from "./api";
 import { invert, type Matrix } from "./geometry";
 import { NoWebGL } from "./gl";
 import { Pixels } from "./pixels";
-import { type Plane, planeOf } from "./placement";
+import { type Camera, type Orientation, type Plane, UPRIGHT } from "./placement";
+import { type Axis, type Cut, planeOf } from "./plane";
+import type { Source } from "./source";
 import type { Explanation, ExplanationRow, ImageHeader, ImageRow, Study } from "./types";
 import type { View } from "./view";
 import { asWindow, type DisplayTable, displayTable, dragged, firstVoi, presets, type Voi } from "./window";
@@ -21,7 +22,6 @@ export interface ShownImage {
   row: ImageRow;
   header: ImageHeader;
   pixels: Pixels;
-  plane: Plane;
 }
 
 export interface ShownExplanation {
@@ -31,6 +31,21 @@ export interface ShownExplanation {
   /** From the pixel grid to the native grid. */
   pixelToNative: Matrix;
 }
+
+/** What of a view belongs to one image only. */
+const UNSEEN = {
+  explanation: null,
+  other: null,
+  window: null,
+  turns: 0,
+  mirrored: false,
+  slice: null,
+  row: null,
+  column: null,
+  marks: [],
+  zoom: null,
+  centre: null,
+} satisfies Partial<View>;
 
 export class Reading extends EventTarget {
   image: ShownImage | null = null;
@@ -48,6 +63,7 @@ export class Reading extends EventTarget {
   constructor(
     public study: Study,
     public view: View,
+    readonly source: Source,
   ) {
     super();
   }
@@ -95,8 +111,7 @@ export class Reading extends EventTarget {
     const { model, method } = this.explanationRow ?? {};
     this.image?.pixels.close();
     this.image = null;
-    const fresh = { image: key, explanation: null, window: null, slice: null, zoom: null, centre: null };
-    this.view = { ...this.view, ...fresh };
+    this.view = { ...this.view, ...UNSEEN, image: key };
     const same = this.imageRow?.explanations.find((row) => row.model === model && row.method === method);
     await this.#afresh(same?.key ?? null, this.#findingName);
     this.dispatchEvent(new Event("data"));
@@ -160,10 +175,10 @@ export class Reading extends EventTarget {
     if (!row) return;
     this.imageError = null;
     try {
-      const header = await api.imageHeader(row.key, this.#abort.signal);
+      const header = await this.source.imageHeader(row.key, this.#abort.signal);
       if (row.key !== this.imageRow?.key) return;
-      const pixels = new Pixels(header);
-      this.image = { row, header, pixels, plane: planeOf(header.space, header.spacing) };
+      const pixels = new Pixels(header, this.source);
+      this.image = { row, header, pixels };
       await pixels.slice(this.slice);
     } catch (error) {
       if (row.key === this.imageRow?.key) this.imageError = this.#passing(error);
@@ -179,8 +194,8 @@ export class Reading extends EventTarget {
     try {
       const { signal } = this.#abort;
       const [record, values] = await Promise.all([
-        api.explanation(row.key, signal),
-        api.values(row.key, signal),
+        this.source.explanation(row.key, signal),
+        this.source.values(row.key, signal),
       ]);
       if (row.key !== this.explanationRow?.key) return;
       this.explanation = { row, record, values: checked(record, values), pixelToNative: inverse(record) };
@@ -210,7 +225,7 @@ export class Reading extends EventTarget {
     this.#look = setTimeout(async () => {
       const before = this.explanationRow;
       // A lost connection is told by the banner; the next look comes either way.
-      this.study = await api.study(this.study.key, this.#abort.signal).catch(() => this.study);
+      this.study = await this.source.study(this.study.key, this.#abort.signal).catch(() => this.study);
       if (this.#abort.signal.aborted) return;
       if (before?.state !== this.explanationRow?.state || before?.key !== this.explanationRow?.key)
         await this.#openExplanation();
@@ -228,6 +243,33 @@ export class Reading extends EventTarget {
   get slice(): number {
     const { slices } = this;
     return Math.min(slices - 1, this.view.slice ?? Math.floor(slices / 2));
+  }
+
+  // ---- planes ----
+
+  /** The plane perpendicular to an axis that is looked at: where the three meet, or the slice. */
+  cut(axis: Axis): Cut {
+    const { row, column } = this.view;
+    const size = [1, ...(this.image?.header.space ?? [])].slice(-3)[axis] ?? 1;
+    const at = axis === 0 ? this.slice : ((axis === 1 ? row : column) ?? Math.floor(size / 2));
+    return { axis, at: Math.min(size - 1, at) };
+  }
+
+  /** Size and pixel proportion of the planes perpendicular to an axis. */
+  plane(axis: Axis): Plane {
+    const { space = [1, 1], spacing = null } = this.image?.header ?? {};
+    return planeOf(space, spacing, axis);
+  }
+
+  /** How such a plane is turned on the screen. */
+  orientation(axis: Axis): Orientation {
+    const { turns, mirrored } = this.view;
+    return axis === 0 ? { turns, mirrored } : UPRIGHT;
+  }
+
+  /** What of such a plane is seen. */
+  camera(axis: Axis): Camera {
+    return axis === 0 ? this.view : { zoom: null, centre: null };
   }
 
   async toSlice(slice: number): Promise<void> {

@@ -1,7 +1,8 @@
 /** What is looked at and how: the part of the page's state that a link can hold. No patient data. */
 
 import { COLOUR_MAPS, type ColourMap, DEFAULT_COLOUR_MAP } from "./colour";
-import { MAX_ZOOM, MIN_ZOOM } from "./placement";
+import { type Mark, marksFrom, marksText } from "./marks";
+import { MAX_ZOOM, MIN_ZOOM, type Orientation } from "./placement";
 import type { VoiLutFunction, Window } from "./types";
 
 export interface View {
@@ -11,32 +12,79 @@ export interface View {
   /** Which finding of the explanation's map. */
   finding: number | null;
   map: boolean;
-  side: boolean;
+  layout: Layout;
+  /** In the layout "swipe": how much of the width shows the image alone, in percent. */
+  swipe: number;
+  /** The explanation that this one is compared with (of a prior study, or by another method). */
+  other: string | null;
+  /** Instead of the map: what it has more or less than the other. */
+  difference: boolean;
+  /** Cells in which the two methods have another sign are hatched. */
+  disagreement: boolean;
   cells: boolean;
+  contours: boolean;
+  /** Full colour is this map's own maximum, instead of the scale that all maps share. */
+  ownScale: boolean;
+  /** How many mm of a volume's evidence are seen at once, the strongest in front; 0 is one slice. */
+  slab: number;
   details: boolean;
   /** Opacity at full colour, in percent. */
   opacity: number;
   colourMap: ColourMap;
   /** Null is what the file asks for; a number is one of the presets. */
   window: Window | number | null;
-  /** Null is the middle slice. */
+  inverted: boolean;
+  turns: Orientation["turns"];
+  mirrored: boolean;
+  /** Where the three planes of a volume meet; null is the middle. */
   slice: number | null;
+  row: number | null;
+  column: number | null;
+  marks: readonly Mark[];
   zoom: number | null;
   centre: readonly [number, number] | null;
 }
+
+export const LAYOUTS = ["one", "side", "swipe", "planes"] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+const SWITCHES = [
+  "map",
+  "difference",
+  "disagreement",
+  "cells",
+  "contours",
+  "ownScale",
+  "details",
+  "inverted",
+  "mirrored",
+] as const;
 
 export const DEFAULT_VIEW: View = {
   image: null,
   explanation: null,
   finding: null,
   map: false,
-  side: false,
+  layout: "one",
+  swipe: 50,
+  other: null,
+  difference: false,
+  disagreement: false,
   cells: false,
+  contours: false,
+  ownScale: false,
+  slab: 0,
   details: false,
   opacity: 60,
   colourMap: DEFAULT_COLOUR_MAP,
   window: null,
+  inverted: false,
+  turns: 0,
+  mirrored: false,
   slice: null,
+  row: null,
+  column: null,
+  marks: [],
   zoom: null,
   centre: null,
 };
@@ -59,11 +107,17 @@ function toQuery(view: View): Record<string, string> {
   if (view.image) query.image = view.image;
   if (view.explanation) query.explanation = view.explanation;
   if (view.finding !== null) query.finding = String(view.finding);
-  for (const name of ["map", "side", "cells", "details"] as const) if (view[name]) query[name] = "1";
+  if (view.other) query.other = view.other;
+  if (view.layout !== DEFAULT_VIEW.layout) query.layout = view.layout;
+  for (const name of SWITCHES) if (view[name]) query[name] = "1";
+  for (const name of ["swipe", "slab", "turns"] as const)
+    if (view[name] !== DEFAULT_VIEW[name]) query[name] = String(round(view[name]));
   if (view.opacity !== DEFAULT_VIEW.opacity) query.opacity = String(view.opacity);
   if (view.colourMap !== DEFAULT_VIEW.colourMap) query.colours = view.colourMap;
   if (view.window !== null) query.window = windowText(view.window);
-  if (view.slice !== null) query.slice = String(view.slice);
+  for (const name of ["slice", "row", "column"] as const)
+    if (view[name] !== null) query[name] = String(view[name]);
+  if (view.marks.length > 0) query.marks = marksText(view.marks);
   if (view.zoom !== null) query.zoom = String(round(view.zoom));
   if (view.centre) query.centre = view.centre.map(round).join(",");
   return query;
@@ -86,19 +140,27 @@ export function fromAddress(address: string): Place {
 
 function fromQuery(query: URLSearchParams): View {
   const colours = query.get("colours") as ColourMap;
-  const on = (name: string): boolean => query.get(name) === "1";
+  const switches = Object.fromEntries(SWITCHES.map((name) => [name, query.get(name) === "1"])) as Record<
+    (typeof SWITCHES)[number],
+    boolean
+  >;
   return {
     image: key(query.get("image")),
     explanation: key(query.get("explanation")),
     finding: index(query.get("finding")),
-    map: on("map"),
-    side: on("side"),
-    cells: on("cells"),
-    details: on("details"),
+    layout: LAYOUTS.find((name) => name === query.get("layout")) ?? DEFAULT_VIEW.layout,
+    swipe: bounded(query.get("swipe"), 0, 100) ?? DEFAULT_VIEW.swipe,
+    other: key(query.get("other")),
+    slab: bounded(query.get("slab"), 0, 1000) ?? DEFAULT_VIEW.slab,
+    ...switches,
     opacity: bounded(query.get("opacity"), 0, 100) ?? DEFAULT_VIEW.opacity,
     colourMap: COLOUR_MAPS.includes(colours) ? colours : DEFAULT_VIEW.colourMap,
     window: windowFrom(query.get("window")),
+    turns: ([1, 2, 3] as const).find((turns) => String(turns) === query.get("turns")) ?? 0,
     slice: index(query.get("slice")),
+    row: index(query.get("row")),
+    column: index(query.get("column")),
+    marks: marksFrom(query.get("marks")),
     zoom: bounded(query.get("zoom"), MIN_ZOOM, MAX_ZOOM),
     centre: pair(query.get("centre")),
   };

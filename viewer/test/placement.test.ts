@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { fitZoom, type Plane, panBy, place, planeOf, toImage, zoomAround } from "../src/placement";
+import {
+  fitZoom,
+  type Orientation,
+  type Plane,
+  panBy,
+  place,
+  toCanvas,
+  toImage,
+  zoomAround,
+} from "../src/placement";
+import { planeOf } from "../src/plane";
 
 const PLANE: Plane = { rows: 300, columns: 200, aspect: 1.5 };
 const SIZE = [640, 480] as const;
@@ -30,6 +40,50 @@ describe("placing an image", () => {
     expect(planeOf([300, 200], [0, 0]).aspect).toBe(1);
     expect(planeOf([300, 200], null)).toEqual({ rows: 300, columns: 200, aspect: 1 });
   });
+});
+
+const TURNS = [0, 1, 2, 3] as const;
+const ORIENTATIONS: Orientation[] = TURNS.flatMap((turns) =>
+  [false, true].map((mirrored) => ({ turns, mirrored })),
+);
+
+describe.each(ORIENTATIONS)("turned $turns times, mirrored: $mirrored", (orientation) => {
+  const placed = place(PLANE, { zoom: 2, centre: [100, 50] }, SIZE, SIZE, orientation);
+
+  it("comes back from the canvas", () => {
+    const [row, column] = toImage(placed, ...toCanvas(placed, 12.25, 181.5));
+    expect(row).toBeCloseTo(12.25, 9);
+    expect(column).toBeCloseTo(181.5, 9);
+  });
+
+  it("keeps its centre in the middle and fits whole", () => {
+    const [x, y] = toCanvas(placed, 100, 50);
+    expect(Math.hypot(x - 320, y - 240)).toBeLessThan(1);
+    const fitted = place(PLANE, { zoom: null, centre: null }, SIZE, SIZE, orientation);
+    for (const [row, column] of [
+      [-0.5, -0.5],
+      [299.5, 199.5],
+    ] as const) {
+      const [left, top] = toCanvas(fitted, row, column);
+      expect(left >= 0 && left <= 640 && top >= 0 && top <= 480).toBe(true);
+    }
+  });
+
+  it("zooms around the cursor", () => {
+    const under = toImage(placed, 111, 222);
+    const camera = zoomAround(PLANE, placed, 1.7, 111, 222);
+    const [x, y] = toCanvas(place(PLANE, camera, SIZE, SIZE, orientation), ...under);
+    expect(Math.hypot(x - 111, y - 222)).toBeLessThan(1);
+  });
+});
+
+it("a quarter turn clockwise brings the upper edge to the right", () => {
+  const placed = place(PLANE, { zoom: 1, centre: null }, SIZE, SIZE, { turns: 1, mirrored: false });
+  const [upperX] = toCanvas(placed, 0, 100);
+  const [lowerX] = toCanvas(placed, 299, 100);
+  expect(upperX).toBeGreaterThan(lowerX);
+  const mirrored = place(PLANE, { zoom: 1, centre: null }, SIZE, SIZE, { turns: 0, mirrored: true });
+  expect(toCanvas(mirrored, 0, 0)[0]).toBeGreaterThan(toCanvas(mirrored, 0, 199)[0]);
 });
 
 describe("moving", () => {

@@ -77,5 +77,5 @@ function zoomAt(viewport: Viewport, event: WheelEvent, factor: number): void {
   if (!placement || !reading.image) return;
   const box = viewport.getBoundingClientRect();
   const [x, y] = [(event.clientX - box.left) * density, (event.clientY - box.top) * density];
-  reading.change(zoomAround(reading.image.plane, placement, factor, x, y));
+  reading.change(zoomAround(reading.plane(viewport.pane.axis), placement, factor, x, y));
 }

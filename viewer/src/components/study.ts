@@ -15,11 +15,11 @@ import { FindingCard } from "./finding-card";
 import { Findings } from "./findings";
 import { openHelp } from "./help";
 import { Images } from "./images";
-import { Legend } from "./legend";
 import { failure, message } from "./message";
 import { SliceBar } from "./slice-bar";
+import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
-import { Viewport } from "./viewport";
+import type { Viewport } from "./viewport";
 import { phantomBadge } from "./worklist";
 
 /** The address follows the view, but not every pixel of a drag. */
@@ -28,9 +28,8 @@ const ADDRESS_DELAY_MS = 250;
 export class StudyPage extends HTMLElement {
   reading: Reading | null = null;
   readonly #abort = new AbortController();
-  readonly #stage = element("main", { class: "stage", attributes: { id: "stage" } });
+  readonly #stage = new Stage();
   readonly #notes = element("ul", { class: "notes" });
-  #viewports: Viewport[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -64,7 +63,7 @@ export class StudyPage extends HTMLElement {
   async #load(): Promise<void> {
     fill(this, message({ title: texts.messages.loading, busy: true }));
     try {
-      const study = await api.study(this.key, this.#abort.signal);
+      const study = await api.station.study(this.key, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       this.#build(study);
     } catch (error) {
@@ -78,7 +77,7 @@ export class StudyPage extends HTMLElement {
   }
 
   #build(study: Study): void {
-    const reading = new Reading(study, this.view);
+    const reading = new Reading(study, this.view, api.station);
     this.reading = reading;
     const side = element(
       "aside",
@@ -109,14 +108,14 @@ export class StudyPage extends HTMLElement {
     document.addEventListener("keyup", (event) => event.key === " " && reading.hold(false), { signal });
     window.addEventListener("blur", () => reading.hold(false), { signal });
     // After a click the keys belong to the image again: Space hides the map, and presses no button.
-    this.addEventListener("click", (event) => giveBackFocus(event, this.#viewports.at(-1)), { signal });
+    this.addEventListener("click", (event) => giveBackFocus(event, this.#stage.active), { signal });
   }
 
   #pressed(event: KeyboardEvent): void {
     if (!this.reading || document.querySelector("dialog[open]")) return;
     press(event, {
       reading: this.reading,
-      placement: () => this.#viewports.at(-1)?.placement ?? null,
+      placement: () => this.#stage.active?.placement ?? null,
       help: openHelp,
       leave: () => {
         location.hash = toAddress({ page: "worklist" });
@@ -131,8 +130,8 @@ export class StudyPage extends HTMLElement {
     this.classList.toggle("with-details", reading.view.details);
     this.#writeNotes(reading);
     const instead = this.#message(reading);
-    if (instead) this.#instead(instead);
-    else this.#putViewports(reading);
+    if (instead) this.#stage.say(instead);
+    else this.#stage.show(reading);
   }
 
   /** What is said where there is no image to show. */
@@ -140,21 +139,6 @@ export class StudyPage extends HTMLElement {
     if (reading.imageError) return failure(reading.imageError, () => reading.retry());
     if (!reading.imageRow) return message({ title: texts.messages.noImage });
     return reading.image ? null : message({ title: texts.messages.loading, busy: true });
-  }
-
-  #putViewports(reading: Reading): void {
-    const wanted = reading.view.side ? 2 : 1;
-    if (this.#viewports.length === wanted && this.#viewports.every((one) => one.isConnected)) return;
-    const peers = (): Viewport[] => this.#viewports;
-    const withMap = reading.view.side ? [false, true] : [true];
-    this.#viewports = withMap.map((one) => new Viewport(reading, one, peers));
-    fill(this.#stage, ...this.#viewports, new Legend(reading));
-  }
-
-  #instead(shown: HTMLElement): void {
-    this.#viewports = [];
-    const [now] = this.#stage.children;
-    if (now?.textContent !== shown.textContent) fill(this.#stage, shown);
   }
 
   #writeNotes(reading: Reading): void {

@@ -33,7 +33,9 @@ export class Toolbar extends HTMLElement {
     const view = (): typeof reading.view => reading.view;
     const able = (): boolean => reading.explanation !== null;
     const map = toggle(tools.map, tools.mapTitle, "H", () => reading.toggleMap());
-    const side = toggle(tools.side, tools.sideTitle, "S", () => reading.change({ side: !view().side }));
+    const side = toggle(tools.side, tools.sideTitle, "S", () =>
+      reading.change({ layout: view().layout === "side" ? "one" : "side" }),
+    );
     const cells = toggle(tools.cells, tools.cellsTitle, "C", () => reading.change({ cells: !view().cells }));
     const details = toggle(tools.details, tools.detailsTitle, "D", () =>
       reading.change({ details: !view().details }),
@@ -42,7 +44,7 @@ export class Toolbar extends HTMLElement {
     details.setAttribute("aria-controls", "details");
     this.#switches = [
       { button: map, on: () => view().map, able },
-      { button: side, on: () => view().side, able: () => true },
+      { button: side, on: () => view().layout === "side", able: () => true },
       { button: cells, on: () => view().cells, able },
       { button: details, on: () => view().details, able: () => true },
     ];

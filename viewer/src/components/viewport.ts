@@ -5,15 +5,24 @@ import { number, percent, sizes, withSign } from "../format";
 import { HeatLayer, type HeatLook } from "../heat-layer";
 import { ImageLayer } from "../image-layer";
 import { type Placement, place, toImage } from "../placement";
+import type { Axis, Cut } from "../plane";
 import { cellSize, type Probe, probe } from "../probe";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
+import { VectorLayer } from "../vector-layer";
 import type { Voi } from "../window";
 import { drags } from "./gestures";
+
+/** What a viewport shows: planes perpendicular to an axis, alone or with the map. */
+export interface Pane {
+  axis: Axis;
+  content: "image" | "map";
+}
 
 export class Viewport extends HTMLElement {
   readonly #imageCanvas = element("canvas", { class: "image", attributes: { "aria-hidden": "true" } });
   readonly #heatCanvas = element("canvas", { class: "heat", attributes: { "aria-hidden": "true" } });
+  readonly #vectors = new VectorLayer();
   readonly #title = element("div", { class: "corner top-left" });
   readonly #window = element("div", { class: "corner bottom-left numbers" });
   readonly #probe = element("div", { class: "corner bottom-right numbers" });
@@ -28,13 +37,13 @@ export class Viewport extends HTMLElement {
 
   constructor(
     readonly reading: Reading,
-    /** Whether this viewport shows the map at all. */
-    readonly withMap: boolean,
+    readonly pane: Pane,
     /** The viewports side by side, this one too. */
     readonly peers: () => Viewport[],
   ) {
     super();
-    this.append(this.#imageCanvas, this.#heatCanvas, this.#title, this.#window, this.#probe, this.#words);
+    const canvases = [this.#imageCanvas, this.#heatCanvas, this.#vectors.svg];
+    this.append(...canvases, this.#title, this.#window, this.#probe, this.#words);
     this.tabIndex = 0;
     this.setAttribute("role", "group");
   }
@@ -66,18 +75,31 @@ export class Viewport extends HTMLElement {
     return window.devicePixelRatio || 1;
   }
 
-  get placement(): Placement | null {
-    const { image, view } = this.reading;
-    const [width, height] = this.#size;
-    return image && width > 0 && height > 0 ? place(image.plane, view, this.#size, this.#room) : null;
+  /** Whether this viewport shows the map at all. */
+  get withMap(): boolean {
+    return this.pane.content === "map";
   }
 
-  /** The smallest of the linked viewports, so that all show the image at the same zoom. */
+  get placement(): Placement | null {
+    const { reading, pane } = this;
+    const [width, height] = this.#size;
+    if (!reading.image || width === 0 || height === 0) return null;
+    const camera = reading.camera(pane.axis);
+    return place(reading.plane(pane.axis), camera, this.#size, this.#room, reading.orientation(pane.axis));
+  }
+
+  /** The smallest of the viewports on the same planes, so that all show the image at the same zoom. */
   get #room(): [number, number] {
     const sizes = this.peers()
+      .filter(({ pane }) => pane.axis === this.pane.axis)
       .map((peer) => peer.#size)
       .filter(([width]) => width > 0);
     return [Math.min(...sizes.map(([width]) => width)), Math.min(...sizes.map(([, height]) => height))];
+  }
+
+  /** The plane that is seen. */
+  get #cut(): Cut {
+    return this.reading.cut(this.pane.axis);
   }
 
   /** Draws what has changed, at the next frame. */
@@ -96,9 +118,9 @@ export class Viewport extends HTMLElement {
     image: Uint8Array;
     heat: Uint8Array;
   } | null {
-    const { placement, reading } = this;
+    const { placement } = this;
     if (!placement || !this.#imageLayer) return null;
-    const heat = this.#heatLayer?.read(placement, reading.slice, this.#look()) ?? new Uint8Array();
+    const heat = this.#heatLayer?.read(placement, this.#cut, this.#look()) ?? new Uint8Array();
     const image = this.#imageLayer.read(placement);
     return { width: placement.width, height: placement.height, placement, image, heat };
   }
@@ -110,16 +132,18 @@ export class Viewport extends HTMLElement {
     if (placement) {
       this.#drawImage(placement);
       this.#drawHeat(placement);
+      const { reading, withMap, density } = this;
+      this.#vectors.draw({ reading, cut: this.#cut, placement, withMap, density });
     }
     this.#write();
   }
 
   #drawImage(placement: Placement): void {
     const { reading } = this;
-    const plane = reading.image?.pixels.ready(reading.slice);
+    const plane = reading.image?.pixels.plane(this.#cut);
     if (!plane) return;
     const table = plane.colour ? null : reading.table(plane.low, plane.high);
-    const wanted = JSON.stringify([reading.image?.row.key, reading.slice, placement, voiKey(reading.voi)]);
+    const wanted = JSON.stringify([reading.image?.row.key, this.#cut, placement, voiKey(reading.voi)]);
     if (wanted === this.#drawn.image) return;
     this.#imageLayer ??= new ImageLayer(this.#imageCanvas);
     this.#imageLayer.load(plane);
@@ -136,15 +160,15 @@ export class Viewport extends HTMLElement {
     this.#heatCanvas.style.opacity = String(opacity / 100);
     const map = shown && finding !== null ? reading.map(finding) : null;
     // Never the heat of one slice over the image of another.
-    if (!reading.image?.pixels.ready(reading.slice)) return;
+    if (!reading.image?.pixels.plane(this.#cut)) return;
     const geometry = reading.explanation?.record.saliency_map.geometry;
     if (!map || !geometry) return;
     const look = this.#look();
-    const wanted = JSON.stringify([reading.explanation?.row.key, finding, reading.slice, placement, look]);
+    const wanted = JSON.stringify([reading.explanation?.row.key, finding, this.#cut, placement, look]);
     if (wanted === this.#drawn.heat) return;
     this.#heatLayer ??= new HeatLayer(this.#heatCanvas);
     this.#heatLayer.load(map, geometry);
-    this.#heatLayer.draw(placement, reading.slice, look);
+    this.#heatLayer.draw(placement, this.#cut, look);
     this.#drawn.heat = wanted;
   }
 
@@ -228,7 +252,7 @@ export class Viewport extends HTMLElement {
 
   #writeProbe(): void {
     const { placement, reading } = this;
-    const found = placement && this.#cursor && probe(reading, toImage(placement, ...this.#cursor));
+    const found = placement && this.#cursor && probe(reading, this.#cut, toImage(placement, ...this.#cursor));
     write(this.#probe, found ? probeText(found, reading, this.withMap) : "");
   }
 }

@@ -1,0 +1,50 @@
+/** Planes of an image: the slices as they came, and cuts across a volume in its two other directions. */
+
+import type { Matrix } from "./geometry";
+import { canvasToPlane, type Placement, type Plane } from "./placement";
+
+/** Which axis of (slice, row, column) a plane is perpendicular to; 0 is the plane that came. */
+export type Axis = 0 | 1 | 2;
+
+/** One plane of an image. */
+export interface Cut {
+  axis: Axis;
+  /** Where along the axis: a whole index. */
+  at: number;
+}
+
+/** The axes along which a plane's rows are counted, and its columns. */
+export const ACROSS: readonly (readonly [rows: Axis, columns: Axis])[] = [
+  [1, 2],
+  [0, 2],
+  [0, 1],
+];
+
+/** Size and pixel proportion of the planes perpendicular to an axis. */
+export function planeOf(space: readonly number[], spacing: readonly number[] | null, axis: Axis = 0): Plane {
+  const [rowAxis, columnAxis] = ACROSS[axis] ?? [1, 2];
+  const sizes = [1, ...space].slice(-3);
+  const mm = [1, ...(spacing ?? [])].slice(-3);
+  const [rowMm, columnMm] = [mm[rowAxis] ?? 0, mm[columnAxis] ?? 0];
+  const aspect = rowMm > 0 && columnMm > 0 ? rowMm / columnMm : 1;
+  return { rows: sizes[rowAxis] ?? 1, columns: sizes[columnAxis] ?? 1, aspect };
+}
+
+/** (row, column) of a plane to (slice, row, column) of the image. */
+export function toVoxel({ axis, at }: Cut, row: number, column: number): [number, number, number] {
+  const [rowAxis, columnAxis] = ACROSS[axis] ?? [1, 2];
+  const voxel: [number, number, number] = [at, at, at];
+  voxel[rowAxis] = row;
+  voxel[columnAxis] = column;
+  return voxel;
+}
+
+/** (x, y, 1) on the canvas to (slice, row, column): 3 × 3. */
+export function canvasToPixel(placement: Placement, { axis, at }: Cut): Matrix {
+  const [rowAxis, columnAxis] = ACROSS[axis] ?? [1, 2];
+  const [row, column] = canvasToPlane(placement);
+  const matrix = [0, 1, 2].map(() => [0, 0, at]);
+  matrix[rowAxis] = row;
+  matrix[columnAxis] = column;
+  return matrix;
+}

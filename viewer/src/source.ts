@@ -1,0 +1,13 @@
+/** Where a reading gets what it shows: the station over HTTP, or a notebook that holds it already. */
+
+import type { Explanation, ImageHeader, Study } from "./types";
+
+export interface Source {
+  study(key: string, signal?: AbortSignal): Promise<Study>;
+  imageHeader(key: string, signal?: AbortSignal): Promise<ImageHeader>;
+  /** Stored values, little-endian, C order: of one slice, or of an image that has none (null). */
+  pixels(key: string, slice: number | null, signal?: AbortSignal): Promise<ArrayBuffer>;
+  explanation(key: string, signal?: AbortSignal): Promise<Explanation>;
+  /** (finding, *native), C order. */
+  values(key: string, signal?: AbortSignal): Promise<Float32Array>;
+}
