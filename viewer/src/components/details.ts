@@ -1,6 +1,5 @@
 /** <cl-details>: display settings, the map, trust, provenance and notes; folded until asked for. */
 
-import { COLOUR_MAPS, type ColourMap, colourMapLabel } from "../colour";
 import { element, fill } from "../element";
 import { sizes } from "../format";
 import { cellSize } from "../probe";
@@ -8,17 +7,10 @@ import type { Reading } from "../reading";
 import { methodName, texts } from "../texts";
 import { type Line, provenanceLines, trustLines, trustSentences } from "../trust-lines";
 import type { Explanation } from "../types";
-import { asWindow } from "../window";
+import { Display } from "./display";
 
 export class Details extends HTMLElement {
   readonly #abort = new AbortController();
-  readonly #colours = element(
-    "select",
-    { attributes: { id: "colour-map" }, on: { change: () => this.#choose() } },
-    ...COLOUR_MAPS.map((name) => element("option", { attributes: { value: name } }, colourMapLabel(name))),
-  );
-  readonly #center = this.#windowField("window-center");
-  readonly #width = this.#windowField("window-width");
   readonly #words = element("div", { class: "details-words" });
   #shown: unknown[] = [];
 
@@ -27,14 +19,7 @@ export class Details extends HTMLElement {
     this.id = "details";
     this.setAttribute("role", "complementary");
     this.setAttribute("aria-label", texts.details.title);
-    const { details } = texts;
-    this.append(
-      element("h2", {}, details.display),
-      field(details.colourMap, this.#colours),
-      field(details.center, this.#center),
-      field(details.width, this.#width),
-      this.#words,
-    );
+    this.append(new Display(reading), this.#words);
   }
 
   connectedCallback(): void {
@@ -48,53 +33,15 @@ export class Details extends HTMLElement {
     this.#abort.abort();
   }
 
-  #windowField(id: string): HTMLInputElement {
-    return element("input", {
-      attributes: { id, type: "number", step: "any" },
-      on: { change: () => this.#takeWindow() },
-    });
-  }
-
-  #choose(): void {
-    this.reading.change({ colourMap: this.#colours.value as ColourMap });
-  }
-
-  #takeWindow(): void {
-    const { voi } = this.reading;
-    const [center, width] = [this.#center.valueAsNumber, this.#width.valueAsNumber];
-    if (!voi || !Number.isFinite(center) || !(width > 0)) {
-      this.#writeWindow();
-      return;
-    }
-    const window = asWindow(voi);
-    const least = window.function === "LINEAR" ? 1 : width;
-    this.reading.change({ window: { ...window, center, width: Math.max(least, width), explanation: "" } });
-  }
-
   #update(): void {
     const { reading } = this;
     this.hidden = !reading.view.details;
     if (this.hidden) return;
-    this.#colours.value = reading.view.colourMap;
-    this.#writeWindow();
     const shown = [reading.explanation, reading.image, reading.view.finding];
     if (this.#shown.length > 0 && shown.every((value, i) => value === this.#shown[i])) return;
     this.#shown = shown;
     fill(this.#words, ...words(reading));
   }
-
-  #writeWindow(): void {
-    const { voi, image } = this.reading;
-    for (const input of [this.#center, this.#width]) input.disabled = !voi || image?.header.colour === true;
-    if (!voi) return;
-    const { center, width } = asWindow(voi);
-    this.#center.value = String(Number(center.toPrecision(6)));
-    this.#width.value = String(Number(width.toPrecision(6)));
-  }
-}
-
-function field(name: string, input: HTMLElement): HTMLElement {
-  return element("div", { class: "field" }, element("label", { attributes: { for: input.id } }, name), input);
 }
 
 function words(reading: Reading): HTMLElement[] {

@@ -3,9 +3,9 @@
 import { element, fill, write } from "../element";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
+import type { Layout } from "../view";
 import { CT_WINDOWS, type Voi } from "../window";
-
-type Switch = { button: HTMLButtonElement; on: () => boolean; able: () => boolean };
+import { action, group, mark, type Switch, toggle } from "./buttons";
 
 export class Toolbar extends HTMLElement {
   readonly #abort = new AbortController();
@@ -30,24 +30,21 @@ export class Toolbar extends HTMLElement {
   ) {
     super();
     const { tools } = texts;
-    const view = (): typeof reading.view => reading.view;
-    const able = (): boolean => reading.explanation !== null;
-    const map = toggle(tools.map, tools.mapTitle, "H", () => reading.toggleMap());
-    const side = toggle(tools.side, tools.sideTitle, "S", () =>
-      reading.change({ layout: view().layout === "side" ? "one" : "side" }),
+    const map = toggle(
+      { name: tools.map, title: tools.mapTitle, key: "H" },
+      () => reading.toggleMap(),
+      () => reading.view.map,
+      () => reading.explanation !== null,
     );
-    const cells = toggle(tools.cells, tools.cellsTitle, "C", () => reading.change({ cells: !view().cells }));
-    const details = toggle(tools.details, tools.detailsTitle, "D", () =>
-      reading.change({ details: !view().details }),
+    const layouts = layoutSwitches(reading);
+    const details = toggle(
+      { name: tools.details, title: tools.detailsTitle, key: "D", icon: "panel" },
+      () => reading.change({ details: !reading.view.details }),
+      () => reading.view.details,
     );
-    map.classList.add("primary");
-    details.setAttribute("aria-controls", "details");
-    this.#switches = [
-      { button: map, on: () => view().map, able },
-      { button: side, on: () => view().layout === "side", able: () => true },
-      { button: cells, on: () => view().cells, able },
-      { button: details, on: () => view().details, able: () => true },
-    ];
+    map.button.classList.add("primary");
+    details.button.setAttribute("aria-controls", "details");
+    this.#switches = [map, ...layouts, details];
     const opacity = element(
       "label",
       { class: "opacity", attributes: { title: tools.withKey(tools.opacityTitle, "[  ]") } },
@@ -58,14 +55,11 @@ export class Toolbar extends HTMLElement {
     this.setAttribute("role", "toolbar");
     this.setAttribute("aria-label", tools.label);
     this.append(
-      group(map, side, cells),
+      map.button,
       opacity,
       this.#window,
-      group(
-        action(tools.fit, tools.fitTitle, "F", () => reading.change({ zoom: null, centre: null })),
-        action(tools.oneToOne, tools.oneToOneTitle, "O", () => reading.change({ zoom: 1 })),
-      ),
-      group(details, action(tools.help, tools.helpTitle, "?", help)),
+      group(...layouts.map(({ button }) => button)),
+      group(details.button, action({ name: tools.help, title: tools.helpTitle, key: "?" }, help)),
     );
   }
 
@@ -82,10 +76,7 @@ export class Toolbar extends HTMLElement {
 
   #update(): void {
     const { opacity } = this.reading.view;
-    for (const { button, on, able } of this.#switches) {
-      button.setAttribute("aria-pressed", String(on()));
-      button.disabled = !able();
-    }
+    mark(this.#switches);
     this.#opacity.value = String(opacity);
     write(this.#opacityShown, `${opacity}\u2009%`);
     this.#updateWindow();
@@ -118,17 +109,19 @@ function presetName(voi: Voi, index: number): string {
   return CT_WINDOWS.includes(voi.window) ? `${name} ${center}/${width}` : name;
 }
 
-function action(text: string, title: string, key: string, run: () => void): HTMLButtonElement {
-  const attributes = { type: "button", title: texts.tools.withKey(title, key), "aria-keyshortcuts": key };
-  return element("button", { attributes, on: { click: run } }, text);
+/** One button for each layout; pressed again, it leads back to one viewport. */
+function layoutSwitches(reading: Reading): Switch[] {
+  const { tools } = texts;
+  const choose = (layout: Layout) => () =>
+    reading.change({ layout: reading.view.layout === layout ? "one" : layout });
+  const shown = (layout: Layout) => () => reading.view.layout === layout;
+  return [
+    toggle(
+      { name: tools.side, title: tools.sideTitle, key: "S", icon: "side" },
+      choose("side"),
+      shown("side"),
+    ),
+  ];
 }
-
-function toggle(text: string, title: string, key: string, run: () => void): HTMLButtonElement {
-  const button = action(text, title, key, run);
-  button.setAttribute("aria-pressed", "false");
-  return button;
-}
-
-const group = (...children: HTMLElement[]): HTMLElement => element("div", { class: "group" }, ...children);
 
 customElements.define("cl-toolbar", Toolbar);
