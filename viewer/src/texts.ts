@@ -6,6 +6,15 @@ export const texts = {
   phantom: "phantom",
   phantomTitle: "Made by a program: no patient",
 
+  pages: {
+    label: "Pages",
+    worklist: "Studies",
+    study: "Study",
+    sheet: "Maps",
+    models: "Models",
+    jobs: "Jobs",
+  },
+
   worklist: {
     title: "Studies",
     count: (studies: number) => (studies === 1 ? "1 study" : `${studies} studies`),

@@ -89,17 +89,29 @@ export const DEFAULT_VIEW: View = {
   centre: null,
 };
 
-export type Place = { page: "worklist" } | { page: "study"; study: string; view: View };
+/** Pages of many studies read their own query: what they are filtered and sorted by, no patient data. */
+export const OVERVIEWS = ["worklist", "sheet", "jobs"] as const;
+export type Overview = (typeof OVERVIEWS)[number];
+
+export type Place =
+  | { page: Overview; query: string }
+  | { page: "models"; model: string | null }
+  | { page: "study"; study: string; view: View };
+
+export const WORKLIST: Place = { page: "worklist", query: "" };
 
 const FUNCTIONS: readonly VoiLutFunction[] = ["LINEAR", "LINEAR_EXACT", "SIGMOID"];
 const KEY = /^[0-9a-z-]{1,128}$/i;
+const MODEL = /^[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9][a-z0-9._+-]{0,63}$/i;
 
 /** The part of the address after "#". */
 export function toAddress(place: Place): string {
-  if (place.page === "worklist") return "#/";
-  const query = new URLSearchParams(Object.entries(toQuery(place.view)));
-  const text = query.toString();
-  return `#/study/${encodeURIComponent(place.study)}${text && `?${text}`}`;
+  if (place.page === "models") return place.model === null ? "#/models" : `#/models/${place.model}`;
+  if (place.page === "study") {
+    const query = new URLSearchParams(Object.entries(toQuery(place.view))).toString();
+    return `#/study/${encodeURIComponent(place.study)}${query && `?${query}`}`;
+  }
+  return `#/${place.page === "worklist" ? "" : place.page}${place.query && `?${place.query}`}`;
 }
 
 function toQuery(view: View): Record<string, string> {
@@ -133,9 +145,12 @@ const windowText = (window: Window | number): string =>
 /** Reads an address; what is not understood is left at its default. */
 export function fromAddress(address: string): Place {
   const [path = "", query = ""] = address.replace(/^#\/?/, "").split("?");
-  const [page, study = ""] = path.split("/");
-  if (page !== "study" || !KEY.test(study)) return { page: "worklist" };
-  return { page: "study", study, view: fromQuery(new URLSearchParams(query)) };
+  const [page, which = ""] = path.split("/");
+  if (page === "study" && KEY.test(which))
+    return { page, study: which, view: fromQuery(new URLSearchParams(query)) };
+  if (page === "models") return { page, model: MODEL.test(which) ? which : null };
+  const overview = OVERVIEWS.find((one) => one === (page || "worklist"));
+  return overview ? { page: overview, query } : WORKLIST;
 }
 
 function fromQuery(query: URLSearchParams): View {

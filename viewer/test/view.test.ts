@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_VIEW, fromAddress, type Place, toAddress, type View } from "../src/view";
+import { DEFAULT_VIEW, fromAddress, type Place, toAddress, type View, WORKLIST } from "../src/view";
 
 const study = (view: Partial<View>): Place => ({
   page: "study",
@@ -8,7 +8,12 @@ const study = (view: Partial<View>): Place => ({
 });
 
 const PLACES: Place[] = [
-  { page: "worklist" },
+  WORKLIST,
+  { page: "worklist", query: "finding=Nodule&sort=-date" },
+  { page: "sheet", query: "finding=Nodule" },
+  { page: "jobs", query: "" },
+  { page: "models", model: null },
+  { page: "models", model: "phantom-radiograph@1.0.0+b2" },
   study({}),
   study({ image: "ff00", explanation: "0a", finding: 0, map: true }),
   study({ layout: "side", cells: true, details: true, opacity: 0, colourMap: "viridis", slice: 12 }),
@@ -37,7 +42,7 @@ describe("a link", () => {
   it.each(["", "#", "#/", "#/study/", "#/study/a%20b", "#/other/a1"])(
     "%j leads to the worklist",
     (address) => {
-      expect(fromAddress(address)).toEqual({ page: "worklist" });
+      expect(fromAddress(address)).toEqual(WORKLIST);
     },
   );
 

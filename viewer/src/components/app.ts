@@ -3,17 +3,24 @@
 import { connection } from "../connection";
 import { element, fill, write } from "../element";
 import { texts } from "../texts";
-import { fromAddress } from "../view";
+import { fromAddress, type Place } from "../view";
 import { message } from "./message";
+import { Navigation } from "./navigation";
 import { StudyPage } from "./study";
 import { Worklist } from "./worklist";
 
 const TOLD_MS = 2500;
 
+export interface Page extends HTMLElement {
+  /** Shows a place without being built again; false: the place is another page's. */
+  follow(place: Place): boolean;
+}
+
 export class App extends HTMLElement {
-  readonly #page = element("div", { class: "page" });
+  readonly #navigation = new Navigation();
+  readonly #frame = element("main", { class: "page" });
   readonly #banner = element("div", { class: "banner", attributes: { role: "status" } });
-  #study: StudyPage | null = null;
+  #page: Page | null = null;
   #wasLost = false;
 
   connectedCallback(): void {
@@ -23,7 +30,7 @@ export class App extends HTMLElement {
       element("span", { class: "product" }, texts.product),
       texts.notice,
     );
-    fill(this, this.#banner, this.#page, notice);
+    fill(this, this.#banner, this.#navigation, this.#frame, notice);
     window.addEventListener("hashchange", () => this.#show());
     connection.addEventListener("change", () => this.#tell());
     this.#show();
@@ -31,28 +38,33 @@ export class App extends HTMLElement {
 
   #show(): void {
     const place = fromAddress(location.hash);
-    if (place.page === "worklist") {
-      this.#study = null;
-      fill(this.#page, new Worklist());
-    } else if (this.#study?.key === place.study) this.#study.follow(place.view);
-    else {
-      this.#study = new StudyPage(place.study, place.view);
-      fill(this.#page, this.#study);
-    }
+    this.#navigation.show(place.page);
+    if (this.#page?.follow(place)) return;
+    this.#page = pageOf(place);
+    fill(this.#frame, this.#page);
   }
 
   #tell(): void {
     const { messages } = texts;
     const { state } = connection;
     if (state === "signed-out") {
-      this.#study = null;
-      fill(this.#page, message({ title: messages.signedOut, how: messages.signedOutHow }));
+      this.#page = null;
+      fill(this.#frame, message({ title: messages.signedOut, how: messages.signedOutHow }));
     }
     const restored = state === "up" && this.#wasLost;
     this.#wasLost = state === "lost";
     this.#banner.className = `banner ${restored ? "restored" : state}`;
     write(this.#banner, state === "lost" ? messages.lost : restored ? messages.restored : "");
     if (restored) setTimeout(() => connection.state === "up" && write(this.#banner, ""), TOLD_MS);
+  }
+}
+
+function pageOf(place: Place): Page {
+  switch (place.page) {
+    case "study":
+      return new StudyPage(place.study, place.view);
+    default:
+      return new Worklist();
   }
 }
 

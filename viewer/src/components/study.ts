@@ -8,7 +8,7 @@ import { press } from "../keys";
 import { Reading } from "../reading";
 import { texts } from "../texts";
 import type { Study } from "../types";
-import { toAddress, type View } from "../view";
+import { type Place, toAddress, type View, WORKLIST } from "../view";
 import { Details } from "./details";
 import { ExplainedBy } from "./explained-by";
 import { FindingCard } from "./finding-card";
@@ -51,13 +51,17 @@ export class StudyPage extends HTMLElement {
   }
 
   /** The same study, looked at as another address says. */
-  follow(view: View): void {
-    if (!this.reading) return;
-    const { image, explanation, ...rest } = view;
-    if (image && image !== this.reading.imageRow?.key) this.reading.chooseImage(image);
-    else if (explanation && explanation !== this.reading.explanationRow?.key)
-      this.reading.chooseExplanation(explanation);
-    this.reading.change(rest);
+  follow(place: Place): boolean {
+    if (place.page !== "study" || place.study !== this.key) return false;
+    if (this.reading) this.#lookAt(this.reading, place.view);
+    return true;
+  }
+
+  #lookAt(reading: Reading, { image, explanation, ...rest }: View): void {
+    if (image && image !== reading.imageRow?.key) reading.chooseImage(image);
+    else if (explanation && explanation !== reading.explanationRow?.key)
+      reading.chooseExplanation(explanation);
+    reading.change(rest);
   }
 
   async #load(): Promise<void> {
@@ -118,7 +122,7 @@ export class StudyPage extends HTMLElement {
       placement: () => this.#stage.active?.placement ?? null,
       help: openHelp,
       leave: () => {
-        location.hash = toAddress({ page: "worklist" });
+        location.hash = toAddress(WORKLIST);
       },
     });
   }
@@ -177,7 +181,7 @@ function giveBackFocus(event: MouseEvent, viewport: Viewport | undefined): void 
 }
 
 function backLink(): HTMLElement {
-  const href = toAddress({ page: "worklist" });
+  const href = toAddress(WORKLIST);
   return element("a", { class: "back", attributes: { href } }, texts.messages.back);
 }
 
@@ -188,7 +192,7 @@ function who(study: Study): HTMLElement {
     {
       class: "back",
       attributes: {
-        href: toAddress({ page: "worklist" }),
+        href: toAddress(WORKLIST),
         title: texts.tools.withKey(texts.messages.back, "Esc"),
       },
     },

@@ -6,7 +6,7 @@ import { element, fill } from "../element";
 import { date, description, personName, probability } from "../format";
 import { texts } from "../texts";
 import type { FindingSummary, StudyRow } from "../types";
-import { DEFAULT_VIEW, toAddress } from "../view";
+import { DEFAULT_VIEW, type Place, toAddress } from "../view";
 import { failure, message } from "./message";
 import { probabilityBar } from "./probability";
 
@@ -27,6 +27,10 @@ export class Worklist extends HTMLElement {
   disconnectedCallback(): void {
     connection.removeEventListener("change", this.#reload);
     clearTimeout(this.#timer);
+  }
+
+  follow(place: Place): boolean {
+    return place.page === "worklist";
   }
 
   async #load(): Promise<void> {
