@@ -1,12 +1,14 @@
 """The nouns: frozen dataclasses that both columns of the pipeline speak in. No torch."""
 
 from camlucida.records.concept import CodedConcept
+from camlucida.records.event import Event, EventKind
 from camlucida.records.explanation import Explanation
 from camlucida.records.finding import Finding
-from camlucida.records.flag import Flag, FlagReason, ViewState
+from camlucida.records.flag import Flag, FlagReason, Region, ViewState
 from camlucida.records.geometry import Geometry
 from camlucida.records.image import FileFormat, Image, Patient, Photometric, Source
 from camlucida.records.instance import InstanceHeader
+from camlucida.records.opinion import Opinion, Stance
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
 from camlucida.records.saliency_map import SaliencyMap, Unit
@@ -28,6 +30,8 @@ __all__ = [
     "CausalCheck",
     "Change",
     "CodedConcept",
+    "Event",
+    "EventKind",
     "Explanation",
     "FileFormat",
     "Finding",
@@ -39,14 +43,17 @@ __all__ = [
     "Image",
     "InstanceHeader",
     "MethodAgreement",
+    "Opinion",
     "Patient",
     "Photometric",
     "Prediction",
     "PriorDistance",
     "Provenance",
+    "Region",
     "SaliencyMap",
     "Source",
     "StabilityCheck",
+    "Stance",
     "TrustReport",
     "Unit",
     "ViewState",

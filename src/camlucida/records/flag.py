@@ -22,6 +22,18 @@ ViewState: TypeAlias = dict[str, str | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A closed outline on one plane of an image: its corners as (row, column), pixel centres at integers.
+
+    The plane is perpendicular to `axis` of the pixel grid (0: the slices), at the index `at`.
+    """
+
+    axis: int
+    at: int
+    places: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """A radiologist's remark on the map of one finding.
 
@@ -35,3 +47,4 @@ class Flag:
     view: ViewState = field(default_factory=dict, repr=False)
     who: str = ""
     created: datetime | None = None
+    region: Region | None = None

@@ -339,8 +339,46 @@ class FlagRow(Base):
     digest: Mapped[str] = mapped_column(String(64))  # of the encoded Explanation that was looked at
     who: Mapped[str]  # the name of an access token, or "browser"
     created: Mapped[datetime] = mapped_column(default=now)
+    region: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     explanation: Mapped[ExplanationRow] = relationship()
+
+
+class OpinionRow(Base):
+    """Whether a reader agrees with a finding; never changed: the last one of a reader holds."""
+
+    __tablename__ = "opinions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    explanation_id: Mapped[int] = mapped_column(ForeignKey("explanations.id"), index=True)
+    finding: Mapped[str]
+    stance: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64))  # of the encoded Explanation that was looked at
+    who: Mapped[str]  # the name of an access token, or "browser"
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    explanation: Mapped[ExplanationRow] = relationship()
+
+
+class EventRow(Base):
+    """What a reader did; the database itself refuses to change or delete it (migration 0003).
+
+    It names study, image and explanation by their keys, not by foreign keys: it outlasts them.
+    """
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)  # made where it happened: sent twice, kept once
+    kind: Mapped[str]
+    happened: Mapped[datetime]  # by the browser's clock
+    tab: Mapped[str] = mapped_column(String(32))
+    study_key: Mapped[str] = mapped_column(String(64), index=True)
+    image_key: Mapped[str] = mapped_column(String(64))
+    explanation_key: Mapped[str] = mapped_column(String(64))
+    view: Mapped[dict[str, Any]]  # bounded
+    who: Mapped[str]  # the name of an access token, or "browser"
+    received: Mapped[datetime] = mapped_column(default=now)
 
 
 class TokenRow(Base):
