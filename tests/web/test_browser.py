@@ -3,80 +3,40 @@
 What is on the canvas is compared, pixel by pixel, with what `rendering` makes of the same numbers.
 """
 
-import base64
-import io
 import re
-from contextlib import closing
-from typing import NamedTuple
 
 import numpy as np
-import pydicom
 import pytest
-import torch
-from PIL import Image as Picture
 from playwright.sync_api import expect
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from camlucida import pipeline
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
-from camlucida.images.read import read_image
-from camlucida.models.architectures import SmallResNet
-from camlucida.models.registry import Registry
 from camlucida.records import Window
 from camlucida.rendering.overlay import overlay
 from camlucida.rendering.upsample import to_pixel_grid
 from camlucida.rendering.window import display
-from camlucida.store.database import ExplanationRow, State
-from camlucida.store.explanations import load
-from camlucida.store.home import Home
-from chromium import chromium, served
-from example_models import CARD, write_model
+from viewer_page import (
+    canvas,
+    choose,
+    compare_with_screen,
+    drag,
+    explained_station,
+    explanation,
+    open_study,
+    rewrite,
+    settle,
+    signed_in,
+    watched_page,
+)
 
 pytestmark = pytest.mark.browser
 
 ROWS = 420  # so that a film is seen whole at 1:1
 SLICES = 12
 NOTICE = "Research software, not a medical device. Explains the model, not the disease."
-
-
-class Shown(NamedTuple):
-    """A running station and the files that are in it."""
-
-    link: str
-    files: dict
-    home: object
-
-
-def network(space, findings):
-    """A network with random weights whose evidence is strong enough to be seen."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(space)
-        made = SmallResNet(space=space, channels=1, findings=findings, width=4, stages=2, blocks=1).eval()
-    with torch.no_grad():
-        made.head.weight.mul_(600)
-    return made
-
-
-def write_models(folder):
-    names = ["Pneumothorax", "Pleural effusion", "Nodule"]
-    findings = [
-        {"name": name, "operating_point": point} for name, point in zip(names, (0.1, 0.9, 0.5), strict=True)
-    ]
-    flat = {**CARD["architecture_arguments"], "findings": 3}
-    yield write_model(
-        folder / "films", network(2, 3), name="films", architecture_arguments=flat, findings=findings
-    )
-    yield write_model(
-        folder / "volumes",
-        network(3, 2),
-        name="volumes",
-        architecture_arguments={**flat, "space": 3, "findings": 2},
-        input={"modality": ["CT"], "size": [16, 24, 24], "mean": [0.5], "std": [0.25]},
-        findings=findings[:2],
-    )
 
 
 def write_studies(folder):
@@ -91,16 +51,6 @@ def write_studies(folder):
     return {**films, "ct": folder / "ct"}
 
 
-def rewrite(path, **changes):
-    data = pydicom.dcmread(path)
-    for keyword, value in changes.items():
-        if value is None:
-            del data[keyword]
-        else:
-            setattr(data, keyword, value)
-    data.save_as(path)
-
-
 def voi_lut():
     """4096 entries of 8 bits: a curve that no window has."""
     item = Dataset()
@@ -112,134 +62,21 @@ def voi_lut():
 
 @pytest.fixture(scope="module")
 def station(tmp_path_factory):
-    """A home made by the pipeline, and the server over it in a process of its own."""
     folder = tmp_path_factory.mktemp("station")
-    files = write_studies(folder / "files")
-    with closing(Home.open(folder / "home")) as home:
-        for model in write_models(folder / "models"):
-            Registry(home.folder).add(model)
-        for intake in pipeline.take_in(home, pipeline.find([folder / "files"])):
-            assert not intake.error
-        models = pipeline.current_models(home)
-        pipeline.want(home, models)
-        assert {outcome.state for outcome in pipeline.explain_wanted(home, models)} == {State.DONE}
-        with served(folder / "home") as link:
-            yield Shown(link, files, home)
+    with explained_station(folder, write_studies(folder / "files")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def context(station):
-    """A signed-in browser, small: every pixel is drawn by the processor."""
-    with chromium() as browser:
-        signed_in = browser.new_context(viewport={"width": 1100, "height": 720})
-        first = signed_in.new_page()
-        first.goto(station.link)
-        first.close()
-        yield signed_in
+    with signed_in(station) as opened:
+        yield opened
 
 
 @pytest.fixture
 def page(context, station):
-    """A page that must write no error and ask nobody but the station."""
-    opened = context.new_page()
-    errors, foreign = [], []
-    origin = station.link.partition("/sign-in")[0]
-    opened.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on(
-        "request", lambda request: request.url.startswith((origin, "data:")) or foreign.append(request.url)
-    )
-    opened.goto(origin)
-    yield opened
-    opened.close()
-    assert errors == []
-    assert foreign == []
-
-
-# ---- what is on the screen ----
-
-DRAWN = "() => document.querySelectorAll('cl-viewport')[%d].readPixels() !== null"
-READ = """index => {
-  const read = document.querySelectorAll('cl-viewport')[index].readPixels();
-  const text = bytes => { let all = ''; for (let i = 0; i < bytes.length; i += 32768)
-    all += String.fromCharCode(...bytes.subarray(i, i + 32768)); return btoa(all); };
-  return {...read, image: text(read.image), heat: text(read.heat)};
-}"""
-
-
-class Canvas(NamedTuple):
-    """What a viewport's image canvas holds at 1:1, and where the image lies on it (row, column)."""
-
-    image: np.ndarray
-    corner: tuple
-
-    def shows(self, expected):
-        """The largest difference from an image, in grey levels, and the brightest pixel beside it."""
-        rows, columns = (
-            slice(start, start + size) for start, size in zip(self.corner, expected.shape[:2], strict=True)
-        )
-        inside = self.image[rows, columns, :3].astype(int)
-        beside = self.image[..., :3].astype(int)
-        beside[rows, columns] = 0
-        return np.abs(inside - np.atleast_3d(expected)).max(), beside.max()
-
-
-def canvas(page, index=0):
-    page.wait_for_function(DRAWN % index)
-    settle(page)
-    read = page.evaluate(READ, index)
-    image = np.frombuffer(base64.b64decode(read["image"]), np.uint8).reshape(read["height"], read["width"], 4)
-    return Canvas(image, (read["placement"]["originY"], read["placement"]["originX"]))
-
-
-def settle(page):
-    """Wait until what was asked for is drawn."""
-    page.wait_for_function(
-        "() => document.querySelector('cl-study').reading.image?.pixels"
-        ".ready(document.querySelector('cl-study').reading.slice) !== undefined"
-    )
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def open_study(page, station, name):
-    """Open the study that a file belongs to, from the worklist, at 1:1."""
-    image = read_image(station.files[name])
-    row = page.locator("tbody tr").filter(has_text=image.source.patient.patient_id)
-    row.locator("a").click()
-    expect(page.locator("cl-findings button").first).to_be_visible()
-    settle(page)
-    page.keyboard.press("o")
-    settle(page)
-    return image
-
-
-def explanation(station, name):
-    """What is kept of a file's image."""
-    digest = read_image(station.files[name]).digest
-    with station.home.database.read() as session:
-        kept = [load(station.home, row.digest) for row in session.query(ExplanationRow)]
-    return next(one for one in kept if one.provenance.pixel_digest == digest)
-
-
-def choose(page, finding):
-    page.locator("cl-findings button").filter(has_text=finding).click()
-    settle(page)
-
-
-def screenshot(page):
-    return np.asarray(Picture.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
-
-
-def clear_of_words(page, shape):
-    """Where nothing is written over the image: bool, as large as the page."""
-    clear = np.ones(shape, bool)
-    boxes = page.evaluate(
-        """() => [...document.querySelectorAll('.corner, .words, cl-legend')]
-            .map(e => e.getBoundingClientRect()).map(b => [b.top, b.bottom, b.left, b.right])"""
-    )
-    for top, bottom, left, right in boxes:
-        clear[max(0, int(top) - 1) : int(bottom) + 2, max(0, int(left) - 1) : int(right) + 2] = False
-    return clear
+    with watched_page(context, station) as opened:
+        yield opened
 
 
 # ---- the tests ----
@@ -315,20 +152,6 @@ def test_cells_as_computed_are_constant_over_each_cell(page, station):
     compare_with_screen(page, overlay(display(image.values, image), evidence, scale, 0.6), clear)
 
 
-def compare_with_screen(page, expected, where=True):
-    """A picture at 1:1 against what the compositor shows, but for what is written over it."""
-    placed = canvas(page)
-    page.mouse.move(5, 450)  # no probe under the cursor
-    shot = screenshot(page)
-    stage = page.locator("cl-viewport").bounding_box()
-    top, left = int(stage["y"]) + placed.corner[0], int(stage["x"]) + placed.corner[1]
-    rows, columns = expected.shape[:2]
-    clear = clear_of_words(page, shot.shape[:2])[top : top + rows, left : left + columns] & where
-    seen = shot[top : top + rows, left : left + columns]
-    assert clear.mean() > 0.7
-    assert np.abs(seen - expected)[clear].max() <= 2
-
-
 def test_dragging_changes_the_window_and_never_the_map(page, station):
     image = open_study(page, station, "plain")
     page.keyboard.press("h")
@@ -346,14 +169,6 @@ def test_dragging_changes_the_window_and_never_the_map(page, station):
     page.locator("cl-viewport").dblclick()
     settle(page)
     assert page.evaluate("() => document.querySelector('cl-study').reading.view.window") is None
-
-
-def drag(page, dx, dy):
-    page.mouse.move(800, 450)
-    page.mouse.down()
-    page.mouse.move(800 + dx, 450 + dy, steps=6)
-    page.mouse.up()
-    settle(page)
 
 
 def test_side_by_side_shows_the_same_place_twice_and_the_map_once(page, station):
@@ -486,7 +301,7 @@ def troubled(context, station):
     """A page in a session of its own, which may be disturbed."""
     own = context.browser.new_context(storage_state=context.storage_state())
     opened = own.new_page()
-    opened.goto(station.link.partition("/sign-in")[0])
+    opened.goto(station.origin)
     expect(opened.locator("tbody tr")).to_have_count(len(station.files))
     yield opened
     own.close()
