@@ -1,7 +1,9 @@
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import select
 
+from camlucida.records import Patient
 from camlucida.store import explanations
 from camlucida.store.database import ImageRow
 from camlucida.store.explanations import CurrentModel
@@ -91,3 +93,39 @@ def test_a_part_of_a_volume_that_came_whole_later_is_not_shown(station, browser,
     row = browser.get("/api/studies").json()["studies"][0]
     assert (row["images"], row["modality"], row["state"]) == (0, "", "refused")
     assert browser.get(f"/api/studies/{row['key']}").json()["images"] == []
+
+
+@pytest.fixture
+def of_patient(station, browser, make_image, put_in):
+    """Puts a study of a patient in; its key."""
+
+    def put(seed, study_date="", birth_date="", patient_id="P-7"):
+        image = make_image(seed=seed)
+        patient = Patient("Roe^Richard", patient_id, birth_date, "")
+        uid = f"1.2.3.{seed}"
+        source = replace(image.source, patient=patient, study_date=study_date, study_instance_uid=uid)
+        put_in(station.home, [replace(image, source=source)])
+        return browser.get("/api/studies").json()["studies"][0]["key"]
+
+    return put
+
+
+def same_patient(browser, key):
+    return browser.get(f"/api/studies/{key}/same-patient").json()["studies"]
+
+
+def test_the_other_studies_of_a_patient_come_with_their_images_the_newest_first(browser, of_patient):
+    old, now, new = of_patient(21, "20240101"), of_patient(22, "20250101"), of_patient(23, "20260101")
+    found = same_patient(browser, now)
+    assert [one["key"] for one in found] == [new, old]
+    assert found[1] == browser.get(f"/api/studies/{old}").json()
+
+
+def test_no_patient_id_or_another_birth_date_is_not_the_same_patient(browser, of_patient):
+    born, unsaid = of_patient(21, birth_date="19500102"), of_patient(22)
+    other = of_patient(23, birth_date="19910203")
+    nobody, also_nobody = of_patient(24, patient_id=""), of_patient(25, patient_id="")
+    assert [one["key"] for one in same_patient(browser, born)] == [unsaid]
+    assert [one["key"] for one in same_patient(browser, unsaid)] == [other, born]
+    assert same_patient(browser, nobody) == same_patient(browser, also_nobody) == []
+    assert browser.get("/api/studies/none/same-patient").status_code == 404

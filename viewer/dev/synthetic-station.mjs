@@ -207,6 +207,10 @@ const values = (key) => new Float32Array(FINDINGS.flatMap((_, i) => map(i, EXPLA
 function answer(path, slice) {
   const [kind, key, part] = path.split("/").slice(2);
   if (kind === "about") return { version: "synthetic", notice: "Synthetic images." };
+  if (kind === "studies" && part) {
+    const { patient_id } = STUDIES.find((one) => one.key === key);
+    return { studies: STUDIES.filter((one) => one.key !== key && one.patient_id === patient_id) };
+  }
   if (kind === "studies")
     return key ? STUDIES.find((one) => one.key === key) : { studies: STUDIES.map(brief) };
   if (kind === "explanations") return part ? values(key) : explanation(key);

@@ -2,7 +2,7 @@
 
 import { connection } from "./connection";
 import type { Source } from "./source";
-import type { StudyRow } from "./types";
+import type { Study, StudyRow } from "./types";
 
 /** The session has ended: only a new link from the station opens the page again. */
 export class SignedOut extends Error {}
@@ -72,6 +72,8 @@ export const studies = async (): Promise<StudyRow[]> =>
 /** What a study page reads. */
 export const station: Source = {
   study: (key, signal) => json(at("studies", key), signal),
+  samePatient: async (key, signal) =>
+    (await json<{ studies: Study[] }>(`${at("studies", key)}/same-patient`, signal)).studies,
   imageHeader: (key, signal) => json(at("images", key), signal),
   pixels: (key, slice, signal) =>
     bytes(`${at("images", key)}/pixels${slice === null ? "" : `?slice=${slice}`}`, signal),

@@ -4,6 +4,8 @@ import type { Explanation, ImageHeader, Study } from "./types";
 
 export interface Source {
   study(key: string, signal?: AbortSignal): Promise<Study>;
+  /** The other studies of the same patient, the newest first. */
+  samePatient(key: string, signal?: AbortSignal): Promise<Study[]>;
   imageHeader(key: string, signal?: AbortSignal): Promise<ImageHeader>;
   /** Stored values, little-endian, C order: of one slice, or of an image that has none (null). */
   pixels(key: string, slice: number | null, signal?: AbortSignal): Promise<ArrayBuffer>;

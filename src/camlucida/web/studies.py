@@ -1,9 +1,10 @@
 """The worklist and a study."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
-from sqlalchemy import select
+from sqlalchemy import Select, literal, select, true
 from sqlalchemy.orm import Session, defer, joinedload, selectinload
 
 from camlucida.store import predictions
@@ -18,6 +19,8 @@ SHOWN_STATE = {
     State.FAILED: "refused",
 }
 """The words of the page: a failed explanation is one that is not there, and its reason says why."""
+
+MOST_OF_A_PATIENT = 100
 
 WITH_IMAGES = (
     selectinload(StudyRow.images)
@@ -43,9 +46,35 @@ def studies(request: Request) -> dict[str, Any]:
 def study(request: Request, key: str) -> dict[str, Any]:
     """A study with its images and what is known of their explanations."""
     with request.app.state.home.database.read() as session:
-        row = _study(session, key)
-        found = predictions.of_studies(session, [row.id])[row.id]
-        return {**summary(row, found), "images": [image_summary(image) for image in shown(row)]}
+        return _in_full(session, [_study(session, key)])[0]
+
+
+@router.get("/studies/{key}/same-patient")
+def same_patient(request: Request, key: str) -> dict[str, Any]:
+    """The other studies of the same patient with their images, the newest study date first."""
+    with request.app.state.home.database.read() as session:
+        rows = session.scalars(_same_patient(_study(session, key)).options(WITH_IMAGES)).all()
+        return {"studies": _in_full(session, rows)}
+
+
+def _in_full(session: Session, rows: Sequence[StudyRow]) -> list[dict[str, Any]]:
+    found = predictions.of_studies(session, [row.id for row in rows])
+    return [
+        {**summary(row, found[row.id]), "images": [image_summary(image) for image in shown(row)]}
+        for row in rows
+    ]
+
+
+def _same_patient(study: StudyRow) -> Select[StudyRow]:
+    """By patient ID; another birth date is another patient, as hospitals give the same numbers."""
+    births = ("", study.birth_date)
+    same = select(StudyRow).where(
+        literal(study.patient_id) != "",
+        StudyRow.patient_id == study.patient_id,
+        StudyRow.id != study.id,
+        StudyRow.birth_date.in_(births) if study.birth_date else true(),
+    )
+    return same.order_by(StudyRow.study_date.desc(), StudyRow.id.desc()).limit(MOST_OF_A_PATIENT)
 
 
 def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:

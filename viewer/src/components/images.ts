@@ -1,16 +1,15 @@
 /** <cl-images>: the images of the study, and the other studies of the same patient. */
 
-import * as api from "../api";
 import { element, fill } from "../element";
 import { date, description } from "../format";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
-import type { ImageRow, StudyRow } from "../types";
+import type { ImageRow, Study } from "../types";
 import { DEFAULT_VIEW, toAddress } from "../view";
 
 export class Images extends HTMLElement {
   readonly #abort = new AbortController();
-  #others: StudyRow[] = [];
+  #others: Study[] = [];
 
   constructor(readonly reading: Reading) {
     super();
@@ -28,11 +27,9 @@ export class Images extends HTMLElement {
   }
 
   async #findOthers(): Promise<void> {
-    const { study } = this.reading;
-    if (!study.patient_id) return;
+    const { source, study } = this.reading;
     // Without the list there are no links; the study itself does not need it, and the banner tells of a loss.
-    const all = await api.studies().catch(() => []);
-    this.#others = all.filter((one) => one.key !== study.key && one.patient_id === study.patient_id);
+    this.#others = await source.samePatient(study.key, this.#abort.signal).catch(() => []);
     this.#build();
   }
 
@@ -63,7 +60,7 @@ export class Images extends HTMLElement {
     );
   }
 
-  #other(study: StudyRow): HTMLElement {
+  #other(study: Study): HTMLElement {
     const { study_date } = this.reading.study;
     const comparable = study.study_date !== "" && study_date !== "" && study.study_date !== study_date;
     const { prior, later } = texts.study;
