@@ -4,8 +4,9 @@ import { element } from "../element";
 import { KEYS, MOUSE } from "../keys";
 import { texts } from "../texts";
 
-export function openHelp(): void {
-  if (document.querySelector("dialog.help")) return;
+/** Opens it in the desk that it was asked from, whose styles it has. */
+export function openHelp(within: HTMLElement): void {
+  if (within.querySelector("dialog.help")) return;
   const { help } = texts;
   const dialog = element("dialog", { class: "help", attributes: { "aria-labelledby": "help-title" } });
   const close = element(
@@ -25,7 +26,7 @@ export function openHelp(): void {
   );
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  document.body.append(dialog);
+  within.append(dialog);
   dialog.showModal();
 }
 
