@@ -19,7 +19,31 @@ def test_a_flag_is_kept_and_read_again(browser, address):
     assert answer.json()["kept"] is True
     (flag,) = browser.get(address).json()["flags"]
     assert flag.pop("created").endswith("+00:00")
-    assert flag == {**REMARK, "text": "beside the heart", "who": "browser"}
+    assert flag == {**REMARK, "text": "beside the heart", "who": "browser", "region": None}
+
+
+def test_a_region_is_kept_with_the_flag(browser, address):
+    region = {"axis": 0, "at": 0, "places": [[10.5, 20.0], [30.0, 20.0], [30.0, 44.5]]}
+    assert browser.post(address, json={**REMARK, "region": region}, headers=OWN).status_code == 201
+    assert browser.get(address).json()["flags"][0]["region"] == region
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"axis": 3},
+        {"at": -1},
+        {"places": [[1, 2], [3, 4]]},
+        {"places": [[n, n] for n in range(201)]},
+        {"places": [[1, 2, 3]] * 3},
+        {"note": "Doe"},
+    ],
+)
+def test_what_is_no_region_is_refused(browser, address, change):
+    region = {"axis": 0, "at": 0, "places": [[1, 2], [3, 4], [5, 6]], **change}
+    answer = browser.post(address, json={**REMARK, "region": region}, headers=OWN)
+    assert answer.status_code == 422
+    assert "Doe" not in answer.text
 
 
 def test_a_program_flags_under_the_name_of_its_token(station, address):
@@ -68,7 +92,7 @@ def test_who_is_not_signed_in_neither_flags_nor_reads_flags(station, address):
         ({"reason": "ugly"}, "reason"),
         ({"text": "x" * 2001}, "text"),
         ({"finding": ""}, "finding"),
-        ({"view": {str(n): n for n in range(33)}}, "view"),
+        ({"view": {str(n): n for n in range(web_flags.MOST_VIEW_ENTRIES + 1)}}, "view"),
         ({"view": {"note": "x" * 101}}, "view"),
         ({"view": {"nested": {"too": "deep"}}}, "view"),
         ({"patient": "Doe^Jane"}, "the body"),

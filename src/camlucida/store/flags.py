@@ -1,7 +1,11 @@
 """Flags on maps: kept beside the explanation that was looked at, never changed."""
 
+from dataclasses import asdict
+from typing import Any
+
 from camlucida.errors import StoreError
-from camlucida.records import Flag, FlagReason
+from camlucida.records import EventKind, Flag, FlagReason, Region
+from camlucida.store import events
 from camlucida.store.database import ExplanationRow, FlagRow
 from camlucida.store.home import Home
 
@@ -26,8 +30,11 @@ def keep(home: Home, explanation_id: int, flag: Flag) -> int:
             view=flag.view,
             digest=explanation.digest,
             who=flag.who,
+            region=asdict(flag.region) if flag.region else None,
         )
         session.add(row)
+        view = {"finding": flag.finding, "reason": flag.reason.value}
+        events.add(session, EventKind.FLAGGED, explanation, {**view}, flag.who)
         session.flush()
         return row.id
 
@@ -37,6 +44,20 @@ def of_explanation(home: Home, explanation_id: int) -> list[Flag]:
     with home.database.read() as session:
         rows = session.query(FlagRow).filter_by(explanation_id=explanation_id).order_by(FlagRow.id).all()
         return [
-            Flag(row.finding, FlagReason(row.reason), row.text, row.view, row.who, row.created)
+            Flag(
+                row.finding,
+                FlagReason(row.reason),
+                row.text,
+                row.view,
+                row.who,
+                row.created,
+                _region(row.region),
+            )
             for row in rows
         ]
+
+
+def _region(kept: dict[str, Any] | None) -> Region | None:
+    if kept is None:
+        return None
+    return Region(kept["axis"], kept["at"], tuple((row, column) for row, column in kept["places"]))

@@ -15,7 +15,18 @@ from camlucida.errors import CamlucidaError
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.version import __version__
-from camlucida.web import access, explanations, find, flags, images, ohif, signing_in, studies
+from camlucida.web import (
+    access,
+    events,
+    explanations,
+    find,
+    flags,
+    images,
+    ohif,
+    opinions,
+    signing_in,
+    studies,
+)
 from camlucida.web.dicomweb import routes as dicomweb
 from camlucida.web.dicomweb.addresses import PREFIX
 from camlucida.web.protection import Protection, route
@@ -90,8 +101,8 @@ def _api() -> APIRouter:
     """Everything under /api needs a signed-in browser or an access token."""
     api = APIRouter(prefix="/api", dependencies=[Depends(access.must_read)])
     api.add_api_route("/about", about)
-    for router in (studies.router, images.router, explanations.router, find.router, flags.router):
-        api.include_router(router)
+    for part in (studies, images, explanations, find, flags, opinions, events):
+        api.include_router(part.router)
     return api
 
 

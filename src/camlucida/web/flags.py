@@ -1,11 +1,12 @@
 """Flags: a radiologist says in one click what is wrong with a map."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from camlucida.records import Flag, FlagReason
+from camlucida.records import Flag, FlagReason, Region
 from camlucida.store import explanations
 from camlucida.store import flags as kept
 from camlucida.web.access import must_read
@@ -19,9 +20,25 @@ if TYPE_CHECKING:
 router = APIRouter()
 
 MOST_BYTES = 32_000
-MOST_VIEW_ENTRIES = 32
+MOST_VIEW_ENTRIES = 40
+MOST_CORNERS = 200
 
 Word = Annotated[str, StringConstraints(max_length=100)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+FindingName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+View = Annotated[
+    dict[Word, Word | bool | Number | None], Field(default_factory=dict, max_length=MOST_VIEW_ENTRIES)
+]
+
+
+class Outline(BaseModel):
+    """A closed region on one plane of the image, in pixels: what the reader means."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    axis: Annotated[int, Field(ge=0, le=2)]
+    at: Annotated[int, Field(ge=0, le=1_000_000)]
+    places: Annotated[list[tuple[Number, Number]], Field(min_length=3, max_length=MOST_CORNERS)]
 
 
 class Remark(BaseModel):
@@ -29,12 +46,11 @@ class Remark(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    finding: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    finding: FindingName
     reason: FlagReason
     text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
-    view: dict[Word, Word | bool | Annotated[float, Field(allow_inf_nan=False)] | None] = Field(
-        default_factory=dict, max_length=MOST_VIEW_ENTRIES
-    )
+    view: View
+    region: Outline | None = None
 
     @field_validator("text")
     @classmethod
@@ -53,9 +69,9 @@ def flag(
         raise HTTPException(422, "This explanation has no map of this finding.")
     if remark.reason is FlagReason.OTHER and not remark.text:
         raise HTTPException(422, "Say in the text what is wrong: the reason is “other”.")
-    number = kept.keep(
-        home, row.id, Flag(remark.finding, remark.reason, remark.text, remark.view, must_read(request).name)
-    )
+    who = must_read(request).name
+    said = Flag(remark.finding, remark.reason, remark.text, remark.view, who, region=_region(remark.region))
+    number = kept.keep(home, row.id, said)
     return {"id": number, "kept": True}
 
 
@@ -66,6 +82,10 @@ def flags(request: Request, key: str) -> dict[str, Any]:
     return {"flags": [_shown(one) for one in kept.of_explanation(home, wanted(home, key).id)]}
 
 
+def _region(outline: Outline | None) -> Region | None:
+    return Region(outline.axis, outline.at, tuple(outline.places)) if outline else None
+
+
 def _shown(flag: Flag) -> dict[str, Any]:
     return {
         "finding": flag.finding,
@@ -74,4 +94,5 @@ def _shown(flag: Flag) -> dict[str, Any]:
         "view": flag.view,
         "who": flag.who,
         "created": flag.created.isoformat() if flag.created else None,
+        "region": asdict(flag.region) if flag.region else None,
     }

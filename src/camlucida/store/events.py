@@ -1,0 +1,44 @@
+"""What readers did, in the order in which it was told: rows are added, and never changed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from camlucida.records import Event, EventKind, ViewState
+from camlucida.store.database import EventRow, ExplanationRow, now
+from camlucida.store.home import Home
+from camlucida.store.studies import new_key
+
+
+def keep(home: Home, events: Sequence[Event], who: str) -> int:
+    """Keep what is not kept yet, all of it or nothing; how many were new."""
+    with home.database.write() as session:
+        return sum(_add(session, event, who) for event in events)
+
+
+def add(session: Session, kind: EventKind, explanation: ExplanationRow, view: ViewState, who: str) -> None:
+    """Add what the station itself has taken of a reader: within the transaction that keeps the thing."""
+    image = explanation.image
+    keys = {"study": image.study.key, "image": image.key, "explanation": explanation.key}
+    _add(session, Event(new_key(), kind, now(), **keys, view=view), who)
+
+
+def _add(session: Session, event: Event, who: str) -> bool:
+    added = session.execute(
+        insert(EventRow)
+        .values(
+            key=event.key,
+            kind=event.kind,
+            happened=event.happened,
+            tab=event.tab,
+            study_key=event.study,
+            image_key=event.image,
+            explanation_key=event.explanation,
+            view=event.view,
+            who=who,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(EventRow.id)
+    )
+    return added.first() is not None
