@@ -1,11 +1,12 @@
 /** Every key of the study page: what it is called, what it means, what it does. The overlay is this table. */
 
-import { changeOpacity } from "./components/gestures";
+import { changeOpacity, reset } from "./components/gestures";
 import { toPeak } from "./components/slice-bar";
 import { rows } from "./finding-rows";
 import { clampZoom, type Placement, panBy, zoomAround } from "./placement";
 import type { Reading } from "./reading";
 import { texts } from "./texts";
+import { TOOL_KEYS } from "./tool-keys";
 import type { Layout } from "./view";
 
 /** What a key acts on. */
@@ -17,7 +18,7 @@ export interface Desk {
   leave: () => void;
 }
 
-interface Key {
+export interface Key {
   shown: string;
   meaning: string;
   /** By `KeyboardEvent.key`, letters in lower case. */
@@ -69,7 +70,7 @@ export const KEYS: readonly Key[] = [
   {
     shown: "R",
     meaning: help.reset,
-    keys: { r: ({ reading }) => reading.change({ window: null, zoom: null, centre: null }) },
+    keys: { r: reset },
   },
   {
     shown: "F",
@@ -96,6 +97,7 @@ export const KEYS: readonly Key[] = [
       "shift arrowdown": (desk) => pan(desk, 0, -PAN_STEP),
     },
   },
+  ...TOOL_KEYS,
   { shown: "↑  ↓", meaning: help.slice, keys: { arrowup: stepSlice(-1), arrowdown: stepSlice(1) } },
   {
     shown: "Page ↑  Page ↓",
@@ -131,7 +133,8 @@ const actions = new Map(KEYS.flatMap(({ keys }) => Object.entries(keys)));
 export function press(event: KeyboardEvent, desk: Desk): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || inField(event.target, event.key)) return false;
   const key = event.key.toLowerCase();
-  const action = actions.get(event.shiftKey && key.startsWith("arrow") ? `shift ${key}` : key);
+  const shifted = event.shiftKey && /^(arrow.*|[a-z])$/.test(key);
+  const action = actions.get(shifted ? `shift ${key}` : key);
   if (!action) return false;
   event.preventDefault();
   action(desk);

@@ -12,7 +12,16 @@ import { type Axis, type Cut, planeOf } from "./plane";
 import type { Source } from "./source";
 import type { Explanation, ExplanationRow, ImageHeader, ImageRow, Study } from "./types";
 import type { View } from "./view";
-import { asWindow, type DisplayTable, displayTable, dragged, firstVoi, presets, type Voi } from "./window";
+import {
+  asWindow,
+  type DisplayTable,
+  displayTable,
+  dragged,
+  firstVoi,
+  invertedTone,
+  presets,
+  type Voi,
+} from "./window";
 
 /** How long the page waits before it looks again for an explanation that is not there yet. */
 const LOOK_AGAIN_MS = 3000;
@@ -58,7 +67,7 @@ export class Reading extends EventTarget {
   readonly #abort = new AbortController();
   readonly #maps = new Map<number, Float32Array>();
   #look: ReturnType<typeof setTimeout> | undefined;
-  #table: { voi: Voi; low: number; high: number; table: DisplayTable } | null = null;
+  #table: { voi: Voi; low: number; high: number; inverted: boolean; table: DisplayTable } | null = null;
 
   constructor(
     public study: Study,
@@ -308,10 +317,13 @@ export class Reading extends EventTarget {
   table(low: number, high: number): DisplayTable | null {
     const { voi, image } = this;
     if (!voi || !image) return null;
+    const { inverted } = this.view;
     const kept = this.#table;
-    if (kept && same(kept.voi, voi) && kept.low === low && kept.high === high) return kept.table;
-    const table = displayTable(image.header, voi, low, high);
-    this.#table = { voi, low, high, table };
+    const still = kept && same(kept.voi, voi) && kept.low === low && kept.high === high;
+    if (still && kept.inverted === inverted) return kept.table;
+    const tone = inverted ? invertedTone(image.header) : image.header;
+    const table = displayTable(tone, voi, low, high);
+    this.#table = { voi, low, high, inverted, table };
     return table;
   }
 

@@ -154,6 +154,18 @@ export const texts = {
       `Little evidence for ${finding}: at most ${largest} logits a cell, where full colour is ${scale}.`,
   },
 
+  display: {
+    invert: "Invert",
+    invertTitle: "Exchange dark and bright",
+    turn: "Turn",
+    turnTitle: "Turn a quarter clockwise",
+    mirror: "Mirror",
+    mirrorTitle: "Exchange left and right on the screen",
+    isInverted: "inverted",
+    isMirrored: "mirrored",
+    isTurned: (degrees: number) => `turned ${degrees}°`,
+  },
+
   legend: {
     title: "logits per cell",
     relativeTitle: "relative evidence",

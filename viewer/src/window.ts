@@ -53,6 +53,11 @@ export function grey(stored: number, header: Tone, voi: Voi): number {
 
 export type Tone = Pick<ImageHeader, "slope" | "intercept" | "photometric" | "dtype" | "padding">;
 
+/** As if dark and bright were exchanged in the file; padding stays black. */
+export function invertedTone(header: Tone): Tone {
+  return { ...header, photometric: header.photometric === "MONOCHROME1" ? "MONOCHROME2" : "MONOCHROME1" };
+}
+
 /** The table for stored values from `low` to `high`: exact for integers, 65,536 steps for float32. */
 export function displayTable(header: Tone, voi: Voi, low: number, high: number): DisplayTable {
   const integer = header.dtype !== "float32";

@@ -6,6 +6,7 @@ import type { Reading } from "../reading";
 import { texts } from "../texts";
 import { asWindow } from "../window";
 import { action, group, mark, type Switch, toggle } from "./buttons";
+import { orientationSwitches } from "./tool-buttons";
 
 export class Display extends HTMLElement {
   readonly #abort = new AbortController();
@@ -21,10 +22,13 @@ export class Display extends HTMLElement {
   constructor(readonly reading: Reading) {
     super();
     const { details, tools } = texts;
-    this.#switches = switches(reading);
+    const drawn = switches(reading);
+    const lying = orientationSwitches(reading);
+    this.#switches = [...drawn, ...lying];
     this.append(
       element("h2", {}, details.display),
-      group(...this.#switches.map(({ button }) => button)),
+      group(...drawn.map(({ button }) => button)),
+      group(...lying.map(({ button }) => button)),
       group(
         action({ name: tools.fit, title: tools.fitTitle, key: "F" }, () =>
           reading.change({ zoom: null, centre: null }),

@@ -17,8 +17,9 @@ export function drags(viewport: Viewport, signal: AbortSignal): void {
 }
 
 /** Window and view as at the start. */
-export function reset({ reading }: Viewport): void {
-  reading.change({ window: null, zoom: null, centre: null });
+export function reset({ reading }: Pick<Viewport, "reading">): void {
+  const asItCame = { inverted: false, turns: 0, mirrored: false } as const;
+  reading.change({ window: null, zoom: null, centre: null, ...asItCame });
 }
 
 function begin(viewport: Viewport, event: PointerEvent): void {

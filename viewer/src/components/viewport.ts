@@ -4,6 +4,7 @@ import { element, write } from "../element";
 import { number, percent, sizes, withSign } from "../format";
 import { HeatLayer, type HeatLook } from "../heat-layer";
 import { ImageLayer } from "../image-layer";
+import { orientationWords } from "../orientation";
 import { type Placement, place, toImage } from "../placement";
 import type { Axis, Cut } from "../plane";
 import { cellSize, type Probe, probe } from "../probe";
@@ -143,7 +144,8 @@ export class Viewport extends HTMLElement {
     const plane = reading.image?.pixels.plane(this.#cut);
     if (!plane) return;
     const table = plane.colour ? null : reading.table(plane.low, plane.high);
-    const wanted = JSON.stringify([reading.image?.row.key, this.#cut, placement, voiKey(reading.voi)]);
+    const tone = [voiKey(reading.voi), reading.view.inverted];
+    const wanted = JSON.stringify([reading.image?.row.key, this.#cut, placement, tone]);
     if (wanted === this.#drawn.image) return;
     this.#imageLayer ??= new ImageLayer(this.#imageCanvas);
     this.#imageLayer.load(plane);
@@ -232,7 +234,7 @@ export class Viewport extends HTMLElement {
     const zoom = texts.viewport.zoom(percent(placement.scaleX));
     const slice = reading.slices > 1 ? this.#sliceText() : "";
     const shown = reading.image?.header.colour ? "" : voiText(reading);
-    return [slice, shown, zoom].filter(Boolean).join("\n");
+    return [orientationWords(reading), slice, shown, zoom].filter(Boolean).join("\n");
   }
 
   #sliceText(): string {
