@@ -1,0 +1,188 @@
+"""What a reader does with an image: turned, measured, drawn on, touched, saved, in a real browser."""
+
+import base64
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from camlucida.examples.phantom.dicom import write_ct, write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
+from camlucida.examples.phantom.volume import ct_volume
+from camlucida.records import Photometric
+from camlucida.rendering.window import display
+from viewer_page import (
+    READ,
+    canvas,
+    choose,
+    explained_station,
+    explanation,
+    open_study,
+    settle,
+    signed_in,
+    watched_page,
+)
+
+pytestmark = pytest.mark.browser
+
+ORIENTATIONS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tools")
+    films = folder / "film.dcm"
+    write_radiograph(radiograph(7951, ("Effusion",), rows=420), films)
+    write_ct(ct_volume(7952, ("Nodule",), slices=12, rows=96), folder / "ct")
+    with explained_station(folder, {"film": films, "ct": folder / "ct"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def context(station):
+    with signed_in(station) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(context, station):
+    with watched_page(context, station) as opened:
+        yield opened
+
+
+def look(page, **view):
+    """Look at the study as a link would say."""
+    page.evaluate("view => document.querySelector('cl-study').reading.change(view)", view)
+    settle(page)
+
+
+def view(page):
+    return page.evaluate("() => document.querySelector('cl-study').reading.view")
+
+
+# ---- turned, mirrored, inverted ----
+
+
+def turned(picture, turns, mirrored):
+    return np.rot90(picture[:, ::-1] if mirrored else picture, -turns)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_every_grey_is_that_of_numpy_however_the_film_lies(page, station, inverted):
+    image = open_study(page, station, "film")
+    look(page, inverted=inverted)
+    other = {Photometric.MONOCHROME1: Photometric.MONOCHROME2}.get(image.photometric, Photometric.MONOCHROME1)
+    upright = display(image.values, replace(image, photometric=other) if inverted else image)
+    for turns, mirrored in ORIENTATIONS:
+        look(page, turns=turns, mirrored=mirrored, zoom=1)
+        expected = turned(upright, turns, mirrored)
+        shown = canvas(page)
+        corner = [
+            start - (size if back else 0)
+            for start, size, back in zip(
+                shown.corner, expected.shape, backwards(turns, mirrored), strict=True
+            )
+        ]
+        off, beside = shown._replace(corner=tuple(corner)).shows(expected)
+        assert (off <= 1, beside) == (True, 0)
+
+
+def backwards(turns, mirrored):
+    """Whether the first pixel's outer corner is the lower end, and the right end, of what is seen."""
+    marked = np.zeros((3, 2), bool)
+    marked[0, 0] = True
+    row, column = np.argwhere(turned(marked, turns, mirrored))[0]
+    return row > 0, column > 0
+
+
+def planted(page, station):
+    """The film's study, with one cell of evidence and a bright rectangle at the same place."""
+    kept = explanation(station, "film")
+    geometry = kept.saliency_map.geometry
+    cell = np.array([2, 4])
+    values = np.zeros(kept.saliency_map.values.shape, np.float32)
+    values[0][tuple(cell)] = 100
+    low, high = (geometry.cell_to_pixel([cell + part])[0] for part in (-0.5, 0.5))
+    rows, columns = (
+        np.clip(np.minimum(np.arange(size) + 0.5, end) - np.maximum(np.arange(size) - 0.5, start), 0, 1)
+        for size, start, end in zip(geometry.pixel_shape, low, high, strict=True)
+    )
+    pixels = np.round(4000 * rows[:, np.newaxis] * columns).astype("<u2")
+    page.route("**/explanations/*/values", lambda route: route.fulfill(body=values.tobytes()))
+    page.route("**/images/*/pixels*", lambda route: route.fulfill(body=pixels.tobytes()))
+    page.route("**/api/images/*", lambda route: route.fulfill(json=oblong(route.fetch().json())))
+    open_study(page, station, "film")
+    choose(page, kept.saliency_map.findings[0])
+    look(page, cells=True, opacity=100, window={"center": 2000, "width": 4000, "function": "LINEAR"})
+    return (low + high) / 2
+
+
+def oblong(header):
+    """Pixels that are half as high again as they are wide."""
+    return {**header, "spacing": [0.3, 0.2], "dtype": "uint16", "slope": 1, "intercept": 0, "padding": None}
+
+
+def centre_of(strength):
+    rows, columns = np.indices(strength.shape)
+    return np.array([(rows * strength).sum(), (columns * strength).sum()]) / strength.sum()
+
+
+def test_evidence_lies_where_it_belongs_under_every_zoom_turn_and_mirror(page, station):
+    middle = planted(page, station)
+    worst = 0.0
+    for zoom in (0.7, 1, 3.3):
+        for turns, mirrored in ORIENTATIONS:
+            look(page, zoom=zoom, centre=[middle[0] + 9, middle[1] - 14], turns=turns, mirrored=mirrored)
+            read = page.evaluate(READ, 0)
+            image, heat = (
+                np.frombuffer(base64.b64decode(read[name]), np.uint8).reshape(
+                    read["height"], read["width"], 4
+                )
+                for name in ("image", "heat")
+            )
+            seen, over = centre_of(image[..., 0].astype(float)), centre_of(heat[..., 3].astype(float))
+            worst = max(worst, np.abs(seen - over).max())
+            assert (heat[..., 3] > 0).sum() == pytest.approx((image[..., 0] > 127).sum(), rel=0.15)
+    assert 0 < worst <= 0.5, worst
+
+
+def test_keys_turn_mirror_and_invert_as_seen_and_the_corner_says_so(page, station):
+    image = open_study(page, station, "film")
+    look(page, zoom=None)
+    corner = page.locator(".bottom-left")
+    page.keyboard.press("t")
+    expect(corner).to_contain_text("turned 90°")
+    page.keyboard.press("m")
+    seen = view(page)
+    assert (seen["turns"], seen["mirrored"]) == (3, True)
+    asked = turned(np.arange(6).reshape(2, 3), 1, mirrored=False)[:, ::-1]
+    assert (turned(np.arange(6).reshape(2, 3), 3, mirrored=True) == asked).all()
+    expect(corner).to_contain_text("mirrored · turned 270°")
+    page.keyboard.press("i")
+    expect(corner).to_contain_text("inverted")
+    probe_reads(page, image, row=100, column=50)
+    page.keyboard.press("r")
+    expect(corner).not_to_contain_text("mirrored")
+
+
+def probe_reads(page, image, row, column):
+    """Under the cursor is the stored value of the pixel that is drawn there."""
+    x, y = on_screen(page, row, column)
+    page.mouse.move(x, y)
+    expect(page.locator(".bottom-right")).to_contain_text(f"row {row}, column {column}")
+    expect(page.locator(".bottom-right")).to_contain_text(f"stored {image.values[row, column]}")
+
+
+def on_screen(page, row, column):
+    """Where a pixel is on the screen, by the page's own word."""
+    return page.evaluate(
+        """([row, column]) => {
+            const viewport = document.querySelector('cl-viewport'), box = viewport.getBoundingClientRect();
+            const { originX, originY, scaleX, scaleY, orientation } = viewport.placement;
+            const [x, y] = [(column + .5) * scaleX * (orientation.mirrored ? -1 : 1), (row + .5) * scaleY];
+            const [right, down] = [[x, y], [-y, x], [-x, -y], [y, -x]][orientation.turns];
+            return [box.left + originX + right, box.top + originY + down];
+        }""",
+        [row, column],
+    )
