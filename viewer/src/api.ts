@@ -20,10 +20,10 @@ export class Refused extends Error {
   }
 }
 
-async function request(path: string, signal?: AbortSignal): Promise<Response> {
+async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { credentials: "same-origin", ...(signal ? { signal } : {}) });
+    response = await fetch(path, { credentials: "same-origin", ...init });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw lost(path);
@@ -48,13 +48,22 @@ async function reason(response: Response): Promise<string> {
   return typeof detail === "string" ? detail : `${response.status} ${response.statusText}`;
 }
 
+const until = (signal?: AbortSignal): RequestInit => (signal ? { signal } : {});
+
 async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await (await request(path, signal)).json()) as T;
+  return (await (await request(path, until(signal))).json()) as T;
+}
+
+/** Says something to the station; words of patients go in bodies, never in addresses. */
+export async function post<T>(path: string, body: unknown, init: RequestInit = {}): Promise<T> {
+  const headers = { "Content-Type": "application/json" };
+  const response = await request(path, { method: "POST", headers, body: JSON.stringify(body), ...init });
+  return (await response.json()) as T;
 }
 
 async function bytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
   try {
-    return await (await request(path, signal)).arrayBuffer();
+    return await (await request(path, until(signal))).arrayBuffer();
   } catch (error) {
     // The connection may break while the body is on its way.
     if (error instanceof TypeError) throw lost(path);

@@ -135,6 +135,15 @@ function toQuery(view: View): Record<string, string> {
   return query;
 }
 
+/** A view as words of a link, for a flag and for the audit trail; of marks their number only. */
+export function viewRecord(view: View): Record<string, string> {
+  const { marks, ...rest } = toQuery(view);
+  return marks ? { ...rest, marks: String(view.marks.length) } : rest;
+}
+
+/** The view of such a record; marks are not in it. */
+export const viewOf = (record: Record<string, string>): View => fromQuery(new URLSearchParams(record));
+
 const round = (value: number): number => Math.round(value * 1000) / 1000;
 
 const windowText = (window: Window | number): string =>

@@ -5,6 +5,7 @@ import { connection } from "../connection";
 import { element, fill } from "../element";
 import { date, description, personName } from "../format";
 import { Reading } from "../reading";
+import { record, stationQueue } from "../recorder";
 import { texts } from "../texts";
 import type { Study } from "../types";
 import { type Place, toAddress, type View, WORKLIST } from "../view";
@@ -14,6 +15,9 @@ import { phantomBadge } from "./worklist";
 
 /** The address follows the view, but not every pixel of a drag. */
 const ADDRESS_DELAY_MS = 250;
+
+/** One for all studies that are opened on this page; what an earlier page left is sent at once. */
+const queue = stationQueue();
 
 export class StudyPage extends HTMLElement {
   reading: Reading | null = null;
@@ -72,6 +76,7 @@ export class StudyPage extends HTMLElement {
     const reading = new Reading(study, this.view, api.station);
     this.reading = reading;
     for (const type of ["view", "data"]) reading.addEventListener(type, () => this.#remember(), { signal });
+    record(reading, queue, signal);
     const leave = (): void => {
       location.hash = toAddress(WORKLIST);
     };
