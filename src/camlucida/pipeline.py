@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from camlucida.dicom.container import is_dicom
-from camlucida.errors import CamlucidaError, InputError, sentence
+from camlucida.errors import CamlucidaError, ExplainError, InputError, UnsupportedNetwork, sentence
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import explanations, instances, studies
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from camlucida.models.classifier import Classifier
     from camlucida.records import Image
 
-METHOD = "grad-cam"
+METHOD = explanations.UNBIDDEN
 
 
 class Intake(NamedTuple):
@@ -119,13 +119,13 @@ def explain_wanted(home: Home, models: Sequence[Registered]) -> Iterator[Outcome
 
 
 def explain_next(home: Home, models: Sequence[Registered], loaded: "dict[str, Classifier]") -> Outcome | None:
-    """Compute and keep what has been wanted of these models for longest; None: nothing is.
+    """Compute and keep what is the next in the queue of these models; None: nothing is.
 
     `loaded` keeps the networks for the next time, by model digest.
     """
     by_digest = {model.digest: model for model in models}
     with home.database.read() as session:
-        row = explanations.oldest_waiting(session, list(by_digest))
+        row = explanations.next_wanted(session, list(by_digest))
     return None if row is None else _explain(home, by_digest[row.model_digest], row.id, loaded)
 
 
@@ -186,7 +186,7 @@ def _explain(home: Home, model: Registered, identifier: int, loaded: "dict[str, 
 
         image, method = _load(home, identifier)
         explanations.keep(home, identifier, explain(classifier, image, method=method).explanation)
-    except InputError as error:  # of this image: trying again would not help
+    except (InputError, ExplainError, UnsupportedNetwork) as error:  # trying again would not help
         explanations.refuse(home, identifier, str(error))
         return Outcome(model.name, State.REFUSED, str(error))
     except Exception as error:  # noqa: BLE001 - one image must not end the others; the row says what happened

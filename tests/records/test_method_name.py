@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from camlucida.records.method_name import CLASS_AGNOSTIC, SPELLING, spelling
+from camlucida.records.method_name import CLASS_AGNOSTIC, DEAR, OPPOSING, SPELLING, spelling
 from camlucida.saliency.methods import METHODS
 
 
@@ -19,6 +19,15 @@ def test_no_name_is_left_of_a_method_that_is_gone():
 
 def test_the_methods_that_explain_no_finding_are_the_same():
     assert {key for key, method in METHODS.items() if method.class_agnostic} == CLASS_AGNOSTIC
+
+
+def test_the_methods_that_show_what_argues_against_are_the_same():
+    assert {key for key, method in METHODS.items() if method.opposing} == OPPOSING
+
+
+def test_methods_of_many_inferences_are_dear():
+    many = re.compile(r"\d+ (noisy copies|points|draws|inferences)|one inference per channel")
+    assert {key for key, method in METHODS.items() if many.match(method.passes)} == DEAR
 
 
 def test_a_method_of_ones_own_keeps_its_key():

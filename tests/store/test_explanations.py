@@ -135,9 +135,14 @@ def test_an_image_whose_models_a_rule_has_named_is_not_asked_about_others_unbidd
         assert len(explanations.unseen(session, MODEL, "score-cam", named=True)) == 1
 
 
-def test_the_oldest_is_computed_first(home, wanted):
+def test_what_a_reader_asks_for_is_computed_first_then_the_oldest(home, wanted):
     with home.database.write() as session:
         image = session.get_one(ExplanationRow, wanted).image_id
-        explanations.want(session, image, MODEL, "score-cam")
-        assert explanations.oldest_waiting(session, [MODEL]).id == wanted
-        assert explanations.oldest_waiting(session, ["other"]) is None
+        assert explanations.next_wanted(session, [MODEL]).id == wanted
+        for method in ("score-cam", "cam"):
+            explanations.want(session, image, MODEL, method)
+        assert explanations.next_wanted(session, [MODEL]).method == "score-cam"
+        assert explanations.next_wanted(session, ["other"]) is None
+        by_place = sorted(explanations.places(session).items(), key=lambda item: item[1])
+    methods = [row(home, identifier).method for identifier, _ in by_place]
+    assert methods == ["score-cam", "cam", "grad-cam"]

@@ -36,6 +36,22 @@ SPELLING = {
 CLASS_AGNOSTIC = frozenset({"eigen-cam", "attention rollout"})
 """Methods whose map is the same for every finding, so that it explains none."""
 
+OPPOSING = frozenset({"counterfactual grad-cam"})
+"""Methods whose values above 0 are what argues against the finding."""
+
+DEAR = frozenset(
+    {
+        "score-cam",
+        "smoothgrad",
+        "integrated gradients",
+        "gradientshap",
+        "occlusion",
+        "lime",
+        "kernelshap",
+    }
+)
+"""Methods that ask the network dozens or hundreds of times: minutes for a large image on a processor."""
+
 EXPLAINS_NO_FINDING = "Explains no finding: the map is the same for all of them."
 
 

@@ -23,6 +23,11 @@ from camlucida.store.studies import new_key
 ENDED_ITS_WORKER = (
     "Computing it has ended the process {} times; `camlucida import` without files tries again."
 )
+UNBIDDEN = "grad-cam"
+"""The method by which a station explains by itself. Whoever wants another one sits and waits for it."""
+NEXT = (ExplanationRow.method == UNBIDDEN, ExplanationRow.id)
+"""The order in which a station computes what is wanted."""
+MOST_PLACES = 1000
 PART_OF_A_WHOLE = "The image is a part of a volume that arrived whole later."
 
 
@@ -87,14 +92,29 @@ def waiting(session: Session, model_digest: str) -> Sequence[int]:
     ).all()
 
 
-def oldest_waiting(session: Session, model_digests: Sequence[str]) -> ExplanationRow | None:
-    """The explanation that has been wanted of these models for longest."""
+def next_wanted(session: Session, model_digests: Sequence[str]) -> ExplanationRow | None:
+    """The explanation to compute next: wanted for longest, and what somebody has asked for first."""
     return session.scalar(
         select(ExplanationRow)
         .where(ExplanationRow.model_digest.in_(model_digests), ExplanationRow.state == State.WANTED)
-        .order_by(ExplanationRow.id)
+        .order_by(*NEXT)
         .limit(1)
     )
+
+
+def places(session: Session) -> dict[int, int]:
+    """Which place each wanted explanation of a current model has in the queue, by its id, counted from 1.
+
+    The first `MOST_PLACES` only.
+    """
+    queue = session.scalars(
+        select(ExplanationRow.id)
+        .join(ExplanationRow.model)
+        .where(ExplanationRow.state == State.WANTED, ModelRow.current)
+        .order_by(*NEXT)
+        .limit(MOST_PLACES)
+    )
+    return {identifier: place for place, identifier in enumerate(queue, start=1)}
 
 
 def begin(home: Home, explanation_id: int) -> Ended | None:
@@ -179,7 +199,7 @@ def mend(home: Home, *, thorough: bool = False) -> int:
         if digest is None or kept.get(digest) != size or (thorough and not home.blobs.intact(digest))
     ]
     with home.database.write() as session:
-        _want_again(session, lost)
+        want_again(session, lost)
     return len(lost) + retry(home)
 
 
@@ -190,15 +210,16 @@ def retry(home: Home) -> int:
     """
     with home.database.write() as session:
         failed = session.scalars(select(ExplanationRow.id).where(ExplanationRow.state == State.FAILED)).all()
-        _want_again(session, failed)
+        want_again(session, failed)
     return len(failed)
 
 
-def _want_again(session: Session, explanation_ids: Sequence[int]) -> None:
+def want_again(session: Session, explanation_ids: Sequence[int]) -> None:
+    """Want explanations as if they had never been tried, with the results that were wanted of them."""
     for identifier in explanation_ids:
         row = session.get_one(ExplanationRow, identifier)
         row.state, row.reason, row.digest, row.bytes = State.WANTED, "", None, 0
-        row.attempts = 0
+        row.attempts, row.created = 0, now()  # its place in the queue stays; it is wanted since now
     orders.want_again(session, explanation_ids)
 
 

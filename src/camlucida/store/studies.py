@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, literal, or_, select, true
 from sqlalchemy.orm import Session, selectinload
 
 from camlucida.errors import DamagedBlob, UnknownStudy
@@ -112,6 +112,22 @@ def find_study(session: Session, name: str) -> StudyRow:
             "This means more than one study here; name one by its key, which `camlucida store size` lists."
         )
     return found[0]
+
+
+def of_same_patient(study: StudyRow) -> Select[StudyRow]:
+    """Other studies by patient ID, the latest first; another birth date is another patient, as hospitals
+    give the same numbers."""
+    births = ("", study.birth_date)
+    return (
+        select(StudyRow)
+        .where(
+            literal(study.patient_id) != "",
+            StudyRow.patient_id == study.patient_id,
+            StudyRow.id != study.id,
+            StudyRow.birth_date.in_(births) if study.birth_date else true(),
+        )
+        .order_by(StudyRow.study_date.desc(), StudyRow.study_time.desc(), StudyRow.id.desc())
+    )
 
 
 def load(home: Home, row: ImageRow) -> Image:

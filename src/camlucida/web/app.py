@@ -17,6 +17,7 @@ from camlucida.store.home import Home
 from camlucida.version import __version__
 from camlucida.web import (
     access,
+    asking,
     events,
     explanations,
     find,
@@ -24,6 +25,7 @@ from camlucida.web import (
     images,
     ohif,
     opinions,
+    priors,
     signing_in,
     studies,
 )
@@ -101,7 +103,7 @@ def _api() -> APIRouter:
     """Everything under /api needs a signed-in browser or an access token."""
     api = APIRouter(prefix="/api", dependencies=[Depends(access.must_read)])
     api.add_api_route("/about", about)
-    for part in (studies, images, explanations, find, flags, opinions, events):
+    for part in (studies, images, explanations, priors, asking, find, flags, opinions, events):
         api.include_router(part.router)
     return api
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from camlucida.records.encoding import to_json
 from camlucida.rendering.scale import scale_of
@@ -50,7 +51,12 @@ def wanted(home: Home, key: str) -> ExplanationRow:
         404: there is none.
     """
     with home.database.read() as session:
-        row = session.scalar(select(ExplanationRow).where(ExplanationRow.key == key))
+        return row_of(session, key)
+
+
+def row_of(session: Session, key: str) -> ExplanationRow:
+    """As `wanted`, in a session that is open already."""
+    row = session.scalar(select(ExplanationRow).where(ExplanationRow.key == key))
     if row is None:
         raise HTTPException(404, "There is no such explanation in this store.")
     return row

@@ -1,14 +1,16 @@
 """The worklist and a study."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
-from sqlalchemy import Select, literal, select, true
-from sqlalchemy.orm import Session, defer, joinedload, selectinload
+from sqlalchemy import select
+from sqlalchemy.orm import Session, defer, joinedload, object_session, selectinload
 
-from camlucida.store import predictions
-from camlucida.store.database import ExplanationRow, ImageRow, PredictionRow, State, StudyRow
+from camlucida.store import explanations, predictions
+from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
+from camlucida.store.studies import of_same_patient
 
 router = APIRouter()
 
@@ -53,28 +55,22 @@ def study(request: Request, key: str) -> dict[str, Any]:
 def same_patient(request: Request, key: str) -> dict[str, Any]:
     """The other studies of the same patient with their images, the newest study date first."""
     with request.app.state.home.database.read() as session:
-        rows = session.scalars(_same_patient(_study(session, key)).options(WITH_IMAGES)).all()
-        return {"studies": _in_full(session, rows)}
+        same = of_same_patient(_study(session, key)).limit(MOST_OF_A_PATIENT)
+        return {"studies": _in_full(session, session.scalars(same.options(WITH_IMAGES)).all())}
 
 
 def _in_full(session: Session, rows: Sequence[StudyRow]) -> list[dict[str, Any]]:
     found = predictions.of_studies(session, [row.id for row in rows])
+    waits = any(one.state == State.WANTED for row in rows for image in shown(row) for one in current(image))
+    places = explanations.places(session) if waits else {}
     return [
-        {**summary(row, found[row.id]), "images": [image_summary(image) for image in shown(row)]}
+        {**summary(row, found[row.id]), "images": [_image_in_full(image, places) for image in shown(row)]}
         for row in rows
     ]
 
 
-def _same_patient(study: StudyRow) -> Select[StudyRow]:
-    """By patient ID; another birth date is another patient, as hospitals give the same numbers."""
-    births = ("", study.birth_date)
-    same = select(StudyRow).where(
-        literal(study.patient_id) != "",
-        StudyRow.patient_id == study.patient_id,
-        StudyRow.id != study.id,
-        StudyRow.birth_date.in_(births) if study.birth_date else true(),
-    )
-    return same.order_by(StudyRow.study_date.desc(), StudyRow.id.desc()).limit(MOST_OF_A_PATIENT)
+def _image_in_full(image: ImageRow, places: Mapping[int, int]) -> dict[str, Any]:
+    return {**image_summary(image, places), "past": [past_summary(row) for row in past(image)]}
 
 
 def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:
@@ -110,8 +106,8 @@ def _finding(row: PredictionRow) -> dict[str, Any]:
     }
 
 
-def image_summary(image: ImageRow) -> dict[str, Any]:
-    """An image with what is known of its explanations."""
+def image_summary(image: ImageRow, places: Mapping[int, int] = MappingProxyType({})) -> dict[str, Any]:
+    """An image with what is known of its explanations; `places` in the queue, by their ids."""
     return {
         "key": image.key,
         "series_description": image.series_description,
@@ -120,11 +116,17 @@ def image_summary(image: ImageRow) -> dict[str, Any]:
         "space": image.header["space"],
         "frame_number": image.frame_number,
         "notes": image.header["notes"],
-        "explanations": [_explanation(row) for row in current(image)],
+        "explanations": [explanation_summary(row, places) for row in current(image)],
     }
 
 
-def _explanation(row: ExplanationRow) -> dict[str, Any]:
+def explanation_summary(row: ExplanationRow, places: Mapping[int, int]) -> dict[str, Any]:
+    """What is known of an explanation, done or not.
+
+    Of one that is waiting: since when, its place in the queue (null: a late one), and whether a worker has
+    begun with it. `failed`: it should have worked, and can be tried again.
+    """
+    waiting = row.state == State.WANTED
     return {
         "key": row.key,
         "model": row.model.name,
@@ -132,7 +134,22 @@ def _explanation(row: ExplanationRow) -> dict[str, Any]:
         "method": row.method,
         "state": SHOWN_STATE[State(row.state)],
         "reason": row.reason or None,
+        "failed": row.state == State.FAILED,
+        "since": row.created.isoformat() if waiting else None,
+        "place": places.get(row.id) if waiting else None,
+        "begun": waiting and row.attempts > 0,
     }
+
+
+def past_summary(row: ExplanationRow) -> dict[str, Any]:
+    """A map by a model that is no longer current; `replaced_by` is the version that is, or null: retired."""
+    return {**explanation_summary(row, {}), "replaced_by": _successor(row.model)}
+
+
+def _successor(model: ModelRow) -> str | None:
+    session = object_session(model)
+    assert session is not None  # noqa: S101 - rows are summed up where they were read
+    return session.scalar(select(ModelRow.version).where(ModelRow.current, ModelRow.name == model.name))
 
 
 def shown(study: StudyRow) -> list[ImageRow]:
@@ -145,6 +162,14 @@ def current(image: ImageRow) -> list[ExplanationRow]:
     return [row for row in image.explanations if row.model.current]
 
 
+def past(image: ImageRow) -> list[ExplanationRow]:
+    """The maps that are left of models that have been replaced or retired: to be looked at as such only."""
+    return [row for row in image.explanations if not row.model.current and row.state == State.DONE]
+
+
 def _state(study: StudyRow) -> str:
-    states = {SHOWN_STATE[State(row.state)] for image in shown(study) for row in current(image)}
+    """Of what the station explains by itself: a method that a reader asks for later changes nothing."""
+    rows = [row for image in shown(study) for row in current(image)]
+    unbidden = [row for row in rows if row.method == explanations.UNBIDDEN]
+    states = {SHOWN_STATE[State(row.state)] for row in unbidden or rows}
     return next((state for state in ("waiting", "explained") if state in states), "refused")
