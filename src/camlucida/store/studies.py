@@ -115,8 +115,10 @@ def find_study(session: Session, name: str) -> StudyRow:
 
 
 def of_same_patient(study: StudyRow) -> Select[StudyRow]:
-    """Other studies by patient ID, the latest first; another birth date is another patient, as hospitals
-    give the same numbers."""
+    """Other studies by patient ID, the latest first.
+
+    Another birth date is another patient, as hospitals give the same numbers.
+    """
     births = ("", study.birth_date)
     return (
         select(StudyRow)
