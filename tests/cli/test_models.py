@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
-from camlucida.cli.models import head_statement
+from camlucida.models.description import head_statement
 from camlucida.settings import settings
 from example_models import small_network, write_model
 

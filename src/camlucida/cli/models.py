@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from camlucida.cli import messages
 from camlucida.errors import CamlucidaError, InputError, UnknownModel
 from camlucida.models.card import ModelCard, read_card
+from camlucida.models.description import head_statement
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.settings import settings
 
@@ -173,28 +174,6 @@ def retire(key: Key) -> None:
     """Mark a version as no longer used; it stays, so that its maps can be made again."""
     registered = _registry().retire(key)
     messages.say(f"{registered.key} is retired since {registered.retired}; name its version to use it still.")
-
-
-def head_statement(head: Mapping[str, Any]) -> str:
-    """What the proof means, in words; `head` holds the fields of HeadProof."""
-    images = head.get("images", 0)
-    inputs = f"on {head['inputs']} inputs" + (f", {images} of them images" if images else ", made-up ones")
-    exact, pooled = f"{head['deviation']:.1e}", f"{head['deviation_pooled']:.1e}"
-    if head["kind"] != "linear":
-        return (
-            f"not linear: maps are approximate; what HiResCAM leaves unexplained is up to {exact}, Grad-CAM "
-            f"{pooled} logits {inputs}"
-        )
-    if head["deviation_pooled"] > 1e-4:
-        return (
-            f"linear: HiResCAM is faithful by theorem, |sum + bias - logit| ≤ {exact} {inputs}; Grad-CAM is "
-            f"approximate, its residual up to {pooled} logits"
-        )
-    largest = max(head["deviation"], head["deviation_pooled"])
-    return (
-        "linear: HiResCAM and Grad-CAM are faithful by theorem, |sum + bias - logit| ≤ "
-        f"{largest:.1e} logits {inputs}"
-    )
 
 
 def _registry() -> Registry:

@@ -4,6 +4,7 @@ import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from camlucida.cli import messages
 from camlucida.cli.options import HomeOption
 from camlucida.errors import InvalidConfiguration
 from camlucida.jobs.supervisor import Supervisor
+from camlucida.models.description import describe_all
 from camlucida.pacs.configuration import Listening, read_configuration
 from camlucida.settings import settings
 from camlucida.store import attempts, explanations
@@ -108,7 +110,7 @@ def show(
         if browser:
             serving.open_browser(link)
 
-    serving.serve(home, address, ready, ohif=ohif)
+    serving.serve(home, address, ready, ohif=ohif, described=partial(describe_all, home.folder))
     messages.note("The station has ended.")
 
 

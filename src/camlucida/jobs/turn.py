@@ -22,9 +22,15 @@ def turn(folder: Path, wait: Callable[[float], bool], file_name: str = FILE) -> 
         yield mine
 
 
-def _lock(descriptor: int) -> bool:
+def is_taken(folder: Path) -> bool:
+    """Whether somebody works in a home folder now."""
+    with (folder / FILE).open("a", encoding="utf-8") as file:
+        return not _lock(file.fileno(), fcntl.LOCK_SH)
+
+
+def _lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

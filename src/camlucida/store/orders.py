@@ -110,3 +110,15 @@ def want_again(session: Session, explanation_ids: Sequence[int]) -> None:
         .where(OrderRow.explanation_id.in_(explanation_ids), OrderRow.state == OrderState.REFUSED)
         .values(state=OrderState.WANTED, reason="", attempts=0)
     )
+
+
+def again(session: Session) -> int:
+    """Want all that was refused although its explanation is there; how many orders that are."""
+    explained = select(ExplanationRow.id).where(ExplanationRow.state == State.DONE)
+    done = session.execute(
+        update(OrderRow)
+        .where(OrderRow.state == OrderState.REFUSED, OrderRow.explanation_id.in_(explained))
+        .values(state=OrderState.WANTED, reason="", attempts=0)
+        .returning(OrderRow.id)
+    )
+    return len(done.all())

@@ -23,6 +23,8 @@ from camlucida.web import (
     find,
     flags,
     images,
+    jobs,
+    models,
     ohif,
     opinions,
     priors,
@@ -36,14 +38,24 @@ from camlucida.web.protection import Protection, route
 STATIC = Path(__file__).parent / "static"
 IN_JSON = ("/studies", "/series", "/instances", "/metadata")
 NOTICE = "Research software, not a medical device."
+PARTS = (studies, images, explanations, priors, asking, find, flags, opinions, events, models, jobs)
 
 _log = structlog.get_logger()
 
 
-def create_app(home: Home, static: Path = STATIC, ohif_app: Path | None = None) -> FastAPI:
-    """The application over an open home; `static` holds the built viewer, `ohif_app` an unpacked OHIF."""
+def create_app(
+    home: Home,
+    static: Path = STATIC,
+    ohif_app: Path | None = None,
+    described: models.Described = lambda: (),
+) -> FastAPI:
+    """The application over an open home; `static` holds the built viewer, `ohif_app` an unpacked OHIF.
+
+    `described` reads the registered models for their page.
+    """
     app = FastAPI(title="camlucida", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.home = home
+    app.state.described = described
     app.state.static = static
     app.include_router(_api())
     app.include_router(dicomweb.router)
@@ -103,7 +115,7 @@ def _api() -> APIRouter:
     """Everything under /api needs a signed-in browser or an access token."""
     api = APIRouter(prefix="/api", dependencies=[Depends(access.must_read)])
     api.add_api_route("/about", about)
-    for part in (studies, images, explanations, priors, asking, find, flags, opinions, events):
+    for part in PARTS:
         api.include_router(part.router)
     return api
 

@@ -21,6 +21,7 @@ from camlucida.settings import is_loopback, settings
 from camlucida.store.home import Home
 from camlucida.web import signing_in
 from camlucida.web.app import create_app
+from camlucida.web.models import Described
 
 PORTS_TO_TRY = 50
 HEADER_SECONDS = 20.0
@@ -63,14 +64,21 @@ def refuse_open_address(host: str) -> None:
     )
 
 
-def serve(home: Home, address: Address, on_ready: Callable[[str], None], *, ohif: Path | None = None) -> None:
+def serve(
+    home: Home,
+    address: Address,
+    on_ready: Callable[[str], None],
+    *,
+    ohif: Path | None = None,
+    described: Described = lambda: (),
+) -> None:
     """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link with the one-time token once it works.
 
-    `ohif` is the folder of an unpacked OHIF that is shown under /ohif/, too.
+    `ohif` is the folder of an unpacked OHIF that is shown under /ohif/, too; `described` reads the models.
     """
     link = sign_in_link(home, settings().public_url or address.url)
     config = uvicorn.Config(
-        create_app(home, ohif_app=ohif),
+        create_app(home, ohif_app=ohif, described=described),
         access_log=False,  # the token of a sign-in link would be in it
         log_level="critical",  # tracebacks may quote what is kept; the application logs what may be logged
         server_header=False,
