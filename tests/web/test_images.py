@@ -37,6 +37,7 @@ def test_the_header_has_what_the_viewer_draws_with(browser, study):
         "default_window",
         "padding",
         "spacing",
+        "pixel_to_patient",
         "notes",
     }
     assert header["dtype"] == "uint16"

@@ -60,7 +60,7 @@ function header(key, space, dtype, rest) {
   const [first] = rest.windows;
   return {
     key, space, dtype, colour: false, photometric: "MONOCHROME2", slope: 1, intercept: 0, unit: "", bits_stored: 12,
-    voi_luts: [], default_window: first ?? window(2048, 4096), padding: null, spacing: null, notes: [], ...rest,
+    voi_luts: [], default_window: first ?? window(2048, 4096), padding: null, spacing: null, pixel_to_patient: null, notes: [], ...rest,
   }; // biome-ignore format: a record
 }
 

@@ -21,6 +21,7 @@ precision highp sampler3D;
 uniform sampler3D values;
 uniform sampler2D colours;
 uniform float canvasHeight, full, cells, signedColours;
+uniform vec3 reach; // half the thickness of a slab, in cells along one axis; 0: the plane alone
 uniform mat4 canvasToNative; // (x, y, 0, 1) from the left upper corner to (slice, row, column)
 out vec4 heat;
 const float EDGE = 1e-4; // the field's edge, in float32
@@ -40,12 +41,32 @@ float smoothly(vec3 native, ivec3 last) {
   vec3 part = native - vec3(at);
   return mix(plane(at, part.yz, last), plane(at + ivec3(1, 0, 0), part.yz, last), part.x);
 }
+float sampled(vec3 native, ivec3 last) {
+  return cells > 0.5 ? value(ivec3(floor(native + 0.5)), last) : smoothly(native, last);
+}
+float stronger(float a, float b) {
+  if (signedColours < 0.5) return max(a, b);
+  return abs(a) > abs(b) ? a : b;
+}
+// Linear between the planes of cells, so the strongest lies on one of them or on a face of the slab.
+float strongest(vec3 from, vec3 to, vec3 axis, ivec3 last) {
+  float found = stronger(sampled(from, last), sampled(to, last));
+  float end = dot(floor(to), axis);
+  for (float plane = dot(ceil(from), axis); plane <= end; plane++)
+    found = stronger(found, sampled(mix(from, vec3(plane), axis), last));
+  return found;
+}
 void main() {
   heat = vec4(0.0);
   vec3 native = (canvasToNative * vec4(gl_FragCoord.x, canvasHeight - gl_FragCoord.y, 0.0, 1.0)).xyz;
   ivec3 last = textureSize(values, 0).zyx - 1;
-  if (any(lessThan(native, vec3(-0.5 - EDGE))) || any(greaterThan(native, vec3(last) + 0.5 + EDGE))) return;
-  float evidence = cells > 0.5 ? value(ivec3(floor(native + 0.5)), last) : smoothly(native, last);
+  vec3 thick = abs(reach);
+  vec3 from = native - thick, to = native + thick;
+  vec3 first = vec3(-0.5), end = vec3(last) + 0.5;
+  if (any(lessThan(to, first - EDGE)) || any(greaterThan(from, end + EDGE))) return;
+  vec3 axis = step(vec3(EDGE), thick);
+  float evidence = axis == vec3(0.0) ? sampled(native, last)
+    : strongest(clamp(from, first, end), clamp(to, first, end), axis, last);
   float strength = clamp(evidence / full, -signedColours, 1.0);
   float entry = signedColours > 0.5 ? (strength + 1.0) / 2.0 : strength;
   vec3 colour = texelFetch(colours, ivec2(int(floor(entry * 255.0 + 0.5)), 0), 0).rgb;
@@ -61,6 +82,8 @@ export interface HeatLook {
   /** Native cells as computed, instead of interpolated. */
   cells: boolean;
   colourMap: ColourMap;
+  /** Half the thickness of a slab in pixels (slice, row, column): the strongest within it is seen. */
+  reach?: readonly [number, number, number];
 }
 
 export class HeatLayer {
@@ -106,6 +129,7 @@ export class HeatLayer {
         full: look.scale,
         cells: look.cells ? 1 : 0,
         signedColours: diverging(look.colourMap) ? 1 : 0,
+        reach: turned(this.#pixelToNative, look.reach ?? [0, 0, 0]),
         canvasToNative: asMat4(compose(this.#pixelToNative, matrix)),
       },
       { values: VALUES, colours: COLOURS },
@@ -126,6 +150,17 @@ export class HeatLayer {
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB8, table.length / 3, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, table);
     this.#colourMap = colourMap;
   }
+}
+
+/** A length on the pixel grid (slice, row, column) on the native grid. */
+function turned(pixelToNative: Matrix, reach: readonly number[]): number[] {
+  const missing = 4 - pixelToNative.length;
+  return [0, 1, 2].map((axis) =>
+    reach.reduce(
+      (sum, size, pixel) => sum + (pixelToNative[axis - missing]?.[pixel - missing] ?? 0) * size,
+      0,
+    ),
+  );
 }
 
 /** First to the pixel grid, then to the native grid, of a 2D (3×3) or 3D (4×4) map: 3×3. */

@@ -3,8 +3,11 @@
 import { changeOpacity, reset } from "./components/gestures";
 import { toPeak } from "./components/slice-bar";
 import { rows } from "./finding-rows";
-import { clampZoom, type Placement, panBy, zoomAround } from "./placement";
+import { type Camera, clampZoom, type Placement, panBy, zoomAround } from "./placement";
+import type { Cut } from "./plane";
+import { toPlane } from "./planes";
 import type { Reading } from "./reading";
+import { stepSlab } from "./slab";
 import { texts } from "./texts";
 import { TOOL_KEYS } from "./tool-keys";
 import type { Layout } from "./view";
@@ -12,8 +15,8 @@ import type { Layout } from "./view";
 /** What a key acts on. */
 export interface Desk {
   reading: Reading;
-  /** Where the image lies now. */
-  placement: () => Placement | null;
+  /** The viewport that keys act on: its plane, where the image lies on it, and how it is moved. */
+  active: () => { cut: Cut; placement: Placement | null; look: (camera: Camera) => void } | undefined;
   help: () => void;
   leave: () => void;
 }
@@ -41,6 +44,7 @@ export const KEYS: readonly Key[] = [
     keys: { j: ({ reading }) => stepFinding(reading, 1), k: ({ reading }) => stepFinding(reading, -1) },
   },
   { shown: "S", meaning: help.side, keys: { s: ({ reading }) => arrange(reading, "side") } },
+  { shown: "P", meaning: help.planes, keys: { p: ({ reading }) => arrange(reading, "planes") } },
   { shown: "C", meaning: help.cells, keys: { c: ({ reading }) => flip(reading, "cells") } },
   {
     shown: "]  [",
@@ -98,6 +102,11 @@ export const KEYS: readonly Key[] = [
     },
   },
   ...TOOL_KEYS,
+  {
+    shown: "B  Shift + B",
+    meaning: help.slab,
+    keys: { b: ({ reading }) => stepSlab(reading, 1), "shift b": ({ reading }) => stepSlab(reading, -1) },
+  },
   { shown: "↑  ↓", meaning: help.slice, keys: { arrowup: stepSlice(-1), arrowdown: stepSlice(1) } },
   {
     shown: "Page ↑  Page ↓",
@@ -108,8 +117,8 @@ export const KEYS: readonly Key[] = [
     shown: "Home  End",
     meaning: help.endSlices,
     keys: {
-      home: ({ reading }) => reading.toSlice(0),
-      end: ({ reading }) => reading.toSlice(reading.slices - 1),
+      home: stepSlice(Number.NEGATIVE_INFINITY),
+      end: stepSlice(Number.POSITIVE_INFINITY),
     },
   },
   { shown: "E", meaning: help.peak, keys: { e: ({ reading }) => toPeak(reading) } },
@@ -121,6 +130,7 @@ export const KEYS: readonly Key[] = [
 
 export const MOUSE: readonly string[] = [
   help.dragWindow,
+  help.cross,
   help.doubleClick,
   help.wheel,
   help.dragPan,
@@ -182,20 +192,26 @@ function flip(reading: Reading, name: "cells" | "details"): void {
   reading.change({ [name]: !reading.view[name] });
 }
 
-function zoom({ reading, placement }: Desk, factor: number): void {
-  const placed = placement();
-  if (placed && reading.image)
-    reading.change(zoomAround(reading.plane(0), placed, factor, placed.width / 2, placed.height / 2));
-  else reading.change({ zoom: clampZoom(factor) });
+function zoom({ reading, active }: Desk, factor: number): void {
+  const viewport = active();
+  const placed = viewport?.placement;
+  if (viewport && placed) {
+    const plane = reading.plane(viewport.cut.axis);
+    viewport.look(zoomAround(plane, placed, factor, placed.width / 2, placed.height / 2));
+  } else reading.change({ zoom: clampZoom(factor) });
 }
 
-function pan({ reading, placement }: Desk, dx: number, dy: number): void {
-  const placed = placement();
-  if (placed) reading.change(panBy(placed, dx, dy));
+function pan({ active }: Desk, dx: number, dy: number): void {
+  const viewport = active();
+  if (viewport?.placement) viewport.look(panBy(viewport.placement, dx, dy));
 }
 
+/** Along the slices, or in the plane across them that was last pointed at. */
 function stepSlice(by: number): (desk: Desk) => void {
-  return ({ reading }) => reading.toSlice(reading.slice + by);
+  return ({ reading, active }) => {
+    const { axis, at } = active()?.cut ?? reading.cut(0);
+    toPlane(reading, axis, at + by);
+  };
 }
 
 function stepImage(by: number): (desk: Desk) => void {

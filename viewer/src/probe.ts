@@ -5,8 +5,8 @@ import { type Cut, toVoxel } from "./plane";
 import type { Reading } from "./reading";
 
 export interface Probe {
-  row: number;
-  column: number;
+  /** (slice, row, column) */
+  voxel: [number, number, number];
   /** One number, or red, green, blue. */
   stored: number[];
   /** After rescale, where that says more than the stored value. */
@@ -21,13 +21,15 @@ export function probe(reading: Reading, cut: Cut, place: readonly [number, numbe
   const [row, column] = place.map((value) => Math.floor(value + 0.5)) as [number, number];
   if (!reading.image || !plane || row < 0 || column < 0 || row >= plane.rows || column >= plane.columns)
     return null;
+  const voxel = toVoxel(cut, row, column);
+  if (!reading.image.pixels.ready(voxel[0])) return null;
   const channels = plane.colour ? 3 : 1;
   const first = (row * plane.columns + column) * channels;
   const stored = [...plane.values.subarray(first, first + channels)];
   const { slope, intercept, unit } = reading.image.header;
   const rescaled = !plane.colour && (slope !== 1 || intercept !== 0 || unit !== "");
   const modality = rescaled ? (stored[0] as number) * slope + intercept : null;
-  return { row, column, stored, modality, ...evidenceAt(reading, toVoxel(cut, row, column)) };
+  return { voxel, stored, modality, ...evidenceAt(reading, voxel) };
 }
 
 function evidenceAt(reading: Reading, voxel: readonly number[]): Pick<Probe, "evidence" | "outsideField"> {

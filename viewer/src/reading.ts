@@ -6,9 +6,11 @@
 
 import { invert, type Matrix } from "./geometry";
 import { NoWebGL } from "./gl";
+import { upright } from "./patient";
 import { Pixels } from "./pixels";
 import { type Camera, type Orientation, type Plane, UPRIGHT } from "./placement";
 import { type Axis, type Cut, planeOf } from "./plane";
+import { cameraOf } from "./planes";
 import type { Source } from "./source";
 import type { Explanation, ExplanationRow, ImageHeader, ImageRow, Study } from "./types";
 import type { View } from "./view";
@@ -26,6 +28,7 @@ import {
 /** How long the page waits before it looks again for an explanation that is not there yet. */
 const LOOK_AGAIN_MS = 3000;
 const PREFETCHED_SLICES = 12;
+const ARRIVALS_MS = 100;
 
 export interface ShownImage {
   row: ImageRow;
@@ -51,9 +54,11 @@ const UNSEEN = {
   slice: null,
   row: null,
   column: null,
+  alone: null,
   marks: [],
   zoom: null,
   centre: null,
+  depth: null,
 } satisfies Partial<View>;
 
 export class Reading extends EventTarget {
@@ -67,7 +72,8 @@ export class Reading extends EventTarget {
   readonly #abort = new AbortController();
   readonly #maps = new Map<number, Float32Array>();
   #look: ReturnType<typeof setTimeout> | undefined;
-  #table: { voi: Voi; low: number; high: number; inverted: boolean; table: DisplayTable } | null = null;
+  #tell: ReturnType<typeof setTimeout> | undefined;
+  #tables: { voi: Voi; of: Map<string, DisplayTable> } | null = null;
 
   constructor(
     public study: Study,
@@ -87,11 +93,14 @@ export class Reading extends EventTarget {
     this.#abort.abort();
     this.image?.pixels.close();
     clearTimeout(this.#look);
+    clearTimeout(this.#tell);
   }
 
   /** Looks at something differently. */
   change(patch: Partial<View>): void {
+    const { layout } = this.view;
     this.view = { ...this.view, ...patch };
+    if (this.view.layout !== layout) this.prefetch();
     this.dispatchEvent(new Event("view"));
   }
 
@@ -226,6 +235,7 @@ export class Reading extends EventTarget {
       this.imageError ? this.#openImage() : null,
       this.explanationError ? this.#openExplanation() : null,
     ]);
+    this.prefetch();
   }
 
   #lookAgainWhileWaiting(): void {
@@ -250,18 +260,30 @@ export class Reading extends EventTarget {
   }
 
   get slice(): number {
-    const { slices } = this;
-    return Math.min(slices - 1, this.view.slice ?? Math.floor(slices / 2));
+    return this.cut(0).at;
+  }
+
+  get row(): number {
+    return this.cut(1).at;
+  }
+
+  get column(): number {
+    return this.cut(2).at;
   }
 
   // ---- planes ----
 
   /** The plane perpendicular to an axis that is looked at: where the three meet, or the slice. */
   cut(axis: Axis): Cut {
-    const { row, column } = this.view;
-    const size = [1, ...(this.image?.header.space ?? [])].slice(-3)[axis] ?? 1;
-    const at = axis === 0 ? this.slice : ((axis === 1 ? row : column) ?? Math.floor(size / 2));
+    const { slice, row, column } = this.view;
+    const size = this.size(axis);
+    const at = [slice, row, column][axis] ?? Math.floor(size / 2);
     return { axis, at: Math.min(size - 1, at) };
+  }
+
+  /** How many planes there are along an axis. */
+  size(axis: Axis): number {
+    return [1, ...(this.image?.header.space ?? [])].slice(-3)[axis] ?? 1;
   }
 
   /** Size and pixel proportion of the planes perpendicular to an axis. */
@@ -270,15 +292,17 @@ export class Reading extends EventTarget {
     return planeOf(space, spacing, axis);
   }
 
-  /** How such a plane is turned on the screen. */
+  /** How such a plane is turned on the screen: the slices as they came, the others as readers expect them. */
   orientation(axis: Axis): Orientation {
     const { turns, mirrored } = this.view;
-    return axis === 0 ? { turns, mirrored } : UPRIGHT;
+    if (axis === 0) return { turns, mirrored };
+    const toPatient = this.image?.header.pixel_to_patient;
+    return toPatient ? upright(toPatient, axis) : UPRIGHT;
   }
 
   /** What of such a plane is seen. */
   camera(axis: Axis): Camera {
-    return axis === 0 ? this.view : { zoom: null, centre: null };
+    return cameraOf(this.view, this.slice, axis);
   }
 
   async toSlice(slice: number): Promise<void> {
@@ -295,8 +319,24 @@ export class Reading extends EventTarget {
   }
 
   prefetch(): void {
+    const { pixels } = this.image ?? {};
+    const acrossSlices = (): boolean => this.view.layout === "planes" && pixels === this.image?.pixels;
+    const coming = acrossSlices()
+      ? pixels?.all(
+          () => (acrossSlices() ? this.slice : null),
+          () => this.#tellSoon(),
+        )
+      : pixels?.prefetch(this.slice, PREFETCHED_SLICES);
     // What fails here is fetched again, and told, when it is asked for.
-    this.image?.pixels.prefetch(this.slice, PREFETCHED_SLICES).catch(() => undefined);
+    coming?.catch(() => undefined);
+  }
+
+  /** Of many slices that arrive, not every one is told. */
+  #tellSoon(): void {
+    this.#tell ??= setTimeout(() => {
+      this.#tell = undefined;
+      this.dispatchEvent(new Event("data"));
+    }, ARRIVALS_MS);
   }
 
   // ---- window ----
@@ -313,17 +353,16 @@ export class Reading extends EventTarget {
     return this.presets[window] ?? firstVoi(this.image.header);
   }
 
-  /** The table from stored value to grey for a range of values; kept while nothing changes. */
+  /** The table from stored value to grey for a range of values; the same for as long as the window is. */
   table(low: number, high: number): DisplayTable | null {
     const { voi, image } = this;
     if (!voi || !image) return null;
     const { inverted } = this.view;
-    const kept = this.#table;
-    const still = kept && same(kept.voi, voi) && kept.low === low && kept.high === high;
-    if (still && kept.inverted === inverted) return kept.table;
+    if (!this.#tables || !same(this.#tables.voi, voi)) this.#tables = { voi, of: new Map() };
+    const key = `${image.row.key} ${low} ${high} ${inverted}`;
     const tone = inverted ? invertedTone(image.header) : image.header;
-    const table = displayTable(tone, voi, low, high);
-    this.#table = { voi, low, high, inverted, table };
+    const table = this.#tables.of.get(key) ?? displayTable(tone, voi, low, high);
+    this.#tables.of.set(key, table);
     return table;
   }
 

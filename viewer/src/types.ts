@@ -82,6 +82,8 @@ export interface ImageHeader {
   default_window: Window;
   padding: [number, number] | null;
   spacing: number[] | null;
+  /** (slice, row, column, 1) to the patient in mm (LPS); slice is 0 for an image that has none. */
+  pixel_to_patient: number[][] | null;
   notes: string[];
 }
 

@@ -4,6 +4,8 @@
  * Each drawing looks at the scene and gives elements in CSS pixels, or none.
  */
 
+import { crosshair } from "./crosshair";
+import { directions } from "./directions";
 import { type Placement, toCanvas } from "./placement";
 import type { Cut } from "./plane";
 import type { Reading } from "./reading";
@@ -21,7 +23,7 @@ export interface Scene {
 export type Drawing = (scene: Scene) => SVGElement[];
 
 /** From the lowest to the uppermost. */
-const DRAWINGS: readonly Drawing[] = [];
+const DRAWINGS: readonly Drawing[] = [crosshair, directions];
 
 const SVG = "http://www.w3.org/2000/svg";
 

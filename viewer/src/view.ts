@@ -3,6 +3,7 @@
 import { COLOUR_MAPS, type ColourMap, DEFAULT_COLOUR_MAP } from "./colour";
 import { type Mark, marksFrom, marksText } from "./marks";
 import { MAX_ZOOM, MIN_ZOOM, type Orientation } from "./placement";
+import type { Axis } from "./plane";
 import type { VoiLutFunction, Window } from "./types";
 
 export interface View {
@@ -40,9 +41,13 @@ export interface View {
   slice: number | null;
   row: number | null;
   column: number | null;
+  /** In the layout "planes": the one that is seen alone, by its axis. */
+  alone: Axis | null;
   marks: readonly Mark[];
   zoom: number | null;
   centre: readonly [number, number] | null;
+  /** The slice in the middle of the planes across a volume. */
+  depth: number | null;
 }
 
 export const LAYOUTS = ["one", "side", "swipe", "planes"] as const;
@@ -84,9 +89,11 @@ export const DEFAULT_VIEW: View = {
   slice: null,
   row: null,
   column: null,
+  alone: null,
   marks: [],
   zoom: null,
   centre: null,
+  depth: null,
 };
 
 /** Pages of many studies read their own query: what they are filtered and sorted by, no patient data. */
@@ -127,11 +134,12 @@ function toQuery(view: View): Record<string, string> {
   if (view.opacity !== DEFAULT_VIEW.opacity) query.opacity = String(view.opacity);
   if (view.colourMap !== DEFAULT_VIEW.colourMap) query.colours = view.colourMap;
   if (view.window !== null) query.window = windowText(view.window);
-  for (const name of ["slice", "row", "column"] as const)
+  for (const name of ["slice", "row", "column", "alone"] as const)
     if (view[name] !== null) query[name] = String(view[name]);
   if (view.marks.length > 0) query.marks = marksText(view.marks);
   if (view.zoom !== null) query.zoom = String(round(view.zoom));
   if (view.centre) query.centre = view.centre.map(round).join(",");
+  if (view.depth !== null) query.depth = String(round(view.depth));
   return query;
 }
 
@@ -184,9 +192,11 @@ function fromQuery(query: URLSearchParams): View {
     slice: index(query.get("slice")),
     row: index(query.get("row")),
     column: index(query.get("column")),
+    alone: ([0, 1, 2] as const).find((axis) => String(axis) === query.get("alone")) ?? null,
     marks: marksFrom(query.get("marks")),
     zoom: bounded(query.get("zoom"), MIN_ZOOM, MAX_ZOOM),
     centre: pair(query.get("centre")),
+    depth: bounded(query.get("depth"), -1e6, 1e6),
   };
 }
 

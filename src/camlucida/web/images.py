@@ -17,7 +17,7 @@ router = APIRouter()
 IMMUTABLE = "private, max-age=31536000, immutable"
 """For arrays, which never change under their key and name nobody."""
 
-NOT_SHOWN = frozenset({"pixel_to_patient", "modality"})
+NOT_SHOWN = frozenset({"modality"})
 
 
 @router.get("/images/{key}")

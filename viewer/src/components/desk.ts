@@ -73,7 +73,7 @@ export class ReadingDesk extends HTMLElement {
     if (this.#inDialog) return;
     press(event, {
       reading: this.reading,
-      placement: () => this.#stage.active?.placement ?? null,
+      active: () => this.#stage.active,
       help: this.#help,
       leave: this.surroundings.leave,
     });

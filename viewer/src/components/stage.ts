@@ -9,35 +9,55 @@ import { type Pane, Viewport } from "./viewport";
 const IMAGE: Pane = { axis: 0, content: "image" };
 const MAP: Pane = { axis: 0, content: "map" };
 
+const PLANES = ([0, 1, 2] as const).map((axis): Pane => ({ axis, content: "map" }));
+const ONE_PLANE = PLANES.map((pane) => [pane]);
+
 const PANES: Record<Layout, readonly Pane[]> = {
   one: [MAP],
   side: [IMAGE, MAP],
   swipe: [MAP],
-  planes: [MAP],
+  planes: PLANES,
 };
+
+function panesOf({ view, slices }: Reading): readonly Pane[] {
+  if (view.layout !== "planes") return PANES[view.layout];
+  if (slices < 2) return PANES.one;
+  return (view.alone === null ? undefined : ONE_PLANE[view.alone]) ?? PLANES;
+}
 
 export class Stage extends HTMLElement {
   #viewports: Viewport[] = [];
   #panes: readonly Pane[] = [];
+  #active: Viewport | null = null;
 
   constructor() {
     super();
+    for (const type of ["focusin", "pointerdown"])
+      this.addEventListener(type, (event) => this.#turnTo(event));
     this.id = "stage";
     this.className = "stage";
     this.setAttribute("role", "main");
   }
 
-  /** The viewport that keys act on. */
+  /** The viewport that keys act on: the plane that was last pointed at, else that of the slices. */
   get active(): Viewport | undefined {
-    return this.#viewports.at(-1);
+    const planes = this.#panes === PLANES;
+    if (planes && this.#active?.isConnected) return this.#active;
+    return planes ? this.#viewports[0] : this.#viewports.at(-1);
+  }
+
+  #turnTo(event: Event): void {
+    const found = event.target instanceof Element && event.target.closest("cl-viewport");
+    if (found instanceof Viewport) this.#active = found;
   }
 
   /** The viewports that the layout asks for; those that are there already stay. */
   show(reading: Reading): void {
-    const panes = PANES[reading.view.layout];
+    const panes = panesOf(reading);
     if (this.#panes === panes && this.#viewports.every((one) => one.isConnected)) return;
     this.#panes = panes;
     this.dataset.layout = reading.view.layout;
+    this.dataset.panes = String(panes.length);
     const peers = (): Viewport[] => this.#viewports;
     this.#viewports = panes.map((pane) => new Viewport(reading, pane, peers));
     fill(this, ...this.#viewports, new Legend(reading));

@@ -121,6 +121,12 @@ function layoutSwitches(reading: Reading): Switch[] {
       choose("side"),
       shown("side"),
     ),
+    toggle(
+      { name: tools.planes, title: tools.planesTitle, key: "P", icon: "planes" },
+      choose("planes"),
+      shown("planes"),
+      () => reading.slices > 1,
+    ),
   ];
 }
 

@@ -1,18 +1,20 @@
 /** <cl-viewport>: one image, alone or with the map over it: two canvases and what is written in the corners. */
 
 import { element, write } from "../element";
-import { number, percent, sizes, withSign } from "../format";
 import { HeatLayer, type HeatLook } from "../heat-layer";
 import { ImageLayer } from "../image-layer";
-import { orientationWords } from "../orientation";
-import { type Placement, place, toImage } from "../placement";
+import type { PlanePixels } from "../pixels";
+import { type Camera, fitZoom, type Placement, place, toImage } from "../placement";
 import type { Axis, Cut } from "../plane";
-import { cellSize, type Probe, probe } from "../probe";
+import { moved } from "../planes";
+import { probe } from "../probe";
 import type { Reading } from "../reading";
+import { halfSlab, slabShown } from "../slab";
 import { texts } from "../texts";
 import { VectorLayer } from "../vector-layer";
 import type { Voi } from "../window";
 import { drags } from "./gestures";
+import { cornerText, evidenceWords, probeText, titleText } from "./viewport-words";
 
 /** What a viewport shows: planes perpendicular to an axis, alone or with the map. */
 export interface Pane {
@@ -32,6 +34,7 @@ export class Viewport extends HTMLElement {
   #imageLayer: ImageLayer | null = null;
   #heatLayer: HeatLayer | null = null;
   #drawn = { image: "", heat: "" };
+  #plane: PlanePixels | null = null;
   #frame = 0;
   #cursor: [number, number] | null = null;
   #size: [number, number] = [0, 0];
@@ -85,8 +88,25 @@ export class Viewport extends HTMLElement {
     const { reading, pane } = this;
     const [width, height] = this.#size;
     if (!reading.image || width === 0 || height === 0) return null;
-    const camera = reading.camera(pane.axis);
+    const { zoom, centre } = reading.camera(pane.axis);
+    const camera = { zoom: zoom && zoom * this.#magnification, centre };
     return place(reading.plane(pane.axis), camera, this.#size, this.#room, reading.orientation(pane.axis));
+  }
+
+  /** Moves what is seen, here and in the viewports that are linked. */
+  look({ zoom, centre }: Camera): void {
+    const { reading, pane } = this;
+    reading.change(moved(reading, pane.axis, { zoom: zoom && zoom / this.#magnification, centre }));
+  }
+
+  /** How much larger a plane is drawn than the slices beside it: each fits its own viewport, and they zoom alike. */
+  get #magnification(): number {
+    const { axis } = this.pane;
+    if (axis === 0) return 1;
+    const fitted = ({ reading }: Viewport, of: Axis, room: [number, number]): number =>
+      fitZoom(reading.plane(of), ...room, reading.orientation(of));
+    const slices = this.peers().find(({ pane }) => pane.axis === 0) ?? this;
+    return fitted(this, axis, this.#room) / fitted(slices, 0, slices.#room);
   }
 
   /** The smallest of the viewports on the same planes, so that all show the image at the same zoom. */
@@ -99,7 +119,7 @@ export class Viewport extends HTMLElement {
   }
 
   /** The plane that is seen. */
-  get #cut(): Cut {
+  get cut(): Cut {
     return this.reading.cut(this.pane.axis);
   }
 
@@ -121,7 +141,7 @@ export class Viewport extends HTMLElement {
   } | null {
     const { placement } = this;
     if (!placement || !this.#imageLayer) return null;
-    const heat = this.#heatLayer?.read(placement, this.#cut, this.#look()) ?? new Uint8Array();
+    const heat = this.#heatLayer?.read(placement, this.cut, this.#look()) ?? new Uint8Array();
     const image = this.#imageLayer.read(placement);
     return { width: placement.width, height: placement.height, placement, image, heat };
   }
@@ -134,24 +154,25 @@ export class Viewport extends HTMLElement {
       this.#drawImage(placement);
       this.#drawHeat(placement);
       const { reading, withMap, density } = this;
-      this.#vectors.draw({ reading, cut: this.#cut, placement, withMap, density });
+      this.#vectors.draw({ reading, cut: this.cut, placement, withMap, density });
     }
     this.#write();
   }
 
   #drawImage(placement: Placement): void {
     const { reading } = this;
-    const plane = reading.image?.pixels.plane(this.#cut);
+    const plane = reading.image?.pixels.plane(this.cut);
     if (!plane) return;
     const table = plane.colour ? null : reading.table(plane.low, plane.high);
     const tone = [voiKey(reading.voi), reading.view.inverted];
-    const wanted = JSON.stringify([reading.image?.row.key, this.#cut, placement, tone]);
-    if (wanted === this.#drawn.image) return;
+    const wanted = JSON.stringify([reading.image?.row.key, this.cut, placement, tone]);
+    if (wanted === this.#drawn.image && plane === this.#plane) return;
     this.#imageLayer ??= new ImageLayer(this.#imageCanvas);
     this.#imageLayer.load(plane);
     if (table) this.#imageLayer.tone(table);
     this.#imageLayer.draw(placement);
     this.#drawn.image = wanted;
+    this.#plane = plane;
   }
 
   #drawHeat(placement: Placement): void {
@@ -162,21 +183,24 @@ export class Viewport extends HTMLElement {
     this.#heatCanvas.style.opacity = String(opacity / 100);
     const map = shown && finding !== null ? reading.map(finding) : null;
     // Never the heat of one slice over the image of another.
-    if (!reading.image?.pixels.plane(this.#cut)) return;
+    if (!reading.image?.pixels.plane(this.cut)) return;
     const geometry = reading.explanation?.record.saliency_map.geometry;
     if (!map || !geometry) return;
     const look = this.#look();
-    const wanted = JSON.stringify([reading.explanation?.row.key, finding, this.#cut, placement, look]);
+    const wanted = JSON.stringify([reading.explanation?.row.key, finding, this.cut, placement, look]);
     if (wanted === this.#drawn.heat) return;
     this.#heatLayer ??= new HeatLayer(this.#heatCanvas);
     this.#heatLayer.load(map, geometry);
-    this.#heatLayer.draw(placement, this.#cut, look);
+    this.#heatLayer.draw(placement, this.cut, look);
     this.#drawn.heat = wanted;
   }
 
   #look(): HeatLook {
-    const { cells, colourMap, finding } = this.reading.view;
-    return { cells, colourMap, scale: this.reading.scale(finding ?? 0) };
+    const { reading, pane } = this;
+    const { cells, colourMap, finding } = reading.view;
+    const reach: [number, number, number] = [0, 0, 0];
+    if (slabShown(reading)) reach[pane.axis] = halfSlab(reading, pane.axis);
+    return { cells, colourMap, scale: reading.scale(finding ?? 0), reach };
   }
 
   #resize(entry: ResizeObserverEntry): void {
@@ -211,36 +235,12 @@ export class Viewport extends HTMLElement {
   // ---- words ----
 
   #write(): void {
-    const title = this.#titleText();
+    const title = titleText(this.reading, this.pane);
     write(this.#title, title);
     this.setAttribute("aria-label", texts.viewport.label(title));
-    write(this.#window, this.#windowText());
+    write(this.#window, cornerText(this.reading, this.cut, this.placement));
     write(this.#words, this.withMap ? evidenceWords(this.reading) : "");
     this.#writeProbe();
-  }
-
-  #titleText(): string {
-    const { reading, withMap } = this;
-    const { viewport } = texts;
-    if (!withMap) return viewport.alone;
-    const name = chosenFinding(reading);
-    if (!reading.view.map || name === null) return `${viewport.alone} · ${viewport.mapOff}`;
-    return reading.held ? `${viewport.alone} · ${viewport.mapHidden}` : `${viewport.withMap} · ${name}`;
-  }
-
-  #windowText(): string {
-    const { reading, placement } = this;
-    if (!placement) return "";
-    const zoom = texts.viewport.zoom(percent(placement.scaleX));
-    const slice = reading.slices > 1 ? this.#sliceText() : "";
-    const shown = reading.image?.header.colour ? "" : voiText(reading);
-    return [orientationWords(reading), slice, shown, zoom].filter(Boolean).join("\n");
-  }
-
-  #sliceText(): string {
-    const { slice, slices, image } = this.reading;
-    const text = texts.viewport.slice(slice + 1, slices);
-    return image?.pixels.ready(slice) ? text : `${text} · ${texts.messages.loading}`;
   }
 
   #point(event: PointerEvent | null): void {
@@ -254,70 +254,15 @@ export class Viewport extends HTMLElement {
 
   #writeProbe(): void {
     const { placement, reading } = this;
-    const found = placement && this.#cursor && probe(reading, this.#cut, toImage(placement, ...this.#cursor));
-    write(this.#probe, found ? probeText(found, reading, this.withMap) : "");
+    const found = placement && this.#cursor && probe(reading, this.cut, toImage(placement, ...this.#cursor));
+    write(this.#probe, found ? probeText(found, reading, this.cut, this.withMap) : "");
   }
-}
-
-/** Name of the chosen finding, or null. */
-function chosenFinding(reading: Reading): string | null {
-  const { finding } = reading.view;
-  return finding === null ? null : (reading.explanation?.record.saliency_map.findings[finding] ?? null);
-}
-
-/** Evidence below this share of full colour is hardly seen, so it is said. */
-const FAINT = 0.1;
-
-function evidenceWords(reading: Reading): string {
-  const { finding } = reading.view;
-  const name = chosenFinding(reading);
-  if (!reading.mapShown || finding === null || name === null) return "";
-  const largest = (reading.map(finding) ?? new Float32Array()).reduce((a, b) => Math.max(a, b), 0);
-  const scale = reading.scale(finding);
-  if (largest <= 0) return texts.viewport.noSupport(name);
-  return largest < FAINT * scale ? texts.viewport.faint(name, number(largest, 2), number(scale)) : "";
 }
 
 function voiKey(voi: Voi | null): unknown {
   return voi && "window" in voi
     ? [voi.window.center, voi.window.width, voi.window.function]
     : voi?.lut.explanation;
-}
-
-function voiText(reading: Reading): string {
-  const { voi } = reading;
-  if (!voi) return "";
-  if ("lut" in voi) return voi.lut.explanation || texts.tools.voiLut(1);
-  const { center, width, function: kind } = voi.window;
-  const text = texts.viewport.window(number(center, 5), number(width, 5));
-  const suffix = { LINEAR: "", LINEAR_EXACT: texts.viewport.exact, SIGMOID: texts.viewport.sigmoid }[kind];
-  return suffix ? `${text}  ${suffix}` : text;
-}
-
-function probeText(found: Probe, reading: Reading, withMap: boolean): string {
-  const { viewport, units } = texts;
-  const stored = viewport.stored(found.stored.map((value) => number(value, 6)).join(" "));
-  const unit = reading.image?.header.unit ?? "";
-  const modality =
-    found.modality === null ? "" : ` · ${viewport.modality(number(found.modality, 6), unit).trim()}`;
-  const lines = [viewport.place(found.row, found.column), stored + modality];
-  if (withMap) lines.push(...evidenceLines(found, reading, units.logits));
-  return lines.join("\n");
-}
-
-function evidenceLines(found: Probe, reading: Reading, logits: string): string[] {
-  const { viewport } = texts;
-  if (found.outsideField) return [viewport.outsideField];
-  const relative = reading.explanation?.record.saliency_map.unit === "relative";
-  const size = cellSize(reading);
-  const lines: string[] = [];
-  if (found.evidence !== null)
-    lines.push(viewport.evidence(withSign(found.evidence), relative ? texts.legend.relative : logits));
-  if (size)
-    lines.push(
-      viewport.cell(size.mm ? viewport.cellMm(sizes(size.values)) : viewport.cellPixels(sizes(size.values))),
-    );
-  return lines;
 }
 
 customElements.define("cl-viewport", Viewport);

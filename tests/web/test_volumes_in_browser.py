@@ -1,0 +1,226 @@
+"""Volumes in a real browser: three linked planes, slabs of evidence, where along the slices it is."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from camlucida.examples.phantom.dicom import write_ct, write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
+from camlucida.examples.phantom.volume import ct_volume
+from camlucida.rendering.window import display
+from viewer_page import DRAWN, READ, choose, explained_station, open_study, settle, signed_in, watched_page
+
+pytestmark = pytest.mark.browser
+
+SLICES, ROWS = 48, 60  # cubes of 6 mm
+READING = "document.querySelector('cl-study').reading"
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("volumes")
+    write_ct(ct_volume(8105, ("Nodule",), slices=SLICES, rows=ROWS), folder / "ct")
+    write_radiograph(radiograph(8106, (), rows=64), folder / "film.dcm")
+    with explained_station(folder, {"ct": folder / "ct", "film": folder / "film.dcm"}) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def context(station):
+    with signed_in(station) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(context, station):
+    with watched_page(context, station) as opened:
+        yield opened
+
+
+@pytest.fixture
+def planes(page, station):
+    """The CT with its three planes, and its image."""
+    image = open_study(page, station, "ct")
+    page.keyboard.press("f")
+    page.keyboard.press("p")
+    expect(page.locator("cl-viewport")).to_have_count(3)
+    page.wait_for_function(f"() => {READING}.image.pixels.here === {SLICES}")
+    settle(page)
+    return image
+
+
+def evaluate(page, expression):
+    return page.evaluate(f"() => {expression}")
+
+
+def crossing(page):
+    """Slice, row and column where the planes meet."""
+    return tuple(evaluate(page, f"[{READING}.slice, {READING}.row, {READING}.column]"))
+
+
+def greys(page, index, shape, scale=3):
+    """What a plane across the slices shows, one value for each of its pixels, upper row first."""
+    evaluate(page, f"document.querySelectorAll('cl-viewport')[{index}].look({{zoom: {scale}, centre: null}})")
+    page.wait_for_function(DRAWN % index)
+    settle(page)
+    read = page.evaluate(READ, index)
+    image = np.frombuffer(base64.b64decode(read["image"]), np.uint8).reshape(read["height"], read["width"], 4)
+    # The slices go up, from the feet to the head.
+    top, left = read["placement"]["originY"] - shape[0] * scale, read["placement"]["originX"]
+    middles = [
+        start + scale // 2 + scale * np.arange(size) for start, size in zip((top, left), shape, strict=True)
+    ]
+    return image[np.ix_(*middles)][..., 0].astype(int)
+
+
+def test_planes_across_the_slices_show_the_greys_of_numpy(page, planes):
+    _, row, column = crossing(page)
+    shape = (SLICES, ROWS)
+    coronal = display(planes.values[::-1, row, :], planes)
+    sagittal = display(planes.values[::-1, :, column], planes)
+    assert np.abs(greys(page, 1, shape) - coronal).max() <= 1
+    assert np.abs(greys(page, 2, shape) - sagittal).max() <= 1
+    assert coronal.std() > 20
+
+
+@pytest.mark.usefixtures("planes")
+def test_planes_are_named_and_their_edges_say_where_the_patient_is(page):
+    titles = page.locator("cl-viewport .top-left").all_inner_texts()
+    assert [title.split(" · ")[0] for title in titles] == ["Axial", "Coronal", "Sagittal"]
+    letters = [
+        viewport.locator(".direction").all_text_contents() for viewport in page.locator("cl-viewport").all()
+    ]
+    # right, left, below, above
+    assert letters == [["L", "R", "P", "A"], ["L", "R", "F", "H"], ["P", "A", "F", "H"]]
+
+
+def click_at(page, index, row, column, **options):
+    """Click on (row, column) of a plane."""
+    x, y = page.evaluate(
+        """([index, row, column]) => {
+            const viewport = document.querySelectorAll('cl-viewport')[index];
+            const {scaleX, scaleY, originX, originY, orientation} = viewport.placement;
+            const up = orientation.turns === 2 ? -1 : 1; // turned and mirrored: upside down
+            const box = viewport.getBoundingClientRect();
+            return [box.left + originX + (column + 0.5) * scaleX,
+                box.top + originY + up * (row + 0.5) * scaleY];
+        }""",
+        [index, row, column],
+    )
+    page.mouse.click(x, y, **options)
+    settle(page)
+
+
+@pytest.mark.usefixtures("planes")
+def test_a_click_sets_where_the_planes_meet_and_a_drag_moves_it(page):
+    slice_before = crossing(page)[0]
+    click_at(page, 0, 20, 41)
+    assert crossing(page) == (slice_before, 20, 41)
+    click_at(page, 1, 30, 17)
+    assert crossing(page) == (30, 20, 17)
+    page.mouse.down()
+    page.mouse.move(*middle_of(page, 1), steps=3)
+    page.mouse.up()
+    settle(page)
+    assert crossing(page) != (30, 20, 17)
+    assert crossing(page)[1] == 20
+    expect(page.locator("cl-viewport").nth(0).locator(".bottom-left")).to_contain_text(
+        f"slice {crossing(page)[0] + 1} / {SLICES}"
+    )
+
+
+@pytest.mark.usefixtures("planes")
+def test_the_wheel_and_the_keys_step_through_the_plane_that_is_pointed_at(page):
+    click_at(page, 2, 20, 30)
+    before = crossing(page)
+    page.keyboard.press("ArrowDown")
+    assert crossing(page) == (before[0], before[1], before[2] + 1)
+    page.mouse.wheel(0, 120)
+    settle(page)
+    assert crossing(page)[2] == before[2] + 4
+
+
+@pytest.mark.usefixtures("planes")
+def test_a_double_click_shows_one_plane_alone_and_back(page):
+    page.locator("cl-viewport").nth(1).dblclick()
+    expect(page.locator("cl-viewport")).to_have_count(1)
+    expect(page.locator("cl-viewport .top-left")).to_contain_text("Coronal")
+    page.wait_for_function("() => location.hash.includes('alone=1')")
+    page.locator("cl-viewport").dblclick()
+    expect(page.locator("cl-viewport")).to_have_count(3)
+
+
+def test_the_window_is_linked_and_dragged_by_the_right_button(page, planes):
+    before = evaluate(page, f"{READING}.voi.window.width")
+    box = page.locator("cl-viewport").nth(2).bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down(button="right")
+    page.mouse.move(box["x"] + 160, box["y"] + 60, steps=4)
+    page.mouse.up(button="right")
+    settle(page)
+    assert evaluate(page, f"{READING}.voi.window.width") > before
+    row = crossing(page)[1]
+    window = evaluate(page, f"{READING}.voi.window")
+    expected = np.clip(
+        (planes.values[::-1, row, :] - 1024.0 - window["center"]) / window["width"] + 0.5, 0, 1
+    )
+    assert np.abs(greys(page, 1, (SLICES, ROWS)) - 255 * expected).max() <= 2
+
+
+def test_the_probe_says_where_in_the_patient(page, planes):
+    click_at(page, 1, 30, 17)
+    said = page.locator("cl-viewport").nth(1).locator(".bottom-right").inner_text()
+    slice_, row, column = crossing(page)
+    place = planes.pixel_to_patient @ [slice_, row, column, 1]
+    names = [("R", "L"), ("A", "P"), ("F", "H")]
+    words = " ".join(f"{name[int(mm >= 0)]} {abs(mm):.1f}" for name, mm in zip(names, place, strict=False))
+    assert f"slice {slice_ + 1}, row {row}, column {column}" in said
+    assert f"{words} mm" in said
+    assert f"stored {planes.values[slice_, row, column]}" in said
+
+
+@pytest.mark.usefixtures("planes")
+def test_planes_zoom_and_move_together(page):
+    page.mouse.move(*middle_of(page, 1))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
+    settle(page)
+    zooms = page.evaluate("() => [...document.querySelectorAll('cl-viewport')].map(v => v.placement.scaleX)")
+    page.keyboard.press("f")
+    settle(page)
+    fitted = page.evaluate("() => [...document.querySelectorAll('cl-viewport')].map(v => v.placement.scaleX)")
+    factors = np.divide(zooms, fitted)
+    assert factors == pytest.approx([factors[0]] * 3, rel=1e-3)
+    assert factors[0] > 1.1
+
+
+def middle_of(page, index):
+    box = page.locator("cl-viewport").nth(index).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_radiograph_has_no_planes(page, station):
+    open_study(page, station, "film")
+    expect(page.get_by_role("button", name="Three planes")).to_be_disabled()
+    page.keyboard.press("p")
+    expect(page.locator("cl-viewport")).to_have_count(1)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+@pytest.mark.usefixtures("planes")
+def test_nothing_is_cut_off(page, tmp_path, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    choose(page, "Pneumothorax")
+    page.screenshot(path=tmp_path / f"planes-{width}.png")
+    overflow = evaluate(page, "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert overflow == [width, height]
+    for corner in page.locator("cl-viewport .corner").all():
+        if not corner.inner_text():
+            continue
+        box, around = corner.bounding_box(), corner.locator("..").bounding_box()
+        assert box["x"] + box["width"] <= around["x"] + around["width"] + 1
+    assert re.search("Axial", page.locator("cl-viewport .top-left").first.inner_text())
