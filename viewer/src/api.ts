@@ -80,6 +80,7 @@ export const studies = async (): Promise<StudyRow[]> =>
 
 /** What a study page reads. */
 export const station: Source = {
+  station: true,
   study: (key, signal) => json(at("studies", key), signal),
   samePatient: async (key, signal) =>
     (await json<{ studies: Study[] }>(`${at("studies", key)}/same-patient`, signal)).studies,

@@ -3,6 +3,8 @@
 import type { Explanation, ImageHeader, Study } from "./types";
 
 export interface Source {
+  /** Whether a station answers, which keeps what readers say and computes what they ask for; a notebook has none. */
+  readonly station: boolean;
   study(key: string, signal?: AbortSignal): Promise<Study>;
   /** The other studies of the same patient, the newest first. */
   samePatient(key: string, signal?: AbortSignal): Promise<Study[]>;

@@ -278,6 +278,10 @@ export const texts = {
     wheelOpacity: "Alt and wheel: opacity of the map",
   },
 
+  notebook: {
+    missing: (name: string) => `This file is not whole: it lacks “${name}”.`,
+  },
+
   units: { logits: "logits", mm: "mm" },
 } as const;
 

@@ -57,6 +57,18 @@ def _distinct(names: Iterable[str]) -> Iterator[str]:
         yield unique
 
 
+def replace_whole(path: Path, pieces: Iterable[bytes]) -> Path:
+    """Write a file that is complete, or not there; replaces an old one."""
+    with tempfile.NamedTemporaryFile(prefix=".unfinished-", dir=path.parent, delete=False) as unfinished:
+        try:
+            unfinished.writelines(pieces)
+        except BaseException:
+            Path(unfinished.name).unlink()
+            raise
+    Path(unfinished.name).chmod(0o644)  # a temporary file is for its owner alone
+    return Path(unfinished.name).rename(path)
+
+
 def file_name(name: str) -> str:
     """A name that is safe as a file's name everywhere: letters, digits, dot, hyphen, underscore."""
     return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-") or "unnamed"

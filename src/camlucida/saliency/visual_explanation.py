@@ -3,7 +3,7 @@
 import html
 import io
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camlucida.errors import UnknownFinding
+from camlucida.errors import MissingExtra, UnknownFinding
+from camlucida.notebook.contents import Contents
+from camlucida.notebook.page import page
 from camlucida.records.encoding import to_json
 from camlucida.records.explanation import Explanation
 from camlucida.records.image import Image
 from camlucida.rendering.legend import picture
-from camlucida.saliency.saving import save
+from camlucida.saliency.saving import replace_whole, save
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+    from camlucida.notebook.widget import Widget
 
 NOTICE = "Research software, not a medical device. Explains the model, not the disease."
 
@@ -123,6 +127,74 @@ class VisualExplanation:
         pictures = {finding: self.overlay(finding, zones=zones) for finding in self.findings}
         return save(self.explanation, pictures, Path(folder), name or self.name)
 
+    def view(
+        self,
+        *others: "VisualExplanation",
+        finding: str | int | None = None,
+        title: str = "",
+        height: int = 640,
+    ) -> "Widget":
+        """The viewer in a notebook's cell: the image first, maps when asked for, the values under the cursor.
+
+        Parameters
+        ----------
+        others
+            Explanations of the same image by other methods or models, to switch to.
+        finding
+            Its map is on from the start; by name or number.
+        title
+            What stands above the image. Who it is of is never shown: notebooks are saved and sent on.
+        height
+            In pixels; the width is the cell's.
+
+        Raises
+        ------
+        MissingExtra
+            anywidget is not installed.
+        InputError
+            The explanations are of several images.
+        UnknownFinding
+            There is no map of this finding.
+        """
+        try:
+            from camlucida.notebook.widget import Widget  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise MissingExtra(
+                "The viewer in notebooks needs anywidget. Install with `pip install 'camlucida[notebook]'`."
+            ) from error
+        contents = self._contents(others, title)
+        return Widget(contents, height=height, finding=None if finding is None else self.index(finding))
+
+    def to_html(
+        self,
+        path: str | Path,
+        *others: "VisualExplanation",
+        finding: str | int | None = None,
+        title: str = "",
+    ) -> Path:
+        """Write the viewer and all that it shows into one HTML file, which fetches nothing; returns its path.
+
+        For mails and reports. The patient's name, number and dates are left out; what is burned into the
+        pixels, and what `title` says, is not. The parameters are those of `view`.
+
+        Raises
+        ------
+        InputError, UnknownFinding
+            As `view`.
+        """
+        index = None if finding is None else self.index(finding)
+        picture = self._png(int(np.argmax(self.logits)) if index is None else index)
+        pieces = page(self._contents(others, title), picture, index)
+        return replace_whole(Path(path), (piece.encode() for piece in pieces))
+
+    def _contents(self, others: Sequence["VisualExplanation"], title: str) -> Contents:
+        return Contents(self.image, [one.explanation for one in (self, *others)], title)
+
+    def _png(self, index: int) -> bytes:
+        buffer = io.BytesIO()
+        self.overlay(index).save(buffer, "PNG")
+        return buffer.getvalue()
+
     def __repr__(self) -> str:
         rows = ", ".join(
             f"{name} {logit:+.2f}" for name, logit in zip(self.findings, self.logits, strict=True)
@@ -133,10 +205,8 @@ class VisualExplanation:
     def _repr_html_(self) -> str:
         """For notebooks: the strongest finding's overlay beside the table of all."""
         strongest = int(np.argmax(self.logits))
-        buffer = io.BytesIO()
-        self.overlay(strongest).save(buffer, "PNG")
         rows = "".join(self._html_row(index) for index in np.argsort(-self.logits))
-        source = f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+        source = f"data:image/png;base64,{b64encode(self._png(strongest)).decode()}"
         return (
             '<div style="display:flex;gap:1em;align-items:flex-start">'
             f'<img style="max-width:480px" src="{source}">'

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from camlucida.errors import DamagedBlob, UnknownStudy
 from camlucida.records import FileFormat, Image, Patient
+from camlucida.rendering.header import header
 from camlucida.store import pixels
 from camlucida.store.blobs import digest_of_file
 from camlucida.store.database import FileKind, FileRow, ImageRow, StudyRow
@@ -199,7 +200,7 @@ def _row(session: Session, image: Image, digest: str, files: Sequence[_File]) ->
         series_description=source.series_description,
         view_position=source.view_position,
         frame_number=source.frame_number,
-        header=pixels.header(image),
+        header=header(image),
         source=json.loads(json.dumps(pixels.origin(source))),
         files=[FileRow(**file._asdict()) for file in files],
     )

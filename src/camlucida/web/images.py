@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from camlucida.rendering.header import shown_type
 from camlucida.store import pixels as kept
 from camlucida.store.database import FileKind, ImageRow
 
@@ -25,7 +26,7 @@ def image(request: Request, key: str) -> dict[str, Any]:
     """All that is needed to draw the image, but its values."""
     header = _image(request, key).header
     shown = {name: value for name, value in header.items() if name not in NOT_SHOWN}
-    return {"key": key, **shown, "dtype": kept.shown_type(header["dtype"])}
+    return {"key": key, **shown, "dtype": shown_type(header["dtype"])}
 
 
 @router.get("/images/{key}/pixels")
@@ -39,7 +40,7 @@ def pixels(request: Request, key: str, slice: int | None = None) -> Response:  #
         return Response(status_code=304, headers=headers)
     planes = [request.app.state.home.blobs.get(digest) for digest in digests]
     dtype = row.header["dtype"]
-    if kept.shown_type(dtype) == dtype and takes_zstd(request):
+    if shown_type(dtype) == dtype and takes_zstd(request):
         # What lies on the disk is what the browser unpacks; frames may follow each other (RFC 8878, 3).
         headers["Content-Encoding"] = "zstd"
         return Response(b"".join(planes), headers=headers, media_type="application/octet-stream")
@@ -53,7 +54,7 @@ def takes_zstd(request: Request) -> bool:
 
 
 def _unpacked(planes: Sequence[bytes], dtype: str) -> bytes:
-    shown = np.dtype(kept.shown_type(dtype)).newbyteorder("<")
+    shown = np.dtype(shown_type(dtype)).newbyteorder("<")
     return kept.unpack(planes, dtype).astype(shown, copy=False).tobytes()
 
 

@@ -1,0 +1,1 @@
+// The viewer for notebooks: `npm run build` in viewer/ writes it.
