@@ -10,8 +10,19 @@ from playwright.sync_api import expect
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
+from camlucida.rendering.upsample import on_grid
 from camlucida.rendering.window import display
-from viewer_page import DRAWN, READ, choose, explained_station, open_study, settle, signed_in, watched_page
+from viewer_page import (
+    DRAWN,
+    READ,
+    choose,
+    explained_station,
+    explanation,
+    open_study,
+    settle,
+    signed_in,
+    watched_page,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -201,6 +212,91 @@ def test_planes_zoom_and_move_together(page):
 def middle_of(page, index):
     box = page.locator("cl-viewport").nth(index).bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def heat(page, index, shape, scale=3):
+    """How opaque the heat is over each pixel of a plane, from 0 to 1 at full colour, as it lies on the screen."""
+    evaluate(page, f"document.querySelectorAll('cl-viewport')[{index}].look({{zoom: {scale}, centre: null}})")
+    settle(page)
+    read = page.evaluate(READ, index)
+    drawn = np.frombuffer(base64.b64decode(read["heat"]), np.uint8).reshape(read["height"], read["width"], 4)
+    placed = read["placement"]
+    upward = shape[0] * scale if placed["orientation"]["turns"] == 2 else 0
+    corner = (placed["originY"] - upward, placed["originX"])
+    middles = [
+        start + scale // 2 + scale * np.arange(size) for start, size in zip(corner, shape, strict=True)
+    ]
+    return drawn[np.ix_(*middles)][..., 3] / 255
+
+
+def in_slab(kept, finding, axis, at, mm, cells=False):
+    """The strongest evidence within a slab, by very many planes: (row, column) of the plane."""
+    geometry = kept.saliency_map.geometry
+    half = mm / 2 / geometry.spacing[axis]
+    shape = list(geometry.pixel_shape)
+    shape[axis] = 401
+    to_pixel = np.eye(4)
+    to_pixel[axis, axis], to_pixel[axis, 3] = 2 * half / 400, at - half
+    values = kept.saliency_map.values[finding]
+    if not cells:
+        return on_grid(values, geometry, to_pixel, shape).max(axis=axis)
+    places = np.moveaxis(np.indices(shape), 0, -1) @ to_pixel[:3, :3].T + to_pixel[:3, 3]
+    found = np.floor(geometry.pixel_to_cell(places.reshape(-1, 3)) + 0.5).astype(int)
+    inside = np.clip(found, 0, np.array(geometry.native_shape) - 1)
+    return values[tuple(inside.T)].reshape(shape).max(axis=axis)
+
+
+@pytest.mark.parametrize("cells", [False, True])
+def test_a_slab_shows_the_strongest_evidence_within_its_thickness(page, station, planes, cells):
+    kept = explanation(station, "ct")
+    choose(page, kept.saliency_map.findings[0])
+    evaluate(page, f"{READING}.change({{cells: {str(cells).lower()}, opacity: 100}})")
+    for _ in range(3):
+        page.keyboard.press("b")
+    expect(page.locator("cl-viewport .bottom-left").first).to_contain_text("strongest evidence within 40 mm")
+    scale = evaluate(page, f"{READING}.scale(0)")
+    slice_, row, _ = crossing(page)
+    for index, axis, at, shape in ((0, 0, slice_, (ROWS, ROWS)), (1, 1, row, (SLICES, ROWS))):
+        expected = np.clip(in_slab(kept, 0, axis, at, 40, cells) / scale, 0, 1)
+        seen = heat(page, index, shape)
+        seen = seen[::-1] if axis == 1 else seen
+        # Pixel centres on the edge of two cells may belong to either.
+        assert np.quantile(np.abs(seen - expected), 0.9 if cells else 1) <= 0.02
+        assert expected.max() > 0.3
+    page.keyboard.press("Shift+B")
+    assert evaluate(page, f"{READING}.view.slab") == 20
+    assert planes.spacing == pytest.approx((6, 6, 6))
+
+
+@pytest.mark.usefixtures("planes")
+def test_the_strongest_cell_is_where_the_planes_meet_on_request(page, station):
+    kept = explanation(station, "ct")
+    choose(page, kept.saliency_map.findings[0])
+    page.keyboard.press("e")
+    settle(page)
+    values = kept.saliency_map.values[0]
+    strongest = np.unravel_index(values.argmax(), values.shape)
+    place = kept.saliency_map.geometry.cell_to_pixel([strongest])[0]
+    assert np.abs(np.subtract(crossing(page), place)).max() <= 0.5 + 1e-6
+
+
+def test_a_slice_says_where_its_evidence_was_computed(page, station):
+    open_study(page, station, "ct")
+    kept = explanation(station, "ct")
+    choose(page, kept.saliency_map.findings[0])
+    corner = page.locator("cl-viewport .bottom-left")
+    page.keyboard.press("Home")
+    geometry = kept.saliency_map.geometry
+    centres = geometry.cell_to_pixel([[cell, 0, 0] for cell in range(geometry.native_shape[0])])[:, 0]
+    expect(corner).to_contain_text(f"evidence interpolated from slice {centres[0] + 1:g}")
+    evaluate(page, f"{READING}.toSlice({int(centres[1])})")
+    settle(page)
+    expect(corner).not_to_contain_text("evidence")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    expect(corner).to_contain_text(f"interpolated from slice {centres[1] + 1:g}, {centres[2] + 1:g}")
+    page.keyboard.press("c")
+    expect(corner).to_contain_text(f"evidence of cells centred on slice {centres[1] + 1:g}")
 
 
 def test_a_radiograph_has_no_planes(page, station):

@@ -1,5 +1,6 @@
 /** The three linked planes of a volume: where they meet, and what of them is seen. */
 
+import { transform } from "./geometry";
 import type { Camera } from "./placement";
 import { ACROSS, type Axis, type Cut, toVoxel } from "./plane";
 import type { Reading } from "./reading";
@@ -40,4 +41,18 @@ export function toPlane(reading: Reading, axis: Axis, at: number): void {
 export function crossAt(reading: Reading, cut: Cut, place: readonly [number, number]): void {
   const voxel = toVoxel(cut, ...place);
   for (const axis of ACROSS[cut.axis] ?? []) toPlane(reading, axis, voxel[axis]);
+}
+
+/** Lets the three planes meet in the centre of the cell with most evidence for the chosen finding. */
+export function crossAtStrongest(reading: Reading): void {
+  const { finding } = reading.view;
+  const map = reading.mapShown && finding !== null ? reading.map(finding) : null;
+  const geometry = reading.explanation?.record.saliency_map.geometry;
+  if (!map || geometry?.native_shape.length !== 3) return;
+  const best = map.reduce((found, value, i) => (value > (map[found] ?? 0) ? i : found), 0);
+  if ((map[best] ?? 0) <= 0) return;
+  const [, rows = 1, columns = 1] = geometry.native_shape;
+  const cell = [Math.floor(best / (rows * columns)), Math.floor(best / columns) % rows, best % columns];
+  const voxel = transform(geometry.native_to_pixel, cell);
+  for (const axis of [0, 1, 2] as const) toPlane(reading, axis, voxel[axis] ?? 0);
 }

@@ -1,8 +1,10 @@
 /** What lies under the cursor: stored value, modality value, evidence of the cell. */
 
+import { diverging } from "./colour";
 import { cellAt, cellSizeMm, cellSizePixels, offset } from "./geometry";
-import { type Cut, toVoxel } from "./plane";
+import { type Axis, type Cut, toVoxel } from "./plane";
 import type { Reading } from "./reading";
+import { halfSlab, slabShown } from "./slab";
 
 export interface Probe {
   /** (slice, row, column) */
@@ -13,7 +15,11 @@ export interface Probe {
   modality: number | null;
   evidence: number | null;
   outsideField: boolean;
+  /** What is drawn where a slab is: the strongest evidence of the cells within it. */
+  inSlab: number | null;
 }
+
+type Evidence = Pick<Probe, "evidence" | "outsideField" | "inSlab">;
 
 /** The probe at (row, column) of a plane, or null beside the image. */
 export function probe(reading: Reading, cut: Cut, place: readonly [number, number]): Probe | null {
@@ -29,18 +35,38 @@ export function probe(reading: Reading, cut: Cut, place: readonly [number, numbe
   const { slope, intercept, unit } = reading.image.header;
   const rescaled = !plane.colour && (slope !== 1 || intercept !== 0 || unit !== "");
   const modality = rescaled ? (stored[0] as number) * slope + intercept : null;
-  return { voxel, stored, modality, ...evidenceAt(reading, voxel) };
+  return { voxel, stored, modality, ...evidenceAt(reading, voxel, cut.axis) };
 }
 
-function evidenceAt(reading: Reading, voxel: readonly number[]): Pick<Probe, "evidence" | "outsideField"> {
+function evidenceAt(reading: Reading, voxel: readonly number[], axis: Axis): Evidence {
   const { explanation, view } = reading;
   const map = view.finding === null ? null : reading.map(view.finding);
-  if (!explanation || !map) return { evidence: null, outsideField: false };
+  if (!explanation || !map) return { evidence: null, outsideField: false, inSlab: null };
   const { geometry } = explanation.record.saliency_map;
-  const pixel = voxel.slice(-geometry.pixel_shape.length);
-  const cell = cellAt(geometry, explanation.pixelToNative, pixel);
-  if (!cell) return { evidence: null, outsideField: true };
-  return { evidence: map[offset(geometry.native_shape, cell)] ?? null, outsideField: false };
+  const read = (place: readonly number[]): number | null => {
+    const cell = cellAt(geometry, explanation.pixelToNative, place.slice(-geometry.pixel_shape.length));
+    return cell && (map[offset(geometry.native_shape, cell)] ?? null);
+  };
+  const evidence = read(voxel);
+  const inSlab = slabShown(reading)
+    ? strongest(along(voxel, axis, halfSlab(reading, axis)).map(read), reading)
+    : null;
+  return { evidence, outsideField: evidence === null, inSlab };
+}
+
+/** The places from face to face of a slab, one in each voxel. */
+function along(voxel: readonly number[], axis: Axis, half: number): number[][] {
+  const whole = Math.floor(half);
+  const steps = Array.from({ length: 2 * whole + 1 }, (_, i) => i - whole);
+  return [-half, ...steps, half].map((step) => voxel.map((at, i) => (i === axis ? at + step : at)));
+}
+
+/** As the colours have it: the largest, or the farthest from 0 where they show evidence against, too. */
+function strongest(found: (number | null)[], { view }: Reading): number | null {
+  const size = diverging(view.colourMap) ? Math.abs : (value: number): number => value;
+  return found.reduce((best, value) =>
+    value !== null && (best === null || size(value) > size(best)) ? value : best,
+  );
 }
 
 /** Size of a native cell: in mm where the image has spacing, else in pixels. */

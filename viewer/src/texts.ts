@@ -153,6 +153,9 @@ export const texts = {
     column: (number: number, all: number) => `column ${number} / ${all}`,
     slicesHere: (here: number, all: number) => `${here} of ${all} slices here`,
     slab: (mm: string) => `strongest evidence within ${mm} mm`,
+    inSlab: (value: string, unit: string) => `strongest in the slab ${value} ${unit}`,
+    interpolated: (slices: string) => `evidence interpolated from slice ${slices}`,
+    ofCell: (slice: string) => `evidence of cells centred on slice ${slice}`,
     stored: (value: string) => `stored ${value}`,
     modality: (value: string, unit: string) => `${value} ${unit}`,
     evidence: (value: string, unit: string) => `evidence ${value} ${unit}`,
@@ -189,7 +192,7 @@ export const texts = {
 
   slices: {
     label: "Slice",
-    evidence: "Where along the slices the evidence is",
+    evidence: "Where along the slices the evidence is; paler where it was computed on neighbouring slices",
     value: (number: number, all: number) => `Slice ${number} of ${all}`,
     peak: "Most evidence",
     peakTitle: "Go to the slice with most evidence",
@@ -198,6 +201,9 @@ export const texts = {
   details: {
     title: "Details",
     display: "Display",
+    slab: "Slab of evidence",
+    slabTitle: "The strongest evidence within so many mm is seen at once",
+    noSlab: "off",
     colourMap: "Colours",
     center: "Window center",
     width: "Window width",
@@ -265,7 +271,7 @@ export const texts = {
     slice: "Previous, next slice",
     tenSlices: "Ten slices back, on",
     endSlices: "First, last slice",
-    peak: "Slice with most evidence",
+    peak: "Slice with most evidence; the cell with most, where three planes meet",
     image: "Previous, next image",
     details: "Details: display, trust, provenance",
     worklist: "Back to the studies",

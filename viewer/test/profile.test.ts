@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { evidenceProfile, peak } from "../src/profile";
+import { borrowedFrom, evidenceProfile, peak } from "../src/profile";
 import type { Geometry } from "../src/types";
 
 const geometry = (native: number[], slices: number, step: number, shift: number): Geometry => ({
@@ -30,6 +30,23 @@ describe("the evidence along the slices", () => {
       native_to_pixel: [[0, 0, 1, 0], [0, 8, 0, 3.5], [8, 0, 0, 3.5], [0, 0, 0, 1]], // biome-ignore format: a matrix
     };
     expect([...evidenceProfile(Float32Array.from([1, 5]), exchanged)]).toEqual([1, 5]);
+  });
+
+  it("is computed elsewhere on slices between the centres of cells", () => {
+    // Cells of 5 slices, their centres at slices 2, 7 and 12; slices 15 and 16 were not seen.
+    const thick = geometry([3, 2, 2], 17, 5, 2);
+    const from = (cells: boolean) =>
+      Array.from({ length: 17 }, (_, slice) => borrowedFrom(thick, slice, cells));
+    expect(from(false).slice(0, 9)).toEqual([[2], [2], [], [2, 7], [2, 7], [2, 7], [2, 7], [], [7, 12]]);
+    expect(from(true).slice(2, 8)).toEqual([[], [2], [2], [7], [7], []]);
+    expect(from(false).slice(12)).toEqual([[], [12], [12], [], []]);
+  });
+
+  it("is a slice's own where cells are as thin as slices, and where a centre lies between two", () => {
+    const thin = geometry([4, 2, 2], 4, 1, 0);
+    expect([0, 1, 2, 3].flatMap((slice) => borrowedFrom(thin, slice, false))).toEqual([]);
+    const double = geometry([2, 2, 2], 4, 2, 0.5);
+    expect([0, 1, 2, 3].flatMap((slice) => borrowedFrom(double, slice, false))).toEqual([]);
   });
 
   it("has no peak without evidence", () => {

@@ -3,6 +3,7 @@
 import { COLOUR_MAPS, type ColourMap, colourMapLabel } from "../colour";
 import { element } from "../element";
 import type { Reading } from "../reading";
+import { hasSlabs, SLABS } from "../slab";
 import { texts } from "../texts";
 import { asWindow } from "../window";
 import { action, group, mark, type Switch, toggle } from "./buttons";
@@ -15,6 +16,14 @@ export class Display extends HTMLElement {
     "select",
     { attributes: { id: "colour-map" }, on: { change: () => this.#choose() } },
     ...COLOUR_MAPS.map((name) => element("option", { attributes: { value: name } }, colourMapLabel(name))),
+  );
+  readonly #slab = element(
+    "select",
+    {
+      attributes: { id: "slab", title: texts.tools.withKey(texts.details.slabTitle, "B") },
+      on: { change: () => this.reading.change({ slab: Number(this.#slab.value) }) },
+    },
+    ...SLABS.map((mm) => element("option", { attributes: { value: mm } }, slabName(mm))),
   );
   readonly #center = this.#windowField("window-center");
   readonly #width = this.#windowField("window-width");
@@ -37,6 +46,7 @@ export class Display extends HTMLElement {
           reading.change({ zoom: 1 }),
         ),
       ),
+      field(details.slab, this.#slab),
       field(details.colourMap, this.#colours),
       field(details.center, this.#center),
       field(details.width, this.#width),
@@ -82,6 +92,8 @@ export class Display extends HTMLElement {
     if (!view.details) return;
     mark(this.#switches);
     this.#colours.value = view.colourMap;
+    this.#slab.value = String(view.slab);
+    this.#slab.disabled = !hasSlabs(this.reading);
     this.#writeWindow();
   }
 
@@ -108,6 +120,8 @@ function switches(reading: Reading): Switch[] {
     ),
   ];
 }
+
+const slabName = (mm: number): string => (mm === 0 ? texts.details.noSlab : `${mm} ${texts.units.mm}`);
 
 function field(name: string, input: HTMLElement): HTMLElement {
   return element("div", { class: "field" }, element("label", { attributes: { for: input.id } }, name), input);

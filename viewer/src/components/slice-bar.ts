@@ -1,11 +1,14 @@
 /** <cl-slice-bar>: the slices of a volume, with a profile that shows where along them the evidence is. */
 
 import { element, write } from "../element";
-import { evidenceProfile, peak } from "../profile";
+import { crossAtStrongest } from "../planes";
+import { borrowedFrom, evidenceProfile, peak } from "../profile";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
 
 const HEIGHT = 28;
+/** How opaque evidence is drawn on slices that have it from their neighbours. */
+const BORROWED = 0.45;
 
 export class SliceBar extends HTMLElement {
   readonly #abort = new AbortController();
@@ -70,11 +73,13 @@ export class SliceBar extends HTMLElement {
     const slices = this.reading.slices;
     this.#profile.width = slices;
     const context = this.#profile.getContext("2d");
-    if (!context || !profile) return;
+    const geometry = this.reading.explanation?.record.saliency_map.geometry;
+    if (!context || !profile || !geometry) return;
     const most = profile.reduce((a, b) => Math.max(a, b), 0) || 1;
     context.fillStyle = getComputedStyle(this).getPropertyValue("--evidence");
     profile.forEach((value, slice) => {
       const height = (HEIGHT * value) / most;
+      context.globalAlpha = borrowedFrom(geometry, slice, true).length > 0 ? BORROWED : 1;
       context.fillRect(slice, HEIGHT - height, 1, height);
     });
   }
@@ -93,8 +98,12 @@ function profileOf(reading: Reading): Float64Array | null {
   return profile;
 }
 
-/** Goes to the slice with most evidence for the chosen finding. */
+/** Goes to the slice with most evidence for the chosen finding; three planes meet in the cell with most. */
 export function toPeak(reading: Reading): void {
+  if (reading.view.layout === "planes") {
+    crossAtStrongest(reading);
+    return;
+  }
   const profile = profileOf(reading);
   const slice = profile && peak(profile);
   if (slice !== null) reading.toSlice(slice);

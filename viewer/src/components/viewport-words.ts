@@ -6,6 +6,7 @@ import { placeInPatient, planeName } from "../patient";
 import type { Placement } from "../placement";
 import type { Axis, Cut } from "../plane";
 import { cellSize, type Probe } from "../probe";
+import { borrowedFrom } from "../profile";
 import type { Reading } from "../reading";
 import { slabShown } from "../slab";
 import { texts } from "../texts";
@@ -38,8 +39,24 @@ export function cornerText(reading: Reading, cut: Cut, placement: Placement | nu
   const shown = reading.image?.header.colour ? "" : voiText(reading);
   const once = [shown, texts.viewport.zoom(percent(placement.scaleX))];
   const turned = cut.axis === 0 ? orientationWords(reading) : "";
-  const words = [turned, planeText(reading, cut), slab, ...(cut.axis === 0 ? once : [])];
+  const words = [
+    turned,
+    planeText(reading, cut),
+    borrowedText(reading, cut),
+    slab,
+    ...(cut.axis === 0 ? once : []),
+  ];
   return words.filter(Boolean).join("\n");
+}
+
+/** Where the evidence on a slice was computed, if not there; a slab has it from its neighbours anyway. */
+function borrowedText(reading: Reading, { axis, at }: Cut): string {
+  const geometry = reading.explanation?.record.saliency_map.geometry;
+  if (axis !== 0 || !reading.mapShown || geometry?.native_shape.length !== 3 || slabShown(reading)) return "";
+  const { cells } = reading.view;
+  const from = borrowedFrom(geometry, at, cells).map((slice) => number(slice + 1, 4));
+  if (from.length === 0) return "";
+  return cells ? texts.viewport.ofCell(from.join()) : texts.viewport.interpolated(from.join(", "));
 }
 
 function planeText(reading: Reading, { axis, at }: Cut): string {
@@ -111,6 +128,8 @@ function evidenceLines(found: Probe, reading: Reading, logits: string): string[]
   const lines: string[] = [];
   if (found.evidence !== null)
     lines.push(viewport.evidence(withSign(found.evidence), relative ? texts.legend.relative : logits));
+  if (found.inSlab !== null)
+    lines.push(viewport.inSlab(withSign(found.inSlab), relative ? texts.legend.relative : logits));
   if (size)
     lines.push(
       viewport.cell(size.mm ? viewport.cellMm(sizes(size.values)) : viewport.cellPixels(sizes(size.values))),
