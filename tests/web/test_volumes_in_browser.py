@@ -215,7 +215,7 @@ def middle_of(page, index):
 
 
 def heat(page, index, shape, scale=3):
-    """How opaque the heat is over each pixel of a plane, from 0 to 1 at full colour, as it lies on the screen."""
+    """How opaque the heat is over each pixel of a plane as it lies on the screen; 1 is full colour."""
     evaluate(page, f"document.querySelectorAll('cl-viewport')[{index}].look({{zoom: {scale}, centre: null}})")
     settle(page)
     read = page.evaluate(READ, index)
