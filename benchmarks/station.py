@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+COMMAND = [sys.executable, "-m", "camlucida.cli"]
+
 
 class Browser:
     """One connection that stays open, with the cookie."""
@@ -38,6 +40,15 @@ class Browser:
         """The body as it came over the wire."""
         headers = {**self.headers, **({"Accept-Encoding": encoding} if encoding else {})}
         self.connection.request("GET", path, headers=headers)
+        return self._answer(path)
+
+    def post(self, path: str, body: dict[str, Any]) -> bytes:
+        """The answer to a JSON body, not packed."""
+        headers = {**self.headers, "Accept-Encoding": "identity", "Content-Type": "application/json"}
+        self.connection.request("POST", path, json.dumps(body), headers)
+        return self._answer(path)
+
+    def _answer(self, path: str) -> bytes:
         answer = self.connection.getresponse()
         content = answer.read()
         if answer.status != http.client.OK:
@@ -59,24 +70,28 @@ def milliseconds(ask: Callable[[], object], times: int) -> str:
     return f"p50 {np.percentile(taken, 50):6.1f} ms   p95 {np.percentile(taken, 95):6.1f} ms"
 
 
+def start(home: Path) -> tuple[subprocess.Popen[str], str]:
+    """`camlucida serve` over a home, and the link that it prints."""
+    serving = subprocess.Popen(  # noqa: S603 - our own command
+        [*COMMAND, "serve", "--home", str(home), "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    lines = iter(serving.stdout.readline, "") if serving.stdout else iter(())
+    return serving, next(found.group(1) for line in lines if (found := re.search(r"Open (\S+)", line)))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("home", type=Path)
     parser.add_argument("--times", type=int, default=200)
     given = parser.parse_args()
-    command = [sys.executable, "-m", "camlucida.cli"]
-    serving = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, "serve", "--home", str(given.home), "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
+    serving, link = start(given.home)
     try:
-        lines = iter(serving.stdout.readline, "") if serving.stdout else iter(())
-        link = next(found.group(1) for line in lines if (found := re.search(r"Open (\S+)", line)))
         measure(Browser(link), given.times)
     finally:
         serving.send_signal(signal.SIGINT)
         serving.wait()
-    subprocess.run([*command, "store", "size", "--home", str(given.home)], check=True)  # noqa: S603
+    subprocess.run([*COMMAND, "store", "size", "--home", str(given.home)], check=True)  # noqa: S603
 
 
 def measure(browser: Browser, times: int) -> None:

@@ -9,29 +9,6 @@ from camlucida.store.database import ImageRow
 from camlucida.store.explanations import CurrentModel
 
 
-def test_a_study_is_a_line_with_its_findings_strongest_first(station, browser):
-    (row,) = browser.get("/api/studies").json()["studies"]
-    assert set(row) == {
-        "key",
-        "patient_name",
-        "patient_id",
-        "study_date",
-        "description",
-        "modality",
-        "phantom",
-        "images",
-        "findings",
-        "state",
-    }
-    assert row["patient_name"] == "Doe^Jane"
-    assert (row["modality"], row["images"], row["phantom"], row["state"]) == ("DX", 1, False, "explained")
-    probabilities = [finding["probability"] for finding in row["findings"]]
-    assert probabilities == sorted(station.explanation.prediction.probabilities, reverse=True)
-    for finding in row["findings"]:
-        assert finding["reported"] == (finding["probability"] >= finding["operating_point"])
-        assert finding["model"] == "made-up"
-
-
 def test_a_study_lists_its_images_and_what_is_known_of_them(study):
     (image,) = study["images"]
     assert image["space"] == [61, 47]

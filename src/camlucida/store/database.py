@@ -31,6 +31,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from camlucida.errors import DiskFull, StoreError
+from camlucida.store import worklist_upkeep
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "ceph"})
 
@@ -74,7 +75,7 @@ class StudyRow(Base):
     key: Mapped[str] = mapped_column(String(32), unique=True)  # opaque: what URLs say
     study_instance_uid: Mapped[str] = mapped_column(unique=True)
     patient_name: Mapped[str]
-    patient_id: Mapped[str]
+    patient_id: Mapped[str] = mapped_column(index=True)
     birth_date: Mapped[str]
     sex: Mapped[str]
     study_date: Mapped[str]
@@ -381,6 +382,56 @@ class EventRow(Base):
     received: Mapped[datetime] = mapped_column(default=now)
 
 
+class WorklistRow(Base):
+    """A study as it is searched and sorted: made of the other tables, see `worklist_upkeep`."""
+
+    __tablename__ = "worklist"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
+    patient: Mapped[str]  # the name, folded
+    patient_id: Mapped[str]
+    study_date: Mapped[str]  # with the time
+    description: Mapped[str]  # folded
+    words: Mapped[str]  # all that a text is searched in, folded
+    modality: Mapped[str]  # of all images: "CT", "CT/PT"
+    images: Mapped[int]
+    state: Mapped[str]  # waiting, explained, failed, refused: the first that one of its images is in
+    strongest: Mapped[float]  # probability of any finding; -1 without one
+    reported: Mapped[bool]  # a finding reaches its operating point
+    flagged: Mapped[bool]
+
+    __table_args__ = tuple(
+        Index(f"ix_worklist_{name}", name, "study_id")
+        for name in ("patient", "study_date", "description", "modality", "images", "state", "strongest")
+    )
+
+
+class WorklistFindingRow(Base):
+    """The most probable prediction of a finding in a study, by any current model."""
+
+    __tablename__ = "worklist_findings"
+    __table_args__ = (
+        # A finding's studies are found, sorted and counted in the index alone.
+        Index("ix_worklist_findings_name", "name", "probability", "study_id", "reported"),
+        {"sqlite_with_rowid": False},
+    )
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    operating_point: Mapped[float | None]
+    probability: Mapped[float]
+    reported: Mapped[bool]
+
+
+class WorklistChangeRow(Base):
+    """A study whose line in the worklist is to be written anew, before the transaction ends."""
+
+    __tablename__ = "worklist_changes"
+
+    study_id: Mapped[int] = mapped_column(primary_key=True)
+
+
 class TokenRow(Base):
     """A sign-in token, of which only the SHA-256 is kept; it opens the station once."""
 
@@ -442,6 +493,8 @@ class Database:
         engine = self.engine.execution_options(camlucida_begin="BEGIN IMMEDIATE")
         with Session(engine) as session, session.begin():
             yield session
+            session.flush()
+            worklist_upkeep.bring_up_to_date(session)
 
     def close(self) -> None:
         """Give all connections back; SQLite then folds the write-ahead log into the file."""
@@ -490,6 +543,7 @@ def _prepare_connection(connection: Any, record: object) -> None:  # noqa: ARG00
     cursor.close()
     # SQLite's own lower() knows no letters beyond ASCII, and patients' names have them.
     connection.create_function("casefold", 1, _casefold, deterministic=True)
+    connection.create_function("folded", 1, worklist_upkeep.folded, deterministic=True)
 
 
 def _casefold(value: object) -> object:
@@ -523,3 +577,4 @@ def upgrade(engine: Engine) -> None:
                 "The database was written by a newer version of camlucida; update camlucida, or choose "
                 "another folder with --home."
             ) from error
+        worklist_upkeep.bring_up_to_date(connection)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from camlucida.records import Explanation
 from camlucida.records.encoding import decode, encode
-from camlucida.store import orders, predictions
+from camlucida.store import orders, predictions, worklist_upkeep
 from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, State, now
 from camlucida.store.home import Home
@@ -23,7 +23,7 @@ from camlucida.store.studies import new_key
 ENDED_ITS_WORKER = (
     "Computing it has ended the process {} times; `camlucida import` without files tries again."
 )
-UNBIDDEN = "grad-cam"
+UNBIDDEN = worklist_upkeep.UNBIDDEN
 """The method by which a station explains by itself. Whoever wants another one sits and waits for it."""
 NEXT = (ExplanationRow.method == UNBIDDEN, ExplanationRow.id)
 """The order in which a station computes what is wanted."""
@@ -55,7 +55,10 @@ def set_current_models(home: Home, models: Sequence[CurrentModel]) -> None:
         if {CurrentModel(*row) for row in known} == set({model.digest: model for model in models}.values()):
             return
     with home.database.write() as session:
-        session.execute(update(ModelRow).values(current=False))
+        digests = [model.digest for model in models]
+        session.execute(
+            update(ModelRow).where(ModelRow.current, ModelRow.digest.not_in(digests)).values(current=False)
+        )
         for model in models:
             session.merge(ModelRow(digest=model.digest, name=model.name, version=model.version, current=True))
 

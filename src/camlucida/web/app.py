@@ -30,6 +30,7 @@ from camlucida.web import (
     priors,
     signing_in,
     studies,
+    worklist,
 )
 from camlucida.web.dicomweb import routes as dicomweb
 from camlucida.web.dicomweb.addresses import PREFIX
@@ -38,7 +39,10 @@ from camlucida.web.protection import Protection, route
 STATIC = Path(__file__).parent / "static"
 IN_JSON = ("/studies", "/series", "/instances", "/metadata")
 NOTICE = "Research software, not a medical device."
-PARTS = (studies, images, explanations, priors, asking, find, flags, opinions, events, models, jobs)
+PARTS = (
+    *(worklist, studies, images, explanations, priors, asking, find),
+    *(flags, opinions, events, models, jobs),
+)
 
 _log = structlog.get_logger()
 

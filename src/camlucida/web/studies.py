@@ -1,4 +1,4 @@
-"""The worklist and a study."""
+"""A study, and the others of its patient."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer, joinedload, object_session, selectinload
+from sqlalchemy.orm import Session, joinedload, object_session, selectinload
 
 from camlucida.store import explanations, predictions
 from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
@@ -29,19 +29,6 @@ WITH_IMAGES = (
     .selectinload(ImageRow.explanations)
     .options(joinedload(ExplanationRow.model))
 )
-
-WITHOUT_HEADERS = selectinload(StudyRow.images).options(defer(ImageRow.header), defer(ImageRow.source))
-
-
-@router.get("/studies")
-def studies(request: Request) -> dict[str, Any]:
-    """All studies, the newest first, with their findings, strongest first."""
-    with request.app.state.home.database.read() as session:
-        rows = session.scalars(
-            select(StudyRow).order_by(StudyRow.id.desc()).options(WITH_IMAGES, WITHOUT_HEADERS)
-        ).all()
-        found = predictions.of_studies(session, [row.id for row in rows])
-        return {"studies": [summary(row, found[row.id]) for row in rows]}
 
 
 @router.get("/studies/{key}")
