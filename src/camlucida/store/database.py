@@ -122,6 +122,7 @@ class FileKind(StrEnum):
 
     ORIGINAL = "original"  # as it came
     PIXELS = "pixels"  # decoded stored values of an image, or of one slice of a volume, zstd
+    THUMBNAIL = "thumbnail"  # a small picture of a slice, JPEG
 
 
 class FileRow(Base):

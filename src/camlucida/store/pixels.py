@@ -50,10 +50,7 @@ def rebuild(
         intercept=header["intercept"],
         unit=header["unit"],
         bits_stored=header["bits_stored"],
-        windows=tuple(
-            Window(**{**window, "function": VoiLutFunction(window["function"])})
-            for window in header["windows"]
-        ),
+        windows=tuple(window(one) for one in header["windows"]),
         voi_luts=tuple(
             VoiLut(**{**lut, "table": np.asarray(lut["table"], np.uint16)}) for lut in header["voi_luts"]
         ),
@@ -70,6 +67,11 @@ def rebuild(
         ),
         notes=tuple(header["notes"]),
     )
+
+
+def window(kept: dict[str, Any]) -> Window:
+    """A window of a header."""
+    return Window(**{**kept, "function": VoiLutFunction(kept["function"])})
 
 
 def unpack(planes: Sequence[bytes], dtype: str) -> NDArray[Any]:

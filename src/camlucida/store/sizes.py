@@ -21,7 +21,7 @@ class Sizes(NamedTuple):
     """Bytes on the disk by kind. A file that several images share counts once."""
 
     originals: int  # files and instances as they came
-    pixels: int  # decoded stored values, compressed
+    pixels: int  # decoded stored values, compressed, and small pictures of them
     evidence: int  # predictions, maps, trust and provenance
     results: int  # DICOM objects that were written of explanations
     database: int
@@ -50,6 +50,7 @@ def of_home(home: Home) -> Sizes:
             kind: set(session.scalars(select(FileRow.digest).where(FileRow.kind == kind)))
             for kind in FileKind
         }
+        kinds[FileKind.PIXELS] |= kinds[FileKind.THUMBNAIL]
         evidence = set(
             session.scalars(select(ExplanationRow.digest).where(ExplanationRow.digest.is_not(None)))
         )
@@ -90,7 +91,7 @@ def of_studies(home: Home) -> list[StudySize]:
             study.description,
             images.get(study.id, 0),
             files[FileKind.ORIGINAL].get(study.id, 0),
-            files[FileKind.PIXELS].get(study.id, 0),
+            files[FileKind.PIXELS].get(study.id, 0) + files[FileKind.THUMBNAIL].get(study.id, 0),
             *evidence.get(study.id, (0, 0)),
             results.get(study.id, 0),
         )

@@ -175,8 +175,9 @@ def _renew(row: ImageRow, files: Sequence[_File]) -> None:
     """Point to the files as they were written just now: another zstd may pack the same pixels otherwise."""
     fresh = {(file.kind.value, file.position): file for file in files}
     for kept in row.files:
-        file = fresh[kept.kind, kept.position]
-        kept.digest, kept.bytes = file.digest, file.bytes
+        file = fresh.get((kept.kind, kept.position))
+        if file is not None:  # thumbnails are made of these, later
+            kept.digest, kept.bytes = file.digest, file.bytes
 
 
 def _identity(image: Image, digest: str) -> str:

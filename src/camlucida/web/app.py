@@ -28,6 +28,7 @@ from camlucida.web import (
     ohif,
     opinions,
     priors,
+    sheet,
     signing_in,
     studies,
     worklist,
@@ -38,10 +39,11 @@ from camlucida.web.protection import Protection, route
 
 STATIC = Path(__file__).parent / "static"
 IN_JSON = ("/studies", "/series", "/instances", "/metadata")
+PIXELS = ("/pixels", "/thumbnail")
 NOTICE = "Research software, not a medical device."
 PARTS = (
     *(worklist, studies, images, explanations, priors, asking, find),
-    *(flags, opinions, events, models, jobs),
+    *(flags, opinions, events, models, jobs, sheet),
 )
 
 _log = structlog.get_logger()
@@ -93,7 +95,7 @@ class Compression:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         path = scope.get("path", "")
-        pixels = path.endswith("/pixels") or (path.startswith(f"{PREFIX}/") and not path.endswith(IN_JSON))
+        pixels = path.endswith(PIXELS) or (path.startswith(f"{PREFIX}/") and not path.endswith(IN_JSON))
         await (self._plain if pixels else self._gzip)(scope, receive, send)
 
 
