@@ -50,7 +50,7 @@ async function reason(response: Response): Promise<string> {
 
 const until = (signal?: AbortSignal): RequestInit => (signal ? { signal } : {});
 
-async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
+export async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await (await request(path, until(signal))).json()) as T;
 }
 

@@ -1,5 +1,6 @@
 import "./styles/base.css";
 import "./styles/worklist.css";
+import "./styles/overview.css";
 import "./styles/study.css";
 import "./styles/viewport.css";
 import "./components/app";

@@ -4,7 +4,9 @@ import { connection } from "../connection";
 import { element, fill, write } from "../element";
 import { texts } from "../texts";
 import { fromAddress, type Place } from "../view";
+import { Jobs } from "./jobs";
 import { message } from "./message";
+import { Models } from "./models";
 import { Navigation } from "./navigation";
 import { StudyPage } from "./study";
 import { Worklist } from "./worklist";
@@ -63,6 +65,10 @@ function pageOf(place: Place): Page {
   switch (place.page) {
     case "study":
       return new StudyPage(place.study, place.view);
+    case "models":
+      return new Models(place.model);
+    case "jobs":
+      return new Jobs();
     default:
       return new Worklist();
   }

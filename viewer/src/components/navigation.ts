@@ -4,7 +4,7 @@ import { element, fill } from "../element";
 import { texts } from "../texts";
 import { type Place, toAddress, WORKLIST } from "../view";
 
-const PAGES: readonly (readonly [Place, string])[] = [[WORKLIST, texts.pages.worklist]];
+const PAGES: readonly Place[] = [WORKLIST, { page: "models", model: null }, { page: "jobs", query: "" }];
 
 export class Navigation extends HTMLElement {
   show(page: Place["page"]): void {
@@ -16,13 +16,11 @@ export class Navigation extends HTMLElement {
 
 const link =
   (shown: Place["page"]) =>
-  ([place, name]: readonly [Place, string]): HTMLElement =>
+  (place: Place): HTMLElement =>
     element(
       "a",
-      {
-        attributes: { href: toAddress(place), "aria-current": place.page === shown ? "page" : null },
-      },
-      name,
+      { attributes: { href: toAddress(place), "aria-current": place.page === shown ? "page" : null } },
+      texts.pages[place.page],
     );
 
 customElements.define("cl-navigation", Navigation);

@@ -1,0 +1,129 @@
+/** What the pages of many studies ask the station: models, jobs. */
+
+import { json, post } from "./api";
+
+export interface ModelFinding {
+  name: string;
+  operating_point: number | null;
+  code: string;
+  meaning: string;
+}
+
+export interface ModelCard {
+  intended_use: string;
+  limits: string;
+  licence: string;
+  attribution: string;
+  architecture: string;
+  modality: string[];
+  phantoms: string;
+  size: number[];
+  channels: number;
+  fit: string;
+  intensity: string;
+  output: string;
+  task: string;
+  findings: ModelFinding[];
+}
+
+/** How many explanations by one method are in one state. */
+export interface ModelWork {
+  method: string;
+  state: string;
+  number: number;
+}
+
+interface KnownModel {
+  key: string;
+  name: string;
+  version: string;
+  digest: string;
+  current: boolean;
+  work: ModelWork[];
+}
+
+/** A model that is no longer registered, of which there are maps still. */
+export interface GoneModel extends KnownModel {
+  card: null;
+}
+
+export interface RegisteredModel extends KnownModel {
+  card: ModelCard;
+  title: string;
+  files: Record<string, string>;
+  parameters: number;
+  target_layer: string;
+  layer_named: boolean;
+  native_grid: number[];
+  head: "linear" | "nonlinear" | "unproven";
+  proof: string;
+  cautions: string[];
+  registered: string;
+  checked: string | null;
+  retired: string | null;
+  library_version: string;
+  torch_version: string;
+}
+
+export type Model = RegisteredModel | GoneModel;
+
+export const models = async (): Promise<Model[]> => (await json<{ models: Model[] }>("/api/models")).models;
+
+/** Things that ended for the same reason. */
+export interface Reason {
+  of: string;
+  reason: string;
+  number: number;
+  latest: string | null;
+}
+
+export interface Failure {
+  key: string;
+  study: string;
+  image: string;
+  model: string;
+  method: string;
+  reason: string;
+  finished: string | null;
+}
+
+export interface Waiting {
+  model: string;
+  version: string;
+  current: boolean;
+  method: string;
+  number: number;
+  since: string;
+}
+
+export interface Delivery {
+  destination: string;
+  waiting: number;
+  due: string | null;
+  reason: string;
+  sent: number;
+  given_up: Reason[];
+}
+
+export interface Jobs {
+  working: boolean;
+  arrivals: { waiting: number; since: string | null; not_read: Reason[] };
+  explanations: {
+    waiting: Waiting[];
+    done: number;
+    done_by_hour: { hour: string; number: number }[];
+    failed: number;
+    failures: Failure[];
+    refused: Reason[];
+  };
+  results: { waiting: number; done: number; refused: Reason[] };
+  deliveries: Delivery[];
+}
+
+export const jobs = (): Promise<Jobs> => json("/api/jobs");
+
+export type Again = { what: "explanations" | "results" } | { what: "deliveries"; destination: string };
+
+export const tryAgain = (again: Again): Promise<{ number: number }> => post("/api/jobs/again", again);
+
+export const explainAgain = (key: string): Promise<unknown> => post(`/api/explanations/${key}/again`, null);
