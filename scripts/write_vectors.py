@@ -1,4 +1,4 @@
-"""Writes tests/vectors/*.json: what windowing, colour, blending, resampling and geometry must give.
+"""Writes tests/vectors/*.json: what windowing, colour, blending, resampling, geometry and contours must give.
 
 The formulas stand here a second time, slowly and one number at a time, in plain Python without numpy, so that
 the fast code of the engine (numpy) and of the viewer (TypeScript, WebGL) can both be held against them.
@@ -395,6 +395,75 @@ def scales() -> list[Case]:
     ]
 
 
+# --- contours: marching squares, one square of four values at a time --------------------------------------
+
+
+def square_segments(four: list[float], level: float) -> list[tuple[int, int]]:
+    """From which edge to which lines run through a square; values and edges clockwise, from the left upper.
+
+    Walking around the square, a line comes in over an edge where the values begin to reach the level and goes
+    out where they cease to; what reaches the level lies on its left as seen on the screen.
+    """
+    reached = [value >= level for value in four]
+    begins = [edge for edge in range(4) if not reached[edge] and reached[(edge + 1) % 4]]
+    ceases = [edge for edge in range(4) if reached[edge] and not reached[(edge + 1) % 4]]
+    together = len(begins) == 2 and sum(four) / 4 >= level
+    step = -1 if together else 1
+    walks = [[(edge + step * n) % 4 for n in range(1, 4)] for edge in begins]
+    ends = [next(edge for edge in walk if edge in ceases) for walk in walks]
+    return list(zip(begins, ends, strict=True))
+
+
+def segments(values: list[float], shape: list[int], level: float) -> list[list[float]]:
+    """All pieces [row, column, row, column] of the lines around where values reach a level, sorted."""
+
+    def value(row: int, column: int) -> float:
+        inside = 0 <= row < shape[0] and 0 <= column < shape[1]
+        return values[row * shape[1] + column] if inside else 0.0
+
+    def point(row: int, column: int, edge: int) -> list[float]:
+        corners = [(row, column), (row, column + 1), (row + 1, column + 1), (row + 1, column)]
+        (r0, c0), (r1, c1) = corners[edge], corners[(edge + 1) % 4]
+        share = (level - value(r0, c0)) / (value(r1, c1) - value(r0, c0))
+        return [
+            clip(r0 + share * (r1 - r0), -0.5, shape[0] - 0.5),
+            clip(c0 + share * (c1 - c0), -0.5, shape[1] - 0.5),
+        ]
+
+    found = []
+    for row, column in product(range(-1, shape[0]), range(-1, shape[1])):
+        four = [
+            value(row, column),
+            value(row, column + 1),
+            value(row + 1, column + 1),
+            value(row + 1, column),
+        ]
+        for start, end in square_segments(four, level):
+            found.append(point(row, column, start) + point(row, column, end))
+    return sorted(found)
+
+
+def contours_case(name: str, values: list[float], shape: list[int], level: float) -> Case:
+    """Values, a level, and the pieces of the lines around what reaches it."""
+    pieces = segments(values, shape, level)
+    return {"name": name, "shape": shape, "values": values, "level": level, "segments": pieces}
+
+
+def contours() -> list[Case]:
+    """A hill, saddles that hang together or do not, an edge, a ring, a level that nothing reaches."""
+    hill = [max(0.0, 3 - abs(row - 2.25) - abs(column - 2.5)) for row in range(6) for column in range(7)]
+    ring = [1.0 if (row, column) != (2, 2) else 0.0 for row in range(5) for column in range(5)]
+    return [
+        contours_case("a hill", hill, [6, 7], 1.0),
+        contours_case("a saddle apart", [1.0, 0.25, 0.25, 1.0], [2, 2], 0.75),
+        contours_case("a saddle together", [1.0, 0.5, 0.5, 1.0], [2, 2], 0.625),
+        contours_case("along the edge", [2.0] * 12, [3, 4], 0.5),
+        contours_case("a ring", ring, [5, 5], 0.5),
+        contours_case("signed numbers", numbers(63), [7, 9], 0.5),
+        contours_case("nothing reaches it", [0.25] * 6, [2, 3], 0.5),
+    ]
+
+
 def vectors() -> dict[str, list[Case]]:
     """All cases, by file name."""
     tables = json.loads(TABLES.read_text())["maps"]
@@ -405,6 +474,7 @@ def vectors() -> dict[str, list[Case]]:
         "resampling": resampling(),
         "geometry": geometry(),
         "scale": scales(),
+        "contours": contours(),
     }
 
 

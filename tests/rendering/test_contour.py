@@ -1,6 +1,8 @@
 """Lines around evidence: against a circle, against the pixels they enclose, and closed at the edge."""
 
+import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from camlucida.rendering.contour import MOST_LINES, MOST_POINTS, TOLERANCE, _lines, area, contours
+
+VECTORS = json.loads((Path(__file__).resolve().parents[1] / "vectors" / "contours.json").read_text())["cases"]
 
 
 def cone(shape, centre, height):
@@ -26,6 +30,15 @@ def enclosed(line, shape):
         between = (np.minimum(r0, r1) <= rows) & (rows < np.maximum(r0, r1))
         inside ^= between & (columns < c0 + (rows - r0) * (c1 - c0) / (r1 - r0))
     return inside
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_vectors(case):
+    values = np.array(case["values"], np.float32).reshape(case["shape"])
+    lines = _lines(values, case["level"])
+    found = sorted([*start, *end] for line in lines for start, end in pairwise(line.tolist()))
+    assert len(found) == len(case["segments"])
+    assert np.allclose(found, case["segments"], rtol=0, atol=1e-9)
 
 
 def test_the_line_around_a_cone_is_a_circle():

@@ -1,6 +1,7 @@
 """What a reader does with an image: turned, measured, drawn on, touched, saved, in a real browser."""
 
 import base64
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.records import Photometric
+from camlucida.rendering.upsample import to_pixel_grid
 from camlucida.rendering.window import display
 from viewer_page import (
     READ,
@@ -186,3 +188,88 @@ def on_screen(page, row, column):
         }""",
         [row, column],
     )
+
+
+# ---- lengths, regions, contours ----
+
+
+def drag_along(page, *places):
+    """Press at the first place (row, column), go along the others, release."""
+    first, *rest = [on_screen(page, *place) for place in places]
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in rest:
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()
+    settle(page)
+
+
+def written(page):
+    return page.locator(".vectors .mark-words").all_text_contents()
+
+
+def test_a_length_is_in_millimetres_as_the_file_says(page, station):
+    image = open_study(page, station, "film")
+    page.keyboard.press("l")
+    drag_along(page, (100, 60), (220, 250))
+    (mark,) = view(page)["marks"]
+    down, right = np.subtract(*mark["places"])
+    millimetres = float(np.hypot(down * image.spacing[0], right * image.spacing[1]))
+    assert millimetres == pytest.approx(np.hypot(120 * image.spacing[0], 190 * image.spacing[1]), rel=0.01)
+    said = float(written(page)[0].partition("\u2009")[0])
+    assert said == pytest.approx(millimetres, rel=1e-3)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Backspace")
+    assert view(page)["marks"] == []
+
+
+def test_keys_alone_measure_a_length(page, station):
+    open_study(page, station, "film")
+    page.keyboard.press("l")
+    for key in ("Enter", "ArrowRight", "ArrowRight", "Shift+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    (mark,) = view(page)["marks"]
+    assert np.subtract(*mark["places"][::-1]) == pytest.approx([1, 20], abs=1e-6)
+
+
+def test_a_region_holds_the_evidence_of_the_cells_in_it(page, station):
+    open_study(page, station, "film")
+    kept = explanation(station, "film")
+    choose(page, kept.saliency_map.findings[0])
+    page.keyboard.press("g")
+    corners = [(60, 40), (60, 260), (330, 260), (330, 40), (70, 40)]
+    drag_along(page, *corners)
+    values = kept.saliency_map.values[0].astype(np.float64)
+    cells = np.argwhere(np.ones(values.shape, bool))
+    rows, columns = kept.saliency_map.geometry.cell_to_pixel(cells).T
+    inside = ((rows > 60) & (rows < 330) & (columns > 40) & (columns < 260)).reshape(values.shape)
+    assert 0 < inside.sum() < inside.size
+    text = " ".join(written(page)).replace("−", "-")
+    positive = np.where(values > 0, values, 0)
+    assert f"for {positive[inside].sum():+.2f} of {positive.sum():+.2f} logits" in text
+    assert f"{inside.sum()} of {inside.size} cells" in text
+    page.keyboard.press("Escape")
+    page.keyboard.press("h")
+    settle(page)
+    assert all("logits" not in said for said in written(page))
+
+
+def test_contours_lie_where_the_evidence_reaches_their_levels(page, station):
+    open_study(page, station, "film")
+    kept = explanation(station, "film")
+    strongest = int(np.argmax([values.max() for values in kept.saliency_map.values]))
+    choose(page, kept.saliency_map.findings[strongest])
+    look(page, zoom=1, opacity=0)
+    page.keyboard.press("v")
+    settle(page)
+    scale = page.evaluate("() => document.querySelector('cl-study').reading.scale(0)")
+    evidence = to_pixel_grid(kept.saliency_map.values[strongest], kept.saliency_map.geometry)
+    corner = canvas(page).corner
+    for share in (0.25, 0.5, 0.75):
+        path = page.locator(f".vectors .level-{round(100 * share)}").first.get_attribute("d")
+        points = np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", path), float)[:, ::-1] - corner - 0.5
+        middle = points[(points > 2).all(axis=1) & (points < np.array(evidence.shape) - 3).all(axis=1)]
+        row, column = np.round(middle).astype(int).T
+        assert len(middle) > 3
+        assert np.abs(evidence[row, column] - share * scale).max() < 0.05 * scale
+    expect(page.locator(".contour-label").first).to_contain_text("logits")

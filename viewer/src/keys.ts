@@ -3,6 +3,7 @@
 import { changeOpacity, reset } from "./components/gestures";
 import { toPeak } from "./components/slice-bar";
 import { rows } from "./finding-rows";
+import { PEN_KEYS } from "./pen";
 import { type Camera, clampZoom, type Placement, panBy, zoomAround } from "./placement";
 import type { Cut } from "./plane";
 import { toPlane } from "./planes";
@@ -144,7 +145,8 @@ export function press(event: KeyboardEvent, desk: Desk): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || inField(event.target, event.key)) return false;
   const key = event.key.toLowerCase();
   const shifted = event.shiftKey && /^(arrow.*|[a-z])$/.test(key);
-  const action = actions.get(shifted ? `shift ${key}` : key);
+  const pressed = shifted ? `shift ${key}` : key;
+  const action = (desk.reading.tool && PEN_KEYS.get(pressed)) || actions.get(pressed);
   if (!action) return false;
   event.preventDefault();
   action(desk);

@@ -14,9 +14,9 @@ export interface Mark {
   places: readonly Place[];
 }
 
-/** Marks beyond this many, or with more corners, are left out of links. */
-const MOST_MARKS = 20;
-const MOST_CORNERS = 200;
+/** As many as a reader keeps, and a link holds. */
+export const MOST_MARKS = 20;
+export const MOST_CORNERS = 200;
 const KINDS = { length: "l", region: "r" } as const;
 
 const round = (value: number): number => Math.round(value * 10) / 10;

@@ -6,6 +6,7 @@
 
 import { invert, type Matrix } from "./geometry";
 import { NoWebGL } from "./gl";
+import type { Mark, Place } from "./marks";
 import { upright } from "./patient";
 import { Pixels } from "./pixels";
 import { type Camera, type Orientation, type Plane, UPRIGHT } from "./placement";
@@ -68,6 +69,12 @@ export class Reading extends EventTarget {
   explanationError: unknown = null;
   /** Space is held: the map is hidden for as long. */
   held = false;
+  /** What a drag draws, instead of changing the window. */
+  tool: Mark["kind"] | null = null;
+  /** What is being drawn. */
+  draft: Mark | null = null;
+  /** Where the next end or corner is set by key; null until the arrows have moved it. */
+  pen: Place | null = null;
 
   readonly #abort = new AbortController();
   readonly #maps = new Map<number, Float32Array>();

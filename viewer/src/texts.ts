@@ -301,9 +301,31 @@ export const texts = {
     turnTitle: "Turn a quarter clockwise",
     mirror: "Mirror",
     mirrorTitle: "Exchange left and right on the screen",
+    contours: "Contours",
+    contoursTitle: "Lines where evidence reaches 25, 50 and 75 % of full colour",
     isInverted: "inverted",
     isMirrored: "mirrored",
     isTurned: (degrees: number) => `turned ${degrees}°`,
+  },
+
+  marks: {
+    length: "Length",
+    lengthTitle: "Measure a length: drag from end to end",
+    region: "Region",
+    regionTitle: "Draw around a region and read its evidence",
+    takeBack: "Take back",
+    takeBackTitle: "Take the last mark away",
+    hint: {
+      length: "Length: drag from end to end, or go there with the arrows and press Enter · Esc ends",
+      region: "Region: draw around it, or set corners with the arrows and Enter, G closes it · Esc ends",
+    },
+    evidenceFor: (held: string, all: string, share: string) => `for ${held} of ${all} logits, ${share}`,
+    evidenceAgainst: (held: string, all: string) => `against ${held} of ${all}`,
+    relative: (share: string) => `${share} of the map’s values above 0`,
+    cells: (inside: number, all: number) =>
+      `${inside} of ${all} cells${inside === 1 ? ", its centre" : ", their centres"} inside`,
+    noCell: "no cell has its centre in here",
+    depth: (depth: string) => `all of these cells counts: they are ${depth} deep`,
   },
 
   legend: {
@@ -414,7 +436,7 @@ export const texts = {
     missing: (name: string) => `This file is not whole: it lacks “${name}”.`,
   },
 
-  units: { logits: "logits", mm: "mm" },
+  units: { logits: "logits", mm: "mm", pixels: "px" },
 } as const;
 
 /** Methods as their papers spell them. */

@@ -6,6 +6,9 @@
 
 import { crosshair } from "./crosshair";
 import { directions } from "./directions";
+import { evidenceContours } from "./evidence-contours";
+import { marks } from "./mark-drawing";
+import { cross } from "./pen";
 import { type Placement, toCanvas } from "./placement";
 import type { Cut } from "./plane";
 import type { Reading } from "./reading";
@@ -23,7 +26,7 @@ export interface Scene {
 export type Drawing = (scene: Scene) => SVGElement[];
 
 /** From the lowest to the uppermost. */
-const DRAWINGS: readonly Drawing[] = [crosshair, directions];
+const DRAWINGS: readonly Drawing[] = [evidenceContours, crosshair, directions, marks, cross];
 
 const SVG = "http://www.w3.org/2000/svg";
 

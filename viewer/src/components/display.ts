@@ -2,6 +2,7 @@
 
 import { COLOUR_MAPS, type ColourMap, colourMapLabel } from "../colour";
 import { element } from "../element";
+import { switchContours } from "../evidence-contours";
 import type { Reading } from "../reading";
 import { hasSlabs, SLABS } from "../slab";
 import { texts } from "../texts";
@@ -109,13 +110,19 @@ export class Display extends HTMLElement {
 
 /** What is on or off. */
 function switches(reading: Reading): Switch[] {
-  const { tools } = texts;
+  const { tools, display } = texts;
   const explained = (): boolean => reading.explanation !== null;
   return [
     toggle(
       { name: tools.cells, title: tools.cellsTitle, key: "C" },
       () => reading.change({ cells: !reading.view.cells }),
       () => reading.view.cells,
+      explained,
+    ),
+    toggle(
+      { name: display.contours, title: display.contoursTitle, key: "V" },
+      () => switchContours(reading),
+      () => reading.view.contours,
       explained,
     ),
   ];

@@ -2,6 +2,7 @@
 
 import { panBy, toImage, zoomAround } from "../placement";
 import { crossAt, toPlane } from "../planes";
+import { draw } from "./draw";
 import type { Viewport } from "./viewport";
 
 const ZOOM_PER_NOTCH = 1.15;
@@ -42,6 +43,11 @@ function dragOf({ reading }: Viewport, { button, shiftKey }: PointerEvent): Drag
 }
 
 function begin(viewport: Viewport, event: PointerEvent): void {
+  if (event.pointerType === "touch") return;
+  if (viewport.reading.tool && event.button === 0 && !event.shiftKey) {
+    draw(viewport, event);
+    return;
+  }
   const drag = dragOf(viewport, event);
   if (!drag) return;
   viewport.setPointerCapture(event.pointerId);

@@ -1,5 +1,6 @@
 /** Buttons of what is done with the image itself. */
 
+import { takeTool } from "../marking";
 import { invertGreys, mirror, turn } from "../orientation";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
@@ -24,6 +25,23 @@ export function orientationSwitches(reading: Reading): Switch[] {
       { name: display.mirror, title: display.mirrorTitle, key: "M" },
       () => mirror(reading),
       () => reading.view.mirrored,
+    ),
+  ];
+}
+
+/** What a drag draws. */
+export function toolSwitches(reading: Reading): Switch[] {
+  const { marks } = texts;
+  return [
+    toggle(
+      { name: marks.length, title: marks.lengthTitle, key: "L", icon: "length" },
+      () => takeTool(reading, "length"),
+      () => reading.tool === "length",
+    ),
+    toggle(
+      { name: marks.region, title: marks.regionTitle, key: "G", icon: "region" },
+      () => takeTool(reading, "region"),
+      () => reading.tool === "region",
     ),
   ];
 }

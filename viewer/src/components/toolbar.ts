@@ -6,6 +6,7 @@ import { texts } from "../texts";
 import type { Layout } from "../view";
 import { CT_WINDOWS, type Voi } from "../window";
 import { action, group, mark, type Switch, toggle } from "./buttons";
+import { toolSwitches } from "./tool-buttons";
 
 export class Toolbar extends HTMLElement {
   readonly #abort = new AbortController();
@@ -37,6 +38,7 @@ export class Toolbar extends HTMLElement {
       () => reading.explanation !== null,
     );
     const layouts = layoutSwitches(reading);
+    const drawing = toolSwitches(reading);
     const details = toggle(
       { name: tools.details, title: tools.detailsTitle, key: "D", icon: "panel" },
       () => reading.change({ details: !reading.view.details }),
@@ -44,7 +46,7 @@ export class Toolbar extends HTMLElement {
     );
     map.button.classList.add("primary");
     details.button.setAttribute("aria-controls", "details");
-    this.#switches = [map, ...layouts, details];
+    this.#switches = [map, ...layouts, ...drawing, details];
     const opacity = element(
       "label",
       { class: "opacity", attributes: { title: tools.withKey(tools.opacityTitle, "[  ]") } },
@@ -59,6 +61,7 @@ export class Toolbar extends HTMLElement {
       opacity,
       this.#window,
       group(...layouts.map(({ button }) => button)),
+      group(...drawing.map(({ button }) => button)),
       group(details.button, action({ name: tools.help, title: tools.helpTitle, key: "?" }, help)),
     );
   }

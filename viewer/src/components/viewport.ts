@@ -14,6 +14,7 @@ import { texts } from "../texts";
 import { VectorLayer } from "../vector-layer";
 import type { Voi } from "../window";
 import { drags } from "./gestures";
+import { touches } from "./touch";
 import { cornerText, evidenceWords, probeText, titleText } from "./viewport-words";
 
 /** What a viewport shows: planes perpendicular to an axis, alone or with the map. */
@@ -58,6 +59,7 @@ export class Viewport extends HTMLElement {
     this.reading.addEventListener("data", () => this.refresh(), { signal });
     for (const canvas of [this.#imageCanvas, this.#heatCanvas]) this.#survive(canvas);
     drags(this, signal);
+    touches(this, signal);
     this.addEventListener("pointermove", (event) => this.#point(event), { signal });
     this.addEventListener("pointerleave", () => this.#point(null), { signal });
     const observer = new ResizeObserver(([entry]) => entry && this.#resize(entry));
