@@ -1,4 +1,4 @@
-"""Writes tests/vectors/*.json: what windowing, colour, blending, resampling, geometry and contours must give.
+"""Writes tests/vectors/*.json: what windowing, colour, blending, resampling, geometry … must give.
 
 The formulas stand here a second time, slowly and one number at a time, in plain Python without numpy, so that
 the fast code of the engine (numpy) and of the viewer (TypeScript, WebGL) can both be held against them.
@@ -464,6 +464,27 @@ def contours() -> list[Case]:
     ]
 
 
+# --- trust: where a trust report warns ---------------------------------------------------------------------
+
+
+def trust() -> list[Case]:
+    """One case: from what on a figure is a caution, and which methods are read otherwise."""
+    return [
+        {
+            "notable": {
+                "residual": 0.1,
+                "outside": 0.2,
+                "corners": 0.25,
+                "faint": 0.1,
+                "stronger": 2.0,
+                "same": 0.5,
+            },
+            "class_agnostic": ["attention rollout", "eigen-cam"],
+            "opposing": ["counterfactual grad-cam"],
+        }
+    ]
+
+
 def vectors() -> dict[str, list[Case]]:
     """All cases, by file name."""
     tables = json.loads(TABLES.read_text())["maps"]
@@ -475,6 +496,7 @@ def vectors() -> dict[str, list[Case]]:
         "geometry": geometry(),
         "scale": scales(),
         "contours": contours(),
+        "trust": trust(),
     }
 
 

@@ -1,6 +1,7 @@
 /** The station's HTTP API. Keys are opaque; nothing here knows a patient. */
 
 import { connection } from "./connection";
+import type { Flag, Opinion, RemarkSource } from "./remarks";
 import type { Source } from "./source";
 import type { Study, StudyRow } from "./types";
 
@@ -78,9 +79,19 @@ export const about = (): Promise<{ version: string; notice: string }> => json("/
 export const studies = async (): Promise<StudyRow[]> =>
   (await json<{ studies: StudyRow[] }>("/api/studies")).studies;
 
+const remarks: RemarkSource = {
+  flags: async (key, signal) =>
+    (await json<{ flags: Flag[] }>(`${at("explanations", key)}/flags`, signal)).flags,
+  flag: (key, flag) => post(`${at("explanations", key)}/flags`, flag),
+  opinions: async (key, signal) =>
+    (await json<{ opinions: Opinion[] }>(`${at("explanations", key)}/opinions`, signal)).opinions,
+  judge: (key, finding, stance) => post(`${at("explanations", key)}/opinions`, { finding, stance }),
+};
+
 /** What a study page reads. */
 export const station: Source = {
   station: true,
+  remarks,
   study: (key, signal) => json(at("studies", key), signal),
   samePatient: async (key, signal) =>
     (await json<{ studies: Study[] }>(`${at("studies", key)}/same-patient`, signal)).studies,

@@ -8,6 +8,7 @@ import { type Camera, clampZoom, type Placement, panBy, zoomAround } from "./pla
 import type { Cut } from "./plane";
 import { toPlane } from "./planes";
 import type { Reading } from "./reading";
+import { REMARK_KEYS } from "./remark-keys";
 import { stepSlab } from "./slab";
 import { texts } from "./texts";
 import { TOOL_KEYS } from "./tool-keys";
@@ -125,6 +126,7 @@ export const KEYS: readonly Key[] = [
   { shown: "E", meaning: help.peak, keys: { e: ({ reading }) => toPeak(reading) } },
   { shown: "←  →", meaning: help.image, keys: { arrowleft: stepImage(-1), arrowright: stepImage(1) } },
   { shown: "D", meaning: help.details, keys: { d: ({ reading }) => flip(reading, "details") } },
+  ...REMARK_KEYS,
   { shown: "Esc", meaning: help.worklist, keys: { escape: (desk) => desk.leave() } },
   { shown: "?", meaning: help.help, keys: { "?": (desk) => desk.help() } },
 ];
@@ -153,11 +155,16 @@ export function press(event: KeyboardEvent, desk: Desk): boolean {
   return true;
 }
 
+const isField = (target: EventTarget | null): boolean =>
+  target instanceof HTMLInputElement ||
+  target instanceof HTMLSelectElement ||
+  target instanceof HTMLTextAreaElement;
+
 /** Whether the element with the focus wants this key itself. */
 function inField(target: EventTarget | null, key: string): boolean {
   if (target instanceof HTMLInputElement && target.type === "range")
     return /^(arrow|page|home|end)/i.test(key);
-  if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return key !== "Escape";
+  if (isField(target)) return key !== "Escape";
   return (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement) && key === " ";
 }
 

@@ -12,6 +12,7 @@ import { Pixels } from "./pixels";
 import { type Camera, type Orientation, type Plane, UPRIGHT } from "./placement";
 import { type Axis, type Cut, planeOf } from "./plane";
 import { cameraOf } from "./planes";
+import { Remarks } from "./remarks";
 import type { Source } from "./source";
 import type { Explanation, ExplanationRow, ImageHeader, ImageRow, Study } from "./types";
 import type { View } from "./view";
@@ -75,6 +76,8 @@ export class Reading extends EventTarget {
   draft: Mark | null = null;
   /** Where the next end or corner is set by key; null until the arrows have moved it. */
   pen: Place | null = null;
+  /** Null where nobody keeps any: in a notebook. */
+  readonly remarks: Remarks | null;
 
   readonly #abort = new AbortController();
   readonly #maps = new Map<number, Float32Array>();
@@ -88,6 +91,7 @@ export class Reading extends EventTarget {
     readonly source: Source,
   ) {
     super();
+    this.remarks = source.remarks ? new Remarks(this, source.remarks) : null;
   }
 
   /** Fetches what the view asks for. */
@@ -138,12 +142,12 @@ export class Reading extends EventTarget {
     this.image = null;
     this.view = { ...this.view, ...UNSEEN, image: key };
     const same = this.imageRow?.explanations.find((row) => row.model === model && row.method === method);
-    await this.#afresh(same?.key ?? null, this.#findingName);
+    await this.#afresh(same?.key ?? null, this.findingName);
     this.dispatchEvent(new Event("data"));
   }
 
   async chooseExplanation(key: string): Promise<void> {
-    if (key !== this.explanationRow?.key) await this.#afresh(key, this.#findingName);
+    if (key !== this.explanationRow?.key) await this.#afresh(key, this.findingName);
   }
 
   /** Chooses a finding and puts its map on. */
@@ -162,7 +166,8 @@ export class Reading extends EventTarget {
     return this.explanation?.record.saliency_map.findings ?? [];
   }
 
-  get #findingName(): string | null {
+  /** Name of the chosen finding, or null. */
+  get findingName(): string | null {
     return this.view.finding === null ? null : (this.#findings[this.view.finding] ?? null);
   }
 

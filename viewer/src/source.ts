@@ -1,5 +1,6 @@
 /** Where a reading gets what it shows: the station over HTTP, or a notebook that holds it already. */
 
+import type { RemarkSource } from "./remarks";
 import type { Explanation, ImageHeader, Study } from "./types";
 
 export interface Source {
@@ -14,4 +15,6 @@ export interface Source {
   explanation(key: string, signal?: AbortSignal): Promise<Explanation>;
   /** (finding, *native), C order. */
   values(key: string, signal?: AbortSignal): Promise<Float32Array>;
+  /** Where readers' remarks are kept, if they are. */
+  remarks?: RemarkSource;
 }

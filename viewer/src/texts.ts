@@ -368,19 +368,6 @@ export const texts = {
       unproven: "Not proven whether the head is linear.",
     },
     deviation: (value: string) => `Largest deviation in the proof: ${value} logits.`,
-    focality: "Half of the evidence lies on",
-    focalityValue: (percent: string) => `${percent} of the area`,
-    border: "Evidence at the border",
-    corners: "Evidence in the corners",
-    outside: "Evidence outside the body",
-    causal: "Hottest region removed",
-    causalValue: (effect: string, z: string) => `${effect} logits less, z = ${z}`,
-    stability: "Rank correlation under small changes",
-    stabilityValue: (worst: string) => `${worst} at worst`,
-    agreement: "Rank correlation with other methods",
-    prior: "Since the prior",
-    priorValue: (logits: string, shift: string) => `${logits} logits${shift}`,
-    moved: (distance: string) => `, moved by ${distance}`,
     verdict: (words: string, inputs: number, images: number) =>
       `This method: ${words}; proven on ${inputs} inputs${images > 0 ? `, ${images} of them images` : ""}.`,
     provenance: "Provenance",
@@ -392,6 +379,95 @@ export const texts = {
     created: "Created",
     notes: "Notes on the image",
     cautions: "Cautions",
+  },
+
+  flag: {
+    open: "Flag",
+    openTitle: "Say what is wrong with this map",
+    title: (finding: string) => `What is wrong with the map of ${finding}?`,
+    reasons: {
+      "wrong place": "Wrong place",
+      incoherent: "Incoherent",
+      "shortcut or device": "Shortcut or device",
+      "wrong side": "Wrong side",
+      artefact: "Artefact",
+      other: "Other",
+    },
+    reasonTitles: {
+      "wrong place": "The evidence lies where the finding is not",
+      incoherent: "Scattered, or of no shape that the finding could have",
+      "shortcut or device": "Evidence from a marker, a tube, a border: where disease cannot be",
+      "wrong side": "The mirror image of where the finding is",
+      artefact: "Of the acquisition or of the drawing",
+      other: "Say in the text what it is",
+    },
+    text: "More words, if wanted",
+    needsText: "Say in a few words what is wrong.",
+    region: "With the region drawn last",
+    noRegion: "No region drawn: G draws one",
+    cancel: "Cancel",
+    kept: (reason: string) => `Flag kept: ${reason}.`,
+    notKept: (why: string) => `The flag was not kept. ${why}`,
+    flags: "Flags",
+    count: (flags: number) => (flags === 1 ? "1 flag" : `${flags} flags`),
+    by: (who: string, when: string) => `${who}, ${when}`,
+    withRegion: "with a region",
+    asSeen: "As it was seen",
+    asSeenTitle: "Look at the map as the one who flagged it did",
+    regionLabel: (reason: string) => `flag: ${reason}`,
+  },
+
+  opinion: {
+    label: "The model's finding",
+    agree: "Agree",
+    disagree: "Disagree",
+    agreeTitle: "The finding is rightly so; press again to withdraw",
+    disagreeTitle: "The finding is not so; press again to withdraw",
+    agrees: (readers: number) => (readers === 1 ? "1 reader agrees" : `${readers} readers agree`),
+    disagrees: (readers: number) => (readers === 1 ? "1 reader disagrees" : `${readers} readers disagree`),
+    notKept: (why: string) => `This was not kept. ${why}`,
+    own: { agree: "You agree", disagree: "You disagree", withdrawn: "" },
+    sign: { agree: "=", disagree: "≠", withdrawn: "" },
+  },
+
+  trust: {
+    badge: {
+      holds: "Trust: all checks hold.",
+      open: "Trust: nothing speaks against the map; not every check was made.",
+      caution: "Trust: look twice.",
+    },
+    sign: { holds: "✓", open: "·", caution: "!" },
+    classAgnostic: "Explains no finding: the map is the same for all of them.",
+    relative: "The values have no unit: the map shows where, not how much.",
+    whole: "Complete: map and bias account for the whole logit.",
+    complete: (share: string) => `Nearly complete: ${share} of the evidence is not on the map.`,
+    incomplete: (share: string) =>
+      `Incomplete: ${share} of the evidence is not on the map. It shows where to look, not how much.`,
+    cancelling: (residual: string, net: string) =>
+      `For and against nearly cancel: ${residual} of the ${net} logits that are left are not on the map.`,
+    notCausal: "Causal check: not made.",
+    noCause: (z: string) =>
+      `Causal check failed: to remove the hottest region lowers the logit no more than to remove others (z = ${z}). Do not rely on the place.`,
+    cause: (effect: string, z: string) =>
+      `Causal check passed: without the hottest region the logit is ${effect} lower (z = ${z}).`,
+    notStability: "Stability under small changes: not checked.",
+    unstable: (worst: string) =>
+      `Unstable: small changes of the image give another map (rank correlation ${worst} at worst).`,
+    stable: (worst: string) =>
+      `Stable under small changes of the image (rank correlation ${worst} at worst).`,
+    noBody: "Where the body ends cannot be told, so no share outside it.",
+    inside: (share: string) => `${share} of the evidence lies outside the body.`,
+    outside: (share: string) => `${share} of the evidence lies outside the body: look for a shortcut.`,
+    corners: (share: string) =>
+      `${share} of the evidence lies in the corners, where markers stand: look for a shortcut.`,
+    focality: (share: string) => `Half of the evidence lies on ${share} of the area.`,
+    border: (share: string) => `${share} of the evidence lies at the border of the map.`,
+    otherMethodsAgree: (correlation: string) =>
+      `Other methods agree (median rank correlation ${correlation}).`,
+    otherMethodsDiffer: (correlation: string) =>
+      `Other methods place the evidence elsewhere (median rank correlation ${correlation}).`,
+    prior: (logits: string, moved: string) => `Since the prior the logit has changed by ${logits}${moved}.`,
+    moved: (distance: string) => `, and the evidence has moved by ${distance}`,
   },
 
   help: {
@@ -422,6 +498,7 @@ export const texts = {
     peak: "Slice with most evidence; the cell with most, where three planes meet",
     image: "Previous, next image",
     details: "Details: display, trust, provenance",
+    flag: "Flag the map; then 1 … 6 for the reason",
     worklist: "Back to the studies",
     help: "This overview",
     dragWindow: "Left drag: width to the right, center downwards",

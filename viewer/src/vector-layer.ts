@@ -7,6 +7,7 @@
 import { crosshair } from "./crosshair";
 import { directions } from "./directions";
 import { evidenceContours } from "./evidence-contours";
+import { flagRegions } from "./flag-regions";
 import { marks } from "./mark-drawing";
 import { cross } from "./pen";
 import { type Placement, toCanvas } from "./placement";
@@ -26,7 +27,7 @@ export interface Scene {
 export type Drawing = (scene: Scene) => SVGElement[];
 
 /** From the lowest to the uppermost. */
-const DRAWINGS: readonly Drawing[] = [evidenceContours, crosshair, directions, marks, cross];
+const DRAWINGS: readonly Drawing[] = [evidenceContours, flagRegions, crosshair, directions, marks, cross];
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -7,7 +7,8 @@ import { evidence as evidenceText, type Row, reported, rows, state } from "../..
 import { number, percent, probability } from "../../../viewer/src/format";
 import { ends, ramp, STEPS } from "../../../viewer/src/ramp";
 import { methodName, texts } from "../../../viewer/src/texts";
-import { type Line, provenanceLines, trustLines, trustSentences } from "../../../viewer/src/trust-lines";
+import { trustOf } from "../../../viewer/src/trust";
+import { type Line, provenanceLines, trustSentences } from "../../../viewer/src/trust-lines";
 import type { ExplanationRow } from "../../../viewer/src/types";
 import { COLOUR_MAP, type Evidence, type Known, nameOf, type Shown } from "./evidence";
 import { FlagForm } from "./flag-form";
@@ -209,8 +210,11 @@ class Panel extends HTMLElement {
       record.saliency_map.supported[map.index] ? legend(map.scale, opacity, record.saliency_map.unit) : null,
       this.#toPeak(viewport, image, shown, map.values),
       details(words.trust, [
-        sentences([...trustSentences(record), ...record.trust.cautions]),
-        lines(trustLines(record, map.index)),
+        sentences([
+          ...trustOf(record, map.index).map(({ text }) => text),
+          ...trustSentences(record),
+          ...record.trust.cautions,
+        ]),
       ]),
       details(words.provenance, [lines(provenanceLines(record))]),
       image.notes.length > 0 ? details(words.notes, [sentences(image.notes)]) : null,

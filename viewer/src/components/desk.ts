@@ -8,8 +8,10 @@ import { Details } from "./details";
 import { ExplainedBy } from "./explained-by";
 import { FindingCard } from "./finding-card";
 import { Findings } from "./findings";
+import { FlagForm } from "./flag-form";
 import { openHelp } from "./help";
 import { Images } from "./images";
+import { Judgement } from "./judgement";
 import { failure, message } from "./message";
 import { SliceBar } from "./slice-bar";
 import { Stage } from "./stage";
@@ -42,7 +44,9 @@ export class ReadingDesk extends HTMLElement {
       new Images(reading),
       new ExplainedBy(reading),
       new Findings(reading),
+      ...(reading.remarks ? [new FlagForm(reading.remarks)] : []),
       new FindingCard(reading),
+      ...(reading.remarks ? [new Judgement(reading.remarks)] : []),
       this.#notes,
     );
     const head = element("header", { class: "head" }, surroundings.title, new Toolbar(reading, this.#help));

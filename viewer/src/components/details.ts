@@ -5,9 +5,12 @@ import { sizes } from "../format";
 import { cellSize } from "../probe";
 import type { Reading } from "../reading";
 import { methodName, texts } from "../texts";
-import { type Line, provenanceLines, trustLines, trustSentences } from "../trust-lines";
+import { trustOf } from "../trust";
+import { type Line, provenanceLines, trustSentences } from "../trust-lines";
 import type { Explanation } from "../types";
 import { Display } from "./display";
+import { Flags } from "./flags";
+import { trustList } from "./trust-badge";
 
 export class Details extends HTMLElement {
   readonly #abort = new AbortController();
@@ -19,7 +22,7 @@ export class Details extends HTMLElement {
     this.id = "details";
     this.setAttribute("role", "complementary");
     this.setAttribute("aria-label", texts.details.title);
-    this.append(new Display(reading), this.#words);
+    this.append(new Display(reading), ...(reading.remarks ? [new Flags(reading.remarks)] : []), this.#words);
   }
 
   connectedCallback(): void {
@@ -61,12 +64,17 @@ function explained(reading: Reading, record: Explanation): HTMLElement[] {
     element("h2", {}, details.map),
     list(mapLines(reading, record)),
     element("h2", {}, details.trust),
-    sentences(trustSentences(record)),
-    list(trustLines(record, reading.view.finding)),
+    ...trust(reading, record),
     ...(cautions.length > 0 ? [element("h2", {}, details.cautions), sentences(cautions)] : []),
     element("h2", {}, details.provenance),
     list(provenanceLines(record)),
   ];
+}
+
+/** What is known of the chosen finding's map, and of all maps of this model. */
+function trust({ view: { finding } }: Reading, record: Explanation): HTMLElement[] {
+  const ofModel = sentences(trustSentences(record));
+  return finding === null ? [ofModel] : [trustList(trustOf(record, finding)), ofModel];
 }
 
 function mapLines(reading: Reading, record: Explanation): Line[] {

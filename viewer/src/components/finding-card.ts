@@ -26,6 +26,7 @@ export class FindingCard extends HTMLElement {
 
   #build(): void {
     const { explanation, view } = this.reading;
+    this.hidden = this.reading.remarks?.flagging === true;
     const shown = [explanation, view.finding];
     if (this.#shown.length > 0 && shown.every((value, i) => value === this.#shown[i])) return;
     this.#shown = shown;

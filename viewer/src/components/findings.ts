@@ -3,14 +3,18 @@
 import { element, fill } from "../element";
 import { evidence, type Row, reported, rows, state } from "../finding-rows";
 import { probability } from "../format";
+import { icon } from "../icons";
 import type { Reading } from "../reading";
+import type { Stance } from "../remarks";
 import { texts } from "../texts";
+import { trustBadge } from "../trust";
 import type { Explanation } from "../types";
 import { probabilityBar } from "./probability";
+import { badge } from "./trust-badge";
 
 export class Findings extends HTMLElement {
   readonly #abort = new AbortController();
-  #buttons: { button: HTMLButtonElement; map: number }[] = [];
+  #buttons: { button: HTMLButtonElement; marks: HTMLElement; row: Row }[] = [];
   #of: Explanation | null = null;
 
   constructor(readonly reading: Reading) {
@@ -20,6 +24,7 @@ export class Findings extends HTMLElement {
   connectedCallback(): void {
     const { signal } = this.#abort;
     this.reading.addEventListener("data", () => this.#build(), { signal });
+    this.reading.addEventListener("data", () => this.#writeRemarks(), { signal });
     this.reading.addEventListener("view", () => this.#mark(), { signal });
     this.#build();
   }
@@ -59,6 +64,8 @@ export class Findings extends HTMLElement {
   }
 
   #button(row: Row, record: Explanation): HTMLButtonElement {
+    const marks = element("span", { class: "remark-marks" });
+    const trusted = row.map < 0 ? null : trustBadge(record, row.map);
     const button = element(
       "button",
       {
@@ -67,6 +74,7 @@ export class Findings extends HTMLElement {
         on: { click: () => this.reading.chooseFinding(row.map) },
       },
       element("span", { class: "finding-name" }, row.name),
+      element("span", { class: "finding-marks" }, marks, trusted && badge(trusted)),
       element("span", { class: "finding-probability numbers" }, probability(row.probability)),
       probabilityBar(row.probability, row.operatingPoint),
       element(
@@ -77,17 +85,50 @@ export class Findings extends HTMLElement {
       ),
     );
     button.disabled = row.map < 0;
-    this.#buttons.push({ button, map: row.map });
+    this.#buttons.push({ button, marks, row });
     return button;
   }
 
+  /** Flags on the map, and what the reader thinks of the finding. */
+  #writeRemarks(): void {
+    const { remarks } = this.reading;
+    if (!remarks) return;
+    for (const { marks, row } of this.#buttons) {
+      const stance = remarks.ownStance(row.name);
+      fill(marks, ...flagMark(remarks.flagsOf(row.name).length), stance && stanceMark(stance));
+    }
+  }
+
   #mark(): void {
-    for (const { button, map } of this.#buttons) {
-      const chosen = map >= 0 && map === this.reading.view.finding;
+    for (const { button, row } of this.#buttons) {
+      const chosen = row.map >= 0 && row.map === this.reading.view.finding;
       if (chosen && button.ariaPressed !== "true") button.scrollIntoView({ block: "nearest" });
       button.ariaPressed = String(chosen);
     }
   }
+}
+
+function flagMark(flags: number): HTMLElement[] {
+  if (flags === 0) return [];
+  const text = texts.flag.count(flags);
+  return [
+    element(
+      "span",
+      { class: "flag-mark", attributes: { role: "img", "aria-label": text, title: text } },
+      icon("flag"),
+      flags > 1 ? String(flags) : null,
+    ),
+  ];
+}
+
+function stanceMark(stance: Stance): HTMLElement {
+  const { own, sign } = texts.opinion;
+  const text = own[stance];
+  return element(
+    "span",
+    { class: "stance-mark", attributes: { role: "img", "aria-label": text, title: text } },
+    sign[stance],
+  );
 }
 
 function skeleton(): HTMLElement {

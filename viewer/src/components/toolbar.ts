@@ -46,7 +46,8 @@ export class Toolbar extends HTMLElement {
     );
     map.button.classList.add("primary");
     details.button.setAttribute("aria-controls", "details");
-    this.#switches = [map, ...layouts, ...drawing, details];
+    const flag = flagSwitches(reading);
+    this.#switches = [map, ...layouts, ...drawing, ...flag, details];
     const opacity = element(
       "label",
       { class: "opacity", attributes: { title: tools.withKey(tools.opacityTitle, "[  ]") } },
@@ -62,7 +63,11 @@ export class Toolbar extends HTMLElement {
       this.#window,
       group(...layouts.map(({ button }) => button)),
       group(...drawing.map(({ button }) => button)),
-      group(details.button, action({ name: tools.help, title: tools.helpTitle, key: "?" }, help)),
+      group(
+        ...flag.map(({ button }) => button),
+        details.button,
+        action({ name: tools.help, title: tools.helpTitle, key: "?" }, help),
+      ),
     );
   }
 
@@ -129,6 +134,20 @@ function layoutSwitches(reading: Reading): Switch[] {
       choose("planes"),
       shown("planes"),
       () => reading.slices > 1,
+    ),
+  ];
+}
+
+/** The way to flag a map, where somebody keeps flags. */
+function flagSwitches({ remarks }: Reading): Switch[] {
+  if (!remarks) return [];
+  const { flag } = texts;
+  return [
+    toggle(
+      { name: flag.open, title: flag.openTitle, key: "Y", icon: "flag" },
+      () => remarks.toggleForm(),
+      () => remarks.flagging,
+      () => remarks.reading.explanation !== null,
     ),
   ];
 }
