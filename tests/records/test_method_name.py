@@ -38,3 +38,12 @@ def test_the_viewer_spells_them_the_same():
     texts = (Path(__file__).parents[2] / "viewer" / "src" / "texts.ts").read_text("utf-8")
     table = re.search(r"const METHOD_NAMES[^{]*{(.*?)};", texts, re.DOTALL).group(1)
     assert dict(re.findall(r'^  "?([^":]+)"?: "(.+)",$', table, re.MULTILINE)) == SPELLING
+
+
+def test_the_viewer_knows_the_same_methods_without_a_sign_and_those_of_the_other_sign():
+    script = (Path(__file__).parents[2] / "viewer" / "src" / "methods.ts").read_text("utf-8")
+    lists = dict(re.findall(r"const (\w+): readonly string\[\] = \[(.*?)\];", script, re.DOTALL))
+    assert {name: set(re.findall(r'"(.+?)"', names)) for name, names in lists.items()} == {
+        "OPPOSING": OPPOSING,
+        "SIGNLESS": CLASS_AGNOSTIC,
+    }

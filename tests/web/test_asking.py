@@ -107,8 +107,6 @@ def test_the_methods_say_what_is_there_what_is_dear_and_what_was_refused(station
     assert by_name["cam"]["explanation"] is None
     assert (by_name["lime"]["dear"], by_name["cam"]["dear"]) == (True, False)
     assert by_name["attention rollout"]["refused"] == "This network has no attention."
-    assert by_name["counterfactual grad-cam"]["opposing"] is True
-    assert by_name["eigen-cam"]["signless"] is True
 
 
 def test_what_has_failed_says_so_and_is_tried_again(station, browser, study, ask):

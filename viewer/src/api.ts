@@ -3,7 +3,7 @@
 import { connection } from "./connection";
 import type { Flag, Opinion, RemarkSource } from "./remarks";
 import type { Source } from "./source";
-import type { Study, StudyRow } from "./types";
+import type { ExplanationRow, OfferedModel, Prior, Study, StudyRow } from "./types";
 
 /** The session has ended: only a new link from the station opens the page again. */
 export class SignedOut extends Error {}
@@ -100,4 +100,10 @@ export const station: Source = {
     bytes(`${at("images", key)}/pixels${slice === null ? "" : `?slice=${slice}`}`, signal),
   explanation: (key, signal) => json(at("explanations", key), signal),
   values: async (key, signal) => new Float32Array(await bytes(`${at("explanations", key)}/values`, signal)),
+  priors: async (key, signal) =>
+    (await json<{ priors: Prior[] }>(`${at("explanations", key)}/priors`, signal)).priors,
+  methods: async (key, signal) =>
+    (await json<{ models: OfferedModel[] }>(`${at("images", key)}/methods`, signal)).models,
+  ask: (key, model, method) => post<ExplanationRow>(`${at("images", key)}/explanations`, { model, method }),
+  again: (key) => post<ExplanationRow>(`${at("explanations", key)}/again`, {}),
 };

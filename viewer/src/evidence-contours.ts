@@ -38,18 +38,18 @@ export function evidenceContours(scene: Scene): SVGElement[] {
   const { reading, withMap } = scene;
   if (!withMap || !reading.view.contours || !reading.mapShown) return [];
   const inUnit = unit(reading);
-  return contoursOf(scene).flatMap((contour) => drawn(scene, contour, inUnit(contour)));
+  const lines = contoursOf(scene).flatMap((contour) => drawn(scene, contour, inUnit(contour)));
+  return [svg("g", { class: "of-map" }, ...lines)];
 }
 
 /** The last lines of each map: they stay as they are under zoom and pan. */
 const kept = new WeakMap<Float32Array, { of: string; contours: Contour[] }>();
 
 function contoursOf({ reading, cut }: Scene): Contour[] {
-  const { finding, cells, colourMap } = reading.view;
-  const map = finding === null ? null : reading.map(finding);
-  const { explanation } = reading;
-  if (finding === null || !map || !explanation) return [];
-  const scale = reading.scale(finding);
+  const { explanation, shown } = reading;
+  if (!shown || !explanation) return [];
+  const { values: map, scale, colourMap } = shown;
+  const { cells } = reading.view;
   const reach = slabShown(reading) ? halfSlab(reading, cut.axis) : 0;
   const of = JSON.stringify([cut, cells, diverging(colourMap), scale, reach]);
   const before = kept.get(map);

@@ -1,5 +1,6 @@
 /** Every key of the study page: what it is called, what it means, what it does. The overlay is this table. */
 
+import { COMPARE_KEYS } from "./compare-keys";
 import { changeOpacity, reset } from "./components/gestures";
 import { toPeak } from "./components/slice-bar";
 import { rows } from "./finding-rows";
@@ -103,6 +104,7 @@ export const KEYS: readonly Key[] = [
       "shift arrowdown": (desk) => pan(desk, 0, -PAN_STEP),
     },
   },
+  ...COMPARE_KEYS,
   ...TOOL_KEYS,
   {
     shown: "B  Shift + B",

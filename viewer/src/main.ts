@@ -4,4 +4,5 @@ import "./styles/overview.css";
 import "./styles/study.css";
 import "./styles/findings.css";
 import "./styles/viewport.css";
+import "./styles/compare.css";
 import "./components/app";

@@ -14,12 +14,14 @@ export interface Probe {
   /** After rescale, where that says more than the stored value. */
   modality: number | null;
   evidence: number | null;
+  /** What the cell has more than that of the map it is held against. */
+  difference: number | null;
   outsideField: boolean;
   /** What is drawn where a slab is: the strongest evidence of the cells within it. */
   inSlab: number | null;
 }
 
-type Evidence = Pick<Probe, "evidence" | "outsideField" | "inSlab">;
+type Evidence = Pick<Probe, "evidence" | "difference" | "outsideField" | "inSlab">;
 
 /** The probe at (row, column) of a plane, or null beside the image. */
 export function probe(reading: Reading, cut: Cut, place: readonly [number, number]): Probe | null {
@@ -41,17 +43,22 @@ export function probe(reading: Reading, cut: Cut, place: readonly [number, numbe
 function evidenceAt(reading: Reading, voxel: readonly number[], axis: Axis): Evidence {
   const { explanation, view } = reading;
   const map = view.finding === null ? null : reading.map(view.finding);
-  if (!explanation || !map) return { evidence: null, outsideField: false, inSlab: null };
+  if (!explanation || !map) return { evidence: null, difference: null, outsideField: false, inSlab: null };
   const { geometry } = explanation.record.saliency_map;
-  const read = (place: readonly number[]): number | null => {
-    const cell = cellAt(geometry, explanation.pixelToNative, place.slice(-geometry.pixel_shape.length));
-    return cell && (map[offset(geometry.native_shape, cell)] ?? null);
-  };
+  const of =
+    (values: Float32Array) =>
+    (place: readonly number[]): number | null => {
+      const cell = cellAt(geometry, explanation.pixelToNative, place.slice(-geometry.pixel_shape.length));
+      return cell && (values[offset(geometry.native_shape, cell)] ?? null);
+    };
+  const read = of(map);
   const evidence = read(voxel);
+  const differences = reading.comparison.difference;
+  const difference = differences && of(differences)(voxel);
   const inSlab = slabShown(reading)
     ? strongest(along(voxel, axis, halfSlab(reading, axis)).map(read), reading)
     : null;
-  return { evidence, outsideField: evidence === null, inSlab };
+  return { evidence, difference, outsideField: evidence === null, inSlab };
 }
 
 /** The places from face to face of a slab, one in each voxel. */

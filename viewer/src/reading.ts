@@ -4,8 +4,11 @@
  * "data" is dispatched when something arrived or failed, "view" when something is looked at differently.
  */
 
+import { type ColourMap, diverging } from "./colour";
+import { Comparison } from "./comparison";
 import { invert, type Matrix } from "./geometry";
 import { NoWebGL } from "./gl";
+import { checked, mapOf } from "./map-values";
 import type { Mark, Place } from "./marks";
 import { upright } from "./patient";
 import { Pixels } from "./pixels";
@@ -14,7 +17,7 @@ import { type Axis, type Cut, planeOf } from "./plane";
 import { cameraOf } from "./planes";
 import { Remarks } from "./remarks";
 import type { Source } from "./source";
-import type { Explanation, ExplanationRow, ImageHeader, ImageRow, Study } from "./types";
+import type { Explanation, ExplanationRow, ImageHeader, ImageRow, PastRow, Study } from "./types";
 import type { View } from "./view";
 import {
   asWindow,
@@ -29,6 +32,10 @@ import {
 
 /** How long the page waits before it looks again for an explanation that is not there yet. */
 const LOOK_AGAIN_MS = 3000;
+/** The same while somebody has asked for one and sits there. */
+const LOOK_AGAIN_SOON_MS = 1000;
+/** Differences have two sides. */
+const DIVERGING: ColourMap = "coolwarm";
 const PREFETCHED_SLICES = 12;
 const ARRIVALS_MS = 100;
 
@@ -44,6 +51,16 @@ export interface ShownExplanation {
   values: Float32Array;
   /** From the pixel grid to the native grid. */
   pixelToNative: Matrix;
+}
+
+/** What is drawn over the image for the chosen finding. */
+export interface ShownMap {
+  values: Float32Array;
+  /** The value of full colour. */
+  scale: number;
+  colourMap: ColourMap;
+  /** It is what the map has more or less than another one. */
+  difference: boolean;
 }
 
 /** What of a view belongs to one image only. */
@@ -80,10 +97,13 @@ export class Reading extends EventTarget {
   readonly remarks: Remarks | null;
 
   readonly #abort = new AbortController();
+  readonly comparison = new Comparison(this, this.#abort.signal);
   readonly #maps = new Map<number, Float32Array>();
   #look: ReturnType<typeof setTimeout> | undefined;
   #tell: ReturnType<typeof setTimeout> | undefined;
   #tables: { voi: Voi; of: Map<string, DisplayTable> } | null = null;
+  /** What was looked at when an explanation was chosen that is not there yet. */
+  #pending: { finding: string; map: boolean } | null = null;
 
   constructor(
     public study: Study,
@@ -113,6 +133,7 @@ export class Reading extends EventTarget {
     this.view = { ...this.view, ...patch };
     if (this.view.layout !== layout) this.prefetch();
     this.dispatchEvent(new Event("view"));
+    this.comparison.follow();
   }
 
   hold(held: boolean): void {
@@ -131,8 +152,38 @@ export class Reading extends EventTarget {
   /** The chosen explanation: the one asked for, else the first that is there, else the first. */
   get explanationRow(): ExplanationRow | undefined {
     const rows = this.imageRow?.explanations ?? [];
-    const chosen = rows.find((row) => row.key === this.view.explanation);
+    const chosen = rows.find((row) => row.key === this.view.explanation) ?? this.pastRow;
     return chosen ?? rows.find((row) => row.state === "explained") ?? rows[0];
+  }
+
+  /** The chosen explanation, where it is by a model that is no longer current. */
+  get pastRow(): PastRow | undefined {
+    return this.imageRow?.past?.find((row) => row.key === this.view.explanation);
+  }
+
+  /** Asks the current model for another method, and goes to it; it is computed meanwhile. */
+  async ask(model: string, method: string): Promise<void> {
+    const { imageRow, source } = this;
+    if (imageRow) this.#take(await source.ask?.(imageRow.key, model, method));
+  }
+
+  /** Asks once more for the chosen explanation, which has failed. */
+  async again(): Promise<void> {
+    const { explanationRow, source } = this;
+    if (explanationRow) this.#take(await source.again?.(explanationRow.key));
+  }
+
+  /** Takes in what the station says of an explanation of this image, and goes to it. */
+  #take(row: ExplanationRow | undefined): void {
+    const image = this.imageRow;
+    if (!row || !image) return;
+    const rows = new Map([...image.explanations, row].map((one) => [one.key, one]));
+    const images = this.study.images.map((one) =>
+      one.key === image.key ? { ...one, explanations: [...rows.values()] } : one,
+    );
+    this.study = { ...this.study, images };
+    this.#lookAgainWhileWaiting();
+    this.#afresh(row.key, this.#findingName);
   }
 
   async chooseImage(key: string): Promise<void> {
@@ -175,11 +226,20 @@ export class Reading extends EventTarget {
   async #afresh(explanation: string | null, finding: string | null): Promise<void> {
     this.explanation = null;
     this.#maps.clear();
-    this.change({ explanation });
+    this.#pending = finding === null ? this.#pending : { finding, map: this.view.map };
+    this.change({ explanation, other: null });
     this.dispatchEvent(new Event("data"));
     await Promise.all([this.image ? null : this.#openImage(), this.#openExplanation()]);
-    const index = this.#findings.indexOf(finding ?? "");
-    this.change(index >= 0 ? { finding: index } : { finding: null, map: false });
+    if (!this.explanation) this.change({ finding: null, map: false });
+  }
+
+  /** The finding that was looked at before, by its name. */
+  #takeUpFinding(): void {
+    if (!this.#pending) return;
+    const index = this.#findings.indexOf(this.#pending.finding);
+    const { map } = this.#pending;
+    this.#pending = null;
+    this.change(index >= 0 ? { finding: index, map } : { finding: null, map: false });
   }
 
   /** Indices into the map's findings, most probable first. */
@@ -229,6 +289,8 @@ export class Reading extends EventTarget {
       ]);
       if (row.key !== this.explanationRow?.key) return;
       this.explanation = { row, record, values: checked(record, values), pixelToNative: inverse(record) };
+      this.#takeUpFinding();
+      this.comparison.follow();
     } catch (error) {
       if (row.key === this.explanationRow?.key) this.explanationError = this.#passing(error);
     }
@@ -243,6 +305,7 @@ export class Reading extends EventTarget {
   /** Fetches again what failed. */
   async retry(): Promise<void> {
     if (this.imageError instanceof NoWebGL) return;
+    this.comparison.retry();
     await Promise.all([
       this.imageError ? this.#openImage() : null,
       this.explanationError ? this.#openExplanation() : null,
@@ -253,16 +316,19 @@ export class Reading extends EventTarget {
   #lookAgainWhileWaiting(): void {
     clearTimeout(this.#look);
     if (!this.study.images.some((image) => image.explanations.some((row) => row.state === "waiting"))) return;
-    this.#look = setTimeout(async () => {
-      const before = this.explanationRow;
-      // A lost connection is told by the banner; the next look comes either way.
-      this.study = await this.source.study(this.study.key, this.#abort.signal).catch(() => this.study);
-      if (this.#abort.signal.aborted) return;
-      if (before?.state !== this.explanationRow?.state || before?.key !== this.explanationRow?.key)
-        await this.#openExplanation();
-      this.dispatchEvent(new Event("data"));
-      this.#lookAgainWhileWaiting();
-    }, LOOK_AGAIN_MS);
+    this.#look = setTimeout(
+      async () => {
+        const before = this.explanationRow;
+        // A lost connection is told by the banner; the next look comes either way.
+        this.study = await this.source.study(this.study.key, this.#abort.signal).catch(() => this.study);
+        if (this.#abort.signal.aborted) return;
+        if (before?.state !== this.explanationRow?.state || before?.key !== this.explanationRow?.key)
+          await this.#openExplanation();
+        this.dispatchEvent(new Event("data"));
+        this.#lookAgainWhileWaiting();
+      },
+      this.explanationRow?.state === "waiting" ? LOOK_AGAIN_SOON_MS : LOOK_AGAIN_MS,
+    );
   }
 
   // ---- slices ----
@@ -393,19 +459,34 @@ export class Reading extends EventTarget {
   /** One finding's values on the native grid; the same array each time. */
   map(finding: number): Float32Array | null {
     if (!this.explanation) return null;
-    const { native_shape } = this.explanation.record.saliency_map.geometry;
-    const size = native_shape.reduce((product, axis) => product * axis, 1);
     let map = this.#maps.get(finding);
     if (!map) {
-      map = this.explanation.values.subarray(finding * size, (finding + 1) * size);
+      map = mapOf(this.explanation.record, this.explanation.values, finding);
       this.#maps.set(finding, map);
     }
     return map;
   }
 
-  /** Evidence at full colour: the model's fixed scale, or the map's own where values have no unit. */
+  /**
+   * Evidence at full colour: the model's fixed scale, or the map's own where values have no unit or it was
+   * asked for.
+   */
   scale(finding: number): number {
-    return this.explanation?.record.scales[finding] ?? 1;
+    const fixed = this.explanation?.record.scales[finding] ?? 1;
+    const map = this.view.ownScale ? this.map(finding) : null;
+    return (map && largest(map, diverging(this.view.colourMap))) || fixed;
+  }
+
+  /** What is drawn of the chosen finding: its evidence, or what it has more or less than another map. */
+  get shown(): ShownMap | null {
+    const { finding, colourMap, ownScale } = this.view;
+    const map = finding === null ? null : this.map(finding);
+    if (finding === null || !map) return null;
+    const values = this.comparison.difference;
+    if (!values) return { values: map, scale: this.scale(finding), colourMap, difference: false };
+    const fixed = this.explanation?.record.scales[finding] ?? 1;
+    const scale = (ownScale && largest(values, true)) || fixed;
+    return { values, scale, colourMap: DIVERGING, difference: true };
   }
 
   /** Whether a map is to be drawn now. */
@@ -421,12 +502,8 @@ function same(a: Voi, b: Voi): boolean {
   return one.center === other.center && one.width === other.width && one.function === other.function;
 }
 
-function checked(record: Explanation, values: Float32Array): Float32Array {
-  const { findings, geometry } = record.saliency_map;
-  const expected = geometry.native_shape.reduce((product, axis) => product * axis, findings.length);
-  if (values.length !== expected)
-    throw new Error(`The station sent ${values.length} evidence values where the map has ${expected}.`);
-  return values;
-}
+/** The largest evidence for, or of both kinds. */
+const largest = (map: Float32Array, both: boolean): number =>
+  map.reduce((most, value) => Math.max(most, both ? Math.abs(value) : value), 0);
 
 const inverse = (record: Explanation): Matrix => invert(record.saliency_map.geometry.native_to_pixel);

@@ -1,7 +1,7 @@
 /** Where a reading gets what it shows: the station over HTTP, or a notebook that holds it already. */
 
 import type { RemarkSource } from "./remarks";
-import type { Explanation, ImageHeader, Study } from "./types";
+import type { Explanation, ExplanationRow, ImageHeader, OfferedModel, Prior, Study } from "./types";
 
 export interface Source {
   /** Whether a station answers, which keeps what readers say and computes what they ask for; a notebook has none. */
@@ -17,4 +17,12 @@ export interface Source {
   values(key: string, signal?: AbortSignal): Promise<Float32Array>;
   /** Where readers' remarks are kept, if they are. */
   remarks?: RemarkSource;
+  /** Earlier maps of the patient that an explanation can be held against, the latest first. */
+  priors?(explanation: string, signal?: AbortSignal): Promise<Prior[]>;
+  /** What the models that have looked at an image can be asked for. */
+  methods?(image: string, signal?: AbortSignal): Promise<OfferedModel[]>;
+  /** Asks for an explanation of an image; asking again changes nothing. */
+  ask?(image: string, model: string, method: string): Promise<ExplanationRow>;
+  /** Asks once more for one that has failed. */
+  again?(explanation: string): Promise<ExplanationRow>;
 }

@@ -30,6 +30,48 @@ export interface ExplanationRow {
   method: string;
   state: State;
   reason: string | null;
+  /** It should have worked, and can be tried again. */
+  failed?: boolean;
+  /** Of one that is waiting: since when, its place in the queue (null: a late one), whether it has begun. */
+  since?: string | null;
+  place?: number | null;
+  begun?: boolean;
+}
+
+/** A map by a model that is no longer current: looked at as such, never as current. */
+export interface PastRow extends ExplanationRow {
+  /** The version that is current; null: the model was retired. */
+  replaced_by: string | null;
+}
+
+/** A patient's earlier study, and its map that is most like the shown one. */
+export interface Prior {
+  study: string;
+  study_date: string;
+  description: string;
+  image: string;
+  view_position: string;
+  explanation: string | null;
+  model_version: string | null;
+  /** Why it cannot be compared; null: it can. */
+  hindrance: "not explained" | "other version" | "other view" | null;
+}
+
+/** A method that a model can be asked for. */
+export interface OfferedMethod {
+  method: string;
+  /** What is there already. */
+  explanation: string | null;
+  /** It asks the network dozens of times or more. */
+  dear: boolean;
+  /** Why this model refused it before; null: it did not. */
+  refused: string | null;
+}
+
+export interface OfferedModel {
+  model: string;
+  model_version: string;
+  methods: OfferedMethod[];
 }
 
 export interface ImageRow {
@@ -41,6 +83,7 @@ export interface ImageRow {
   frame_number: number | null;
   notes: string[];
   explanations: ExplanationRow[];
+  past?: PastRow[];
 }
 
 export interface Study extends Omit<StudyRow, "images"> {

@@ -8,6 +8,7 @@ import { crosshair } from "./crosshair";
 import { directions } from "./directions";
 import { evidenceContours } from "./evidence-contours";
 import { flagRegions } from "./flag-regions";
+import { hatching } from "./hatching";
 import { marks } from "./mark-drawing";
 import { cross } from "./pen";
 import { type Placement, toCanvas } from "./placement";
@@ -27,7 +28,15 @@ export interface Scene {
 export type Drawing = (scene: Scene) => SVGElement[];
 
 /** From the lowest to the uppermost. */
-const DRAWINGS: readonly Drawing[] = [evidenceContours, flagRegions, crosshair, directions, marks, cross];
+const DRAWINGS: readonly Drawing[] = [
+  hatching,
+  evidenceContours,
+  flagRegions,
+  crosshair,
+  directions,
+  marks,
+  cross,
+];
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from camlucida.records.method_name import CLASS_AGNOSTIC, DEAR, OPPOSING, SPELLING
+from camlucida.records.method_name import DEAR, SPELLING
 from camlucida.store import explanations
 from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, State
 from camlucida.web.access import must_store
@@ -110,8 +110,6 @@ def _offered(session: Session, model: ModelRow, rows: list[ExplanationRow]) -> d
                 "method": method,
                 "explanation": here.get(method),
                 "dear": method in DEAR,
-                "signless": method in CLASS_AGNOSTIC,
-                "opposing": method in OPPOSING,
                 "refused": refused.get(method),
             }
             for method in SPELLING

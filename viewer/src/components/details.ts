@@ -8,6 +8,7 @@ import { methodName, texts } from "../texts";
 import { trustOf } from "../trust";
 import { type Line, provenanceLines, trustSentences } from "../trust-lines";
 import type { Explanation } from "../types";
+import { Compare } from "./compare";
 import { Display } from "./display";
 import { Flags } from "./flags";
 import { trustList } from "./trust-badge";
@@ -22,7 +23,13 @@ export class Details extends HTMLElement {
     this.id = "details";
     this.setAttribute("role", "complementary");
     this.setAttribute("aria-label", texts.details.title);
-    this.append(new Display(reading), ...(reading.remarks ? [new Flags(reading.remarks)] : []), this.#words);
+    const { remarks } = reading;
+    this.append(
+      new Display(reading),
+      new Compare(reading),
+      ...(remarks ? [new Flags(remarks)] : []),
+      this.#words,
+    );
   }
 
   connectedCallback(): void {

@@ -120,6 +120,12 @@ function switches(reading: Reading): Switch[] {
       explained,
     ),
     toggle(
+      { name: texts.compare.ownScale, title: texts.compare.ownScaleTitle, key: "A" },
+      () => reading.change({ ownScale: !reading.view.ownScale }),
+      () => reading.view.ownScale,
+      explained,
+    ),
+    toggle(
       { name: display.contours, title: display.contoursTitle, key: "V" },
       () => switchContours(reading),
       () => reading.view.contours,

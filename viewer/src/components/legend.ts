@@ -1,6 +1,6 @@
 /** <cl-legend>: what the colours mean, in logits, beside the image as long as the map is on. */
 
-import { diverging } from "../colour";
+import { type ColourMap, diverging } from "../colour";
 import { element, write } from "../element";
 import { number } from "../format";
 import { ends, ramp, STEPS } from "../ramp";
@@ -39,33 +39,36 @@ export class Legend extends HTMLElement {
 
   #draw(): void {
     const { reading } = this;
-    const { finding, opacity, colourMap } = reading.view;
+    const { opacity, ownScale } = reading.view;
+    const { explanation, shown } = reading;
     this.classList.toggle("off", !reading.mapShown);
-    if (finding === null || !reading.explanation) return;
-    const relative = reading.explanation.record.saliency_map.unit === "relative";
-    const scale = reading.scale(finding);
-    const wanted = JSON.stringify([scale, opacity, colourMap, relative]);
+    if (!shown || !explanation) return;
+    const { scale, colourMap, difference } = shown;
+    const relative = explanation.record.saliency_map.unit === "relative";
+    const wanted = JSON.stringify([scale, opacity, colourMap, relative, difference, ownScale]);
     if (wanted === this.#drawn) return;
     this.#drawn = wanted;
     const low = diverging(colourMap) ? -scale : 0;
-    this.#paint(low, scale);
-    this.#write(low, scale, relative);
+    this.#paint(low, scale, colourMap);
+    this.#write(low, scale, relative, difference);
   }
 
-  #write(low: number, high: number, relative: boolean): void {
+  #write(low: number, high: number, relative: boolean, difference: boolean): void {
     const { legend } = texts;
+    const title = difference ? legend.differenceTitle : legend.title;
+    const own = relative || this.reading.view.ownScale;
     const unit = relative ? legend.relative : legend.logits;
     const words = ends(low, high);
     this.#ticks.forEach((tick, i) => {
       write(tick, words[i] ?? "");
     });
-    write(this.#unit, relative ? legend.relativeTitle : legend.title);
-    write(this.#note, relative ? legend.own : legend.fixed);
+    write(this.#unit, relative ? legend.relativeTitle : title);
+    write(this.#note, own ? legend.own : legend.fixed);
     this.#bar.setAttribute("aria-label", legend.label(number(low), number(high), unit));
   }
 
-  #paint(low: number, high: number): void {
-    const { opacity, colourMap } = this.reading.view;
+  #paint(low: number, high: number, colourMap: ColourMap): void {
+    const { opacity } = this.reading.view;
     const picture = new ImageData(ramp(low, high, opacity / 100, colourMap), 1, STEPS);
     this.#bar.getContext("2d")?.putImageData(picture, 0, 0);
   }

@@ -3,6 +3,7 @@
 import { fill } from "../element";
 import type { Reading } from "../reading";
 import type { Layout } from "../view";
+import { Divider } from "./divider";
 import { Legend } from "./legend";
 import { type Pane, Viewport } from "./viewport";
 
@@ -60,6 +61,7 @@ export class Stage extends HTMLElement {
     this.dataset.panes = String(panes.length);
     const peers = (): Viewport[] => this.#viewports;
     this.#viewports = panes.map((pane) => new Viewport(reading, pane, peers));
+    if (reading.view.layout === "swipe") this.#viewports[0]?.append(new Divider(reading));
     fill(this, ...this.#viewports, new Legend(reading));
   }
 

@@ -130,6 +130,11 @@ function layoutSwitches(reading: Reading): Switch[] {
       shown("side"),
     ),
     toggle(
+      { name: tools.swipe, title: tools.swipeTitle, key: "X", icon: "swipe" },
+      choose("swipe"),
+      shown("swipe"),
+    ),
+    toggle(
       { name: tools.planes, title: tools.planesTitle, key: "P", icon: "planes" },
       choose("planes"),
       shown("planes"),

@@ -1,5 +1,6 @@
 /** What is written in a viewport's corners: what is seen, which plane, window and zoom, what is under the cursor. */
 
+import { comparisonWords, otherName } from "../comparison-words";
 import { number, percent, sizes, withSign } from "../format";
 import { orientationWords } from "../orientation";
 import { placeInPatient, planeName } from "../patient";
@@ -22,8 +23,22 @@ export function titleText(reading: Reading, { axis, content }: Pane): string {
   const name = chosenFinding(reading);
   if (content === "image") return viewport.alone;
   if (!reading.view.map || name === null) return [...plane, viewport.alone, viewport.mapOff].join(" · ");
-  const shown = reading.held ? [viewport.alone, viewport.mapHidden] : [viewport.withMap, name];
+  const shown = reading.held
+    ? [viewport.alone, viewport.mapHidden]
+    : [mapTitle(reading), name, ...pastTitle(reading)];
   return [...plane, ...shown].join(" · ");
+}
+
+/** What is over the image, and on which side of a divider. */
+function mapTitle({ shown, view, comparison }: Reading): string {
+  const { viewport, compare } = texts;
+  const title = shown?.difference ? compare.differenceTo(otherName(comparison)) : viewport.withMap;
+  return view.layout === "swipe" ? `${viewport.alone} | ${title}` : title;
+}
+
+/** Said with every map that is not by a current model. */
+function pastTitle({ pastRow }: Reading): string[] {
+  return pastRow ? [texts.compare.pastTitle(`${pastRow.model} ${pastRow.model_version}`)] : [];
 }
 
 function planeWord(reading: Reading, axis: Axis): string {
@@ -78,7 +93,13 @@ function chosenFinding(reading: Reading): string | null {
 /** Evidence below this share of full colour is hardly seen, so it is said. */
 const FAINT = 0.1;
 
-export function evidenceWords(reading: Reading): string {
+/** What the colours do not say. */
+export function mapWords(reading: Reading): string {
+  const evidence = reading.shown?.difference ? "" : evidenceWords(reading);
+  return [evidence, ...comparisonWords(reading.comparison)].filter(Boolean).join("\n");
+}
+
+function evidenceWords(reading: Reading): string {
   const { finding } = reading.view;
   const name = chosenFinding(reading);
   if (!reading.mapShown || finding === null || name === null) return "";
@@ -128,7 +149,8 @@ function evidenceLines(found: Probe, reading: Reading, logits: string): string[]
   const lines: string[] = [];
   if (found.evidence !== null)
     lines.push(viewport.evidence(withSign(found.evidence), relative ? texts.legend.relative : logits));
-  if (found.inSlab !== null)
+  if (found.difference !== null) lines.push(texts.compare.differenceHere(withSign(found.difference), logits));
+  else if (found.inSlab !== null)
     lines.push(viewport.inSlab(withSign(found.inSlab), relative ? texts.legend.relative : logits));
   if (size)
     lines.push(

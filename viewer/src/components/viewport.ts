@@ -15,7 +15,7 @@ import { VectorLayer } from "../vector-layer";
 import type { Voi } from "../window";
 import { drags } from "./gestures";
 import { touches } from "./touch";
-import { cornerText, evidenceWords, probeText, titleText } from "./viewport-words";
+import { cornerText, mapWords, probeText, titleText } from "./viewport-words";
 
 /** What a viewport shows: planes perpendicular to an axis, alone or with the map. */
 export interface Pane {
@@ -179,30 +179,32 @@ export class Viewport extends HTMLElement {
 
   #drawHeat(placement: Placement): void {
     const { reading, withMap } = this;
-    const { finding, opacity } = reading.view;
+    const { opacity } = reading.view;
     const shown = withMap && reading.mapShown;
     this.#heatCanvas.hidden = !shown;
     this.#heatCanvas.style.opacity = String(opacity / 100);
-    const map = shown && finding !== null ? reading.map(finding) : null;
+    const map = shown ? reading.shown : null;
     // Never the heat of one slice over the image of another.
     if (!reading.image?.pixels.plane(this.cut)) return;
     const geometry = reading.explanation?.record.saliency_map.geometry;
     if (!map || !geometry) return;
     const look = this.#look();
-    const wanted = JSON.stringify([reading.explanation?.row.key, finding, this.cut, placement, look]);
+    const what = [reading.explanation?.row.key, reading.view.finding, map.difference && reading.view.other];
+    const wanted = JSON.stringify([what, this.cut, placement, look]);
     if (wanted === this.#drawn.heat) return;
     this.#heatLayer ??= new HeatLayer(this.#heatCanvas);
-    this.#heatLayer.load(map, geometry);
+    this.#heatLayer.load(map.values, geometry);
     this.#heatLayer.draw(placement, this.cut, look);
     this.#drawn.heat = wanted;
   }
 
   #look(): HeatLook {
     const { reading, pane } = this;
-    const { cells, colourMap, finding } = reading.view;
+    const { shown, view } = reading;
     const reach: [number, number, number] = [0, 0, 0];
     if (slabShown(reading)) reach[pane.axis] = halfSlab(reading, pane.axis);
-    return { cells, colourMap, scale: reading.scale(finding ?? 0), reach };
+    const { colourMap = view.colourMap, scale = 1 } = shown ?? {};
+    return { cells: view.cells, colourMap, scale, reach };
   }
 
   #resize(entry: ResizeObserverEntry): void {
@@ -241,7 +243,7 @@ export class Viewport extends HTMLElement {
     write(this.#title, title);
     this.setAttribute("aria-label", texts.viewport.label(title));
     write(this.#window, cornerText(this.reading, this.cut, this.placement));
-    write(this.#words, this.withMap ? evidenceWords(this.reading) : "");
+    write(this.#words, this.withMap ? mapWords(this.reading) : "");
     this.#writeProbe();
   }
 
