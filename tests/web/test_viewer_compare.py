@@ -1,4 +1,4 @@
-"""Comparing in a real browser: swipe, the prior, other methods on demand, and what is told of their states."""
+"""Comparing in a real browser: swipe, the prior, methods on demand, and what is told of their states."""
 
 import numpy as np
 import pytest
