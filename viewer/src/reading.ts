@@ -183,7 +183,7 @@ export class Reading extends EventTarget {
     );
     this.study = { ...this.study, images };
     this.#lookAgainWhileWaiting();
-    this.#afresh(row.key, this.#findingName);
+    this.#afresh(row.key, this.findingName);
   }
 
   async chooseImage(key: string): Promise<void> {
