@@ -162,8 +162,8 @@ def canvas(page, index=0):
 def settle(page):
     """Wait until what was asked for is drawn."""
     page.wait_for_function(
-        "() => document.querySelector('cl-study').reading.image?.pixels"
-        ".ready(document.querySelector('cl-study').reading.slice) !== undefined"
+        "() => document.querySelector('cl-desk').reading.image?.pixels"
+        ".ready(document.querySelector('cl-desk').reading.slice) !== undefined"
     )
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 

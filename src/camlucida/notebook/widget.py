@@ -14,7 +14,7 @@ from camlucida.notebook.contents import Contents
 from camlucida.notebook.files import VIEWER, WIDGET
 
 
-class Widget(anywidget.AnyWidget):  # type: ignore[misc] # anywidget's base class has no types
+class Widget(anywidget.AnyWidget):
     """A view of one image and its explanations."""
 
     _esm = WIDGET.read_text("utf-8")
