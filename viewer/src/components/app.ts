@@ -8,6 +8,7 @@ import { Jobs } from "./jobs";
 import { message } from "./message";
 import { Models } from "./models";
 import { Navigation } from "./navigation";
+import { Sheet } from "./sheet";
 import { StudyPage } from "./study";
 import { Worklist } from "./worklist";
 
@@ -69,6 +70,8 @@ function pageOf(place: Place): Page {
       return new Models(place.model);
     case "jobs":
       return new Jobs();
+    case "sheet":
+      return new Sheet(place.query);
     default:
       return new Worklist();
   }

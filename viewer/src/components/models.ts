@@ -209,17 +209,30 @@ function findings(model: RegisteredModel): HTMLElement {
     { name: words.finding },
     { name: words.operatingPoint, numbers: true },
     { name: words.code },
+    { name: words.maps, silent: true },
   ];
-  return table(columns, model.card.findings.map(findingRow));
+  const rows = model.card.findings.map((finding) => findingRow(model, finding));
+  return table(columns, rows);
 }
 
-function findingRow(finding: ModelFinding): Cell[] {
+function findingRow(model: RegisteredModel, finding: ModelFinding): Cell[] {
   const point = finding.operating_point;
   return [
     finding.name,
     point === null ? element("span", { class: "weak" }, words.noOperatingPoint) : percent(point),
     finding.code && `${finding.code} “${finding.meaning}”`,
+    model.current && count(model, "done") > 0 && maps(model, finding.name),
   ];
+}
+
+function maps(model: RegisteredModel, finding: string): HTMLElement {
+  const query = new URLSearchParams({ model: model.key, finding }).toString();
+  const href = toAddress({ page: "sheet", query });
+  return element(
+    "a",
+    { class: "link", attributes: { href, "aria-label": words.mapsOf(finding) } },
+    words.maps,
+  );
 }
 
 function versions(model: Model, known: Model[]): HTMLElement {

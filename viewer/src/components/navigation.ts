@@ -4,7 +4,12 @@ import { element, fill } from "../element";
 import { texts } from "../texts";
 import { type Place, toAddress, WORKLIST } from "../view";
 
-const PAGES: readonly Place[] = [WORKLIST, { page: "models", model: null }, { page: "jobs", query: "" }];
+const PAGES: readonly Place[] = [
+  WORKLIST,
+  { page: "sheet", query: "" },
+  { page: "models", model: null },
+  { page: "jobs", query: "" },
+];
 
 export class Navigation extends HTMLElement {
   show(page: Place["page"]): void {
