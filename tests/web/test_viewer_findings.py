@@ -139,6 +139,32 @@ def test_a_flag_holds_a_region_words_and_the_view_and_shows_them_again(page, sta
     page.screenshot(path=tmp_path / "flag-1440.png")
 
 
+def test_a_region_is_drawn_from_the_form_and_numbers_stay_reasons(page, station, tmp_path):
+    open_study(page, station, "film")
+    choose(page, "Pleural effusion")
+    page.keyboard.press("y")
+    page.get_by_role("button", name="Draw a region").click()
+    box = page.locator("cl-viewport").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for dx, dy in ((60, 0), (60, 50), (0, 50), (0, 5)):
+        page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
+    expect(page.get_by_label("With the region drawn last")).to_be_checked()
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.screenshot(path=tmp_path / "region-1024.png")
+    page.keyboard.press("2")
+    expect(page.get_by_text("Flag kept: incoherent.")).to_be_visible()
+    flag = rows(station, FlagRow)[-1]
+    assert (flag.finding, flag.reason) == ("Pleural effusion", "incoherent")
+    extent = [max(place[axis] for place in flag.region["places"]) for axis in (0, 1)]
+    least = [min(place[axis] for place in flag.region["places"]) for axis in (0, 1)]
+    assert [round(most - less) for most, less in zip(extent, least, strict=True)] == pytest.approx(
+        [50, 60], abs=3
+    )
+
+
 def test_other_needs_words_and_escape_closes_the_form_only(page, station):
     open_study(page, station, "ct")
     choose(page, "Pneumothorax")

@@ -47,6 +47,9 @@ export interface RemarkSource {
   judge(key: string, finding: string, stance: Stance): Promise<unknown>;
 }
 
+/** The station takes regions of as many corners. */
+const MOST_CORNERS = 200;
+
 /** Whose view can be shown again. */
 const VIEWER = "camlucida";
 
@@ -131,8 +134,15 @@ export class Remarks {
 /** The region that was drawn last: what a flag may point at. */
 export function drawnRegion({ marks }: View): Outline | null {
   const last = marks.filter(({ kind }) => kind === "region").at(-1);
-  return last ? { axis: last.axis, at: last.at, places: last.places } : null;
+  if (!last) return null;
+  const every = Math.ceil(last.places.length / MOST_CORNERS);
+  const places = last.places
+    .filter((_, i) => i % every === 0)
+    .map(([row, column]) => [tenth(row), tenth(column)] as const);
+  return { axis: last.axis, at: last.at, places };
 }
+
+const tenth = (value: number): number => Math.round(10 * value) / 10;
 
 /** How the map was looked at when it was flagged; null where another viewer showed it. */
 export function viewOfFlag({ view }: Flag): Partial<View> | null {

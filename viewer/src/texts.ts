@@ -515,7 +515,7 @@ export const texts = {
     text: "More words, if wanted",
     needsText: "Say in a few words what is wrong.",
     region: "With the region drawn last",
-    noRegion: "No region drawn: G draws one",
+    drawRegion: "Draw a region",
     cancel: "Cancel",
     kept: (reason: string) => `Flag kept: ${reason}.`,
     notKept: (why: string) => `The flag was not kept. ${why}`,

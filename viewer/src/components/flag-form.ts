@@ -1,6 +1,7 @@
 /** <cl-flag-form>: says in one click what is wrong with the map; a region and words go with it if wanted. */
 
 import { element, fill, write } from "../element";
+import { takeTool } from "../marking";
 import { drawnRegion, type Reason, type Remarks } from "../remarks";
 import { texts } from "../texts";
 import { action } from "./buttons";
@@ -24,7 +25,10 @@ export class FlagForm extends HTMLElement {
   readonly #withRegion = element("input", {
     attributes: { type: "checkbox", id: "flag-region", checked: "" },
   });
-  readonly #regionWords = element("label", { attributes: { for: "flag-region" } });
+  readonly #regionWords = element("label", { attributes: { for: "flag-region" } }, texts.flag.region);
+  readonly #draw = action({ name: texts.flag.drawRegion, title: texts.marks.regionTitle, key: "G" }, () =>
+    takeTool(this.remarks.reading, "region"),
+  );
   readonly #form: HTMLElement;
   readonly #told = element("p", { class: "told", attributes: { role: "status" } });
 
@@ -40,7 +44,7 @@ export class FlagForm extends HTMLElement {
       element(
         "div",
         { class: "flag-foot" },
-        element("span", { class: "flag-region" }, this.#withRegion, this.#regionWords),
+        element("span", { class: "flag-region" }, this.#withRegion, this.#regionWords, this.#draw),
         action(cancel, () => this.remarks.toggleForm(false)),
       ),
     );
@@ -76,8 +80,9 @@ export class FlagForm extends HTMLElement {
     if (!flagging) return;
     const region = drawnRegion(reading.view);
     write(this.#title, texts.flag.title(reading.findingName ?? ""));
-    write(this.#regionWords, region ? texts.flag.region : texts.flag.noRegion);
-    this.#withRegion.hidden = region === null;
+    for (const part of [this.#withRegion, this.#regionWords]) part.hidden = region === null;
+    this.#draw.hidden = region !== null;
+    this.#draw.ariaPressed = String(reading.tool === "region");
     if (!opens) return;
     this.#text.value = "";
     this.#withRegion.checked = true;
@@ -93,7 +98,7 @@ export class FlagForm extends HTMLElement {
     const written = event.target === this.#text;
     const reason = written ? undefined : REASONS[Number(event.key) - 1];
     if (reason) this.#keep(reason);
-    else if (event.key === "Escape") this.remarks.toggleForm(false);
+    else if (event.key === "Escape" && !this.remarks.reading.tool) this.remarks.toggleForm(false);
     else return;
     event.preventDefault();
     event.stopPropagation();
