@@ -5,6 +5,7 @@ import { failure, message } from "../components/message";
 import { element, fill } from "../element";
 import { Reading } from "../reading";
 import base from "../styles/base.css?inline";
+import compare from "../styles/compare.css?inline";
 import findings from "../styles/findings.css?inline";
 import notebook from "../styles/notebook.css?inline";
 import study from "../styles/study.css?inline";
@@ -17,7 +18,7 @@ import { type Ask, asking } from "./asking";
 /** Gives a document, or a part of one that nothing else may reach, the viewer's looks. */
 export function dress(root: Document | ShadowRoot): void {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync([notebook, base, study, findings, viewport].join("\n"));
+  sheet.replaceSync([notebook, base, study, findings, viewport, compare].join("\n"));
   root.adoptedStyleSheets.push(sheet);
 }
 
