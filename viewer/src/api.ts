@@ -3,6 +3,7 @@
 import { connection } from "./connection";
 import type { Flag, Opinion, RemarkSource } from "./remarks";
 import type { Source } from "./source";
+import { texts } from "./texts";
 import type { ExplanationRow, OfferedModel, Prior, Study, StudyRow } from "./types";
 
 /** The session has ended: only a new link from the station opens the page again. */
@@ -72,6 +73,11 @@ async function bytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
   }
 }
 
+function floats(buffer: ArrayBuffer): Float32Array {
+  if (buffer.byteLength % Float32Array.BYTES_PER_ELEMENT) throw new Error(texts.messages.cutOff);
+  return new Float32Array(buffer);
+}
+
 const at = (kind: string, key: string): string => `/api/${kind}/${encodeURIComponent(key)}`;
 
 export const about = (): Promise<{ version: string; notice: string }> => json("/api/about");
@@ -99,7 +105,7 @@ export const station: Source = {
   pixels: (key, slice, signal) =>
     bytes(`${at("images", key)}/pixels${slice === null ? "" : `?slice=${slice}`}`, signal),
   explanation: (key, signal) => json(at("explanations", key), signal),
-  values: async (key, signal) => new Float32Array(await bytes(`${at("explanations", key)}/values`, signal)),
+  values: async (key, signal) => floats(await bytes(`${at("explanations", key)}/values`, signal)),
   priors: async (key, signal) =>
     (await json<{ priors: Prior[] }>(`${at("explanations", key)}/priors`, signal)).priors,
   methods: async (key, signal) =>

@@ -13,12 +13,15 @@ export const colourMapLabel = (name: ColourMap): string => tables.maps[name].lab
 /** A diverging map shows evidence against, too. */
 export const diverging = (name: ColourMap): boolean => tables.maps[name].kind === "diverging";
 
-/** The 256 colours of a map, r, g, b after each other. */
+const unpacked = new Map<ColourMap, Uint8Array>();
+
+/** The 256 colours of a map, r, g, b after each other; unpacked once. */
 export function colourTable(name: ColourMap): Uint8Array {
   const digits = tables.maps[name].rgb;
-  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
-    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
-  );
+  const byte = (i: number): number => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  const table = unpacked.get(name) ?? Uint8Array.from({ length: digits.length / 2 }, (_, i) => byte(i));
+  unpacked.set(name, table);
+  return table;
 }
 
 /** How strong evidence is drawn: 0 to 1, or -1 to 1 for a diverging map. */

@@ -85,3 +85,14 @@ export function texture(gl: WebGL2RenderingContext, unit: number, target: number
     gl.texParameteri(target, wrap, gl.CLAMP_TO_EDGE);
   return made;
 }
+
+/** A canvas read back in the order of rows that images have. */
+export function readTopDown(gl: WebGL2RenderingContext, width: number, height: number): Uint8Array {
+  const upward = new Uint8Array(width * height * 4);
+  gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, upward);
+  const result = new Uint8Array(upward.length);
+  const stride = width * 4;
+  for (let row = 0; row < height; row++)
+    result.set(upward.subarray((height - 1 - row) * stride, (height - row) * stride), row * stride);
+  return result;
+}

@@ -8,8 +8,7 @@
 
 import { type ColourMap, colourTable, diverging } from "./colour";
 import { invert, type Matrix } from "./geometry";
-import { context, Pass, texture } from "./gl";
-import { readTopDown } from "./image-layer";
+import { context, Pass, readTopDown, texture } from "./gl";
 import type { Placement } from "./placement";
 import { type Cut, canvasToPixel } from "./plane";
 import type { Geometry } from "./types";

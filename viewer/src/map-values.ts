@@ -1,5 +1,6 @@
 /** The values of an explanation's maps, as they came: (finding, *native), C order. */
 
+import { texts } from "./texts";
 import type { Explanation } from "./types";
 
 /** One finding's values among those of all findings. */
@@ -15,5 +16,6 @@ export function checked(record: Explanation, values: Float32Array): Float32Array
   const expected = geometry.native_shape.reduce((product, axis) => product * axis, findings.length);
   if (values.length !== expected)
     throw new Error(`The station sent ${values.length} evidence values where the map has ${expected}.`);
+  if (!values.every(Number.isFinite)) throw new Error(texts.messages.notNumbers);
   return values;
 }

@@ -1,17 +1,31 @@
 /** Halved copies of an image, so that a large radiograph is averaged, not skipped through, when it is small. */
 
+import type { Values } from "./pixels";
+
 export interface Level {
   rows: number;
   columns: number;
-  values: Float32Array;
+  values: Values;
 }
 
-/** The image and its halvings down to one pixel, with the sizes that WebGL asks of mip levels (floor). */
-export function pyramid(values: Float32Array, rows: number, columns: number): Level[] {
-  const levels: Level[] = [{ rows, columns, values }];
-  for (let last = levels[0]; last && (last.rows > 1 || last.columns > 1); last = levels.at(-1))
-    levels.push(halved(last));
-  return levels;
+/** The image and its halvings down to one pixel (sizes rounded down); each is made when it is asked for. */
+export class Pyramid {
+  readonly #made: Level[];
+
+  constructor(image: Level) {
+    this.#made = [image];
+  }
+
+  get levels(): number {
+    const { rows, columns } = this.level(0);
+    return Math.floor(Math.log2(Math.max(rows, columns))) + 1;
+  }
+
+  level(halvings: number): Level {
+    const made = this.#made[halvings] ?? halved(this.level(halvings - 1));
+    this.#made[halvings] = made;
+    return made;
+  }
 }
 
 /** Each pixel is the mean of 2×2 (2×1 where the other side is one pixel already). */

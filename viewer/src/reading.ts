@@ -7,7 +7,6 @@
 import { type ColourMap, diverging } from "./colour";
 import { Comparison } from "./comparison";
 import { invert, type Matrix } from "./geometry";
-import { NoWebGL } from "./gl";
 import { checked, mapOf } from "./map-values";
 import type { Mark, Place } from "./marks";
 import { upright } from "./patient";
@@ -302,9 +301,14 @@ export class Reading extends EventTarget {
     return this.#abort.signal.aborted ? null : error;
   }
 
+  /** The map has come and cannot be drawn; the image can. */
+  cannotDraw(error: unknown): void {
+    this.explanationError = error;
+    this.dispatchEvent(new Event("data"));
+  }
+
   /** Fetches again what failed. */
   async retry(): Promise<void> {
-    if (this.imageError instanceof NoWebGL) return;
     this.comparison.retry();
     await Promise.all([
       this.imageError ? this.#openImage() : null,

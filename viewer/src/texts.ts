@@ -224,6 +224,8 @@ export const texts = {
     retired: (model: string) => `This map is by ${model}, which was retired. It is not current.`,
     failed: "This cannot be shown",
     again: "Try again",
+    cutOff: "The station's answer is cut off.",
+    notNumbers: "The map holds values that are not a number, so it is not shown.",
     notFound: "The station has no such study; it may have been removed.",
     back: "Back to the studies",
     lost: "Connection lost. Trying again…",
@@ -232,7 +234,7 @@ export const texts = {
     signedOutHow:
       "The link that opens this page works once. “camlucida serve --new-token” prints a new one; open that.",
     noWebGL:
-      "This browser cannot draw the image: it needs WebGL 2. Switch on hardware acceleration or use a current browser.",
+      "This browser cannot draw the map: that needs WebGL 2. Switch on hardware acceleration or use a current browser.",
     contextLost: "The graphics card was taken away; the image comes back by itself.",
   },
 

@@ -57,7 +57,7 @@ export class Viewport extends HTMLElement {
     const { signal } = this.#abort;
     this.reading.addEventListener("view", () => this.refresh(), { signal });
     this.reading.addEventListener("data", () => this.refresh(), { signal });
-    for (const canvas of [this.#imageCanvas, this.#heatCanvas]) this.#survive(canvas);
+    this.#survive();
     drags(this, signal);
     touches(this, signal);
     this.addEventListener("pointermove", (event) => this.#point(event), { signal });
@@ -71,9 +71,8 @@ export class Viewport extends HTMLElement {
   disconnectedCallback(): void {
     cancelAnimationFrame(this.#frame);
     this.#abort.abort();
-    // Browsers keep only a few contexts: give these back at once.
-    for (const canvas of [this.#imageCanvas, this.#heatCanvas])
-      canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+    // Browsers keep only a few contexts: give this back at once.
+    this.#heatCanvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
   /** Device pixels per CSS pixel. */
@@ -187,12 +186,17 @@ export class Viewport extends HTMLElement {
     // Never the heat of one slice over the image of another.
     if (!reading.image?.pixels.plane(this.cut)) return;
     const geometry = reading.explanation?.record.saliency_map.geometry;
-    if (!map || !geometry) return;
+    if (!map || !geometry || reading.explanationError) return;
     const look = this.#look();
     const what = [reading.explanation?.row.key, reading.view.finding, map.difference && reading.view.other];
     const wanted = JSON.stringify([what, this.cut, placement, look]);
     if (wanted === this.#drawn.heat) return;
-    this.#heatLayer ??= new HeatLayer(this.#heatCanvas);
+    try {
+      this.#heatLayer ??= new HeatLayer(this.#heatCanvas);
+    } catch (error) {
+      reading.cannotDraw(error);
+      return;
+    }
     this.#heatLayer.load(map.values, geometry);
     this.#heatLayer.draw(placement, this.cut, look);
     this.#drawn.heat = wanted;
@@ -221,14 +225,14 @@ export class Viewport extends HTMLElement {
   }
 
   /** Draws again when the graphics card was taken away and came back. */
-  #survive(canvas: HTMLCanvasElement): void {
+  #survive(): void {
     const { signal } = this.#abort;
+    const canvas = this.#heatCanvas;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal });
     canvas.addEventListener(
       "webglcontextrestored",
       () => {
-        if (canvas === this.#imageCanvas) this.#imageLayer = null;
-        else this.#heatLayer = null;
+        this.#heatLayer = null;
         this.#drawn = { image: "", heat: "" };
         this.refresh();
       },
