@@ -14,14 +14,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from camlucida import pipeline
 from camlucida.examples.phantom.dicom import write_ct
-from camlucida.examples.phantom.volume import ct_volume
+from camlucida.examples.phantom.volume import Volume, ct_volume
 from camlucida.models.registry import Registry
 from camlucida.store.home import Home
 
@@ -90,7 +92,7 @@ def main() -> None:
 
 
 def _make(folder: Path, slices: int, rows: int) -> None:
-    write_ct(ct_volume(7905, ("Nodule",), slices=slices, rows=rows), folder / "ct")
+    write_ct(_large(slices, rows), folder / "ct")
     with (
         closing(Home.open(folder / "home")) as home,
         as_file(files("camlucida.examples.models") / MODEL) as model,
@@ -104,6 +106,15 @@ def _make(folder: Path, slices: int, rows: int) -> None:
         for outcome in pipeline.explain_wanted(home, models):
             print(f"explained: {outcome.state}")
     shutil.rmtree(folder / "ct")
+
+
+def _large(slices: int, rows: int) -> Volume:
+    """A phantom of a quarter of the size with each voxel repeated, and noise as that of a CT."""
+    small = ct_volume(7905, ("Nodule",), slices=slices // 4, rows=rows // 4)
+    values = np.kron(small.values, np.ones((4, 4, 4), np.int16))
+    noise = np.random.default_rng(7905).integers(-20, 21, values.shape, np.int16)
+    along, down, across = small.spacing
+    return replace(small, values=values + noise, spacing=(along / 4, down / 4, across / 4))
 
 
 def _measure(browser: Browser, link: str, slices: int) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
+from camlucida.images.read import read_image
 from camlucida.rendering.upsample import on_grid
 from camlucida.rendering.window import display
 from viewer_page import (
@@ -19,6 +20,7 @@ from viewer_page import (
     explained_station,
     explanation,
     open_study,
+    rewrite,
     settle,
     signed_in,
     watched_page,
@@ -35,8 +37,19 @@ def station(tmp_path_factory):
     folder = tmp_path_factory.mktemp("volumes")
     write_ct(ct_volume(8105, ("Nodule",), slices=SLICES, rows=ROWS), folder / "ct")
     write_radiograph(radiograph(8106, (), rows=64), folder / "film.dcm")
-    with explained_station(folder, {"ct": folder / "ct", "film": folder / "film.dcm"}) as shown:
+    write_frames(folder / "frames.dcm")
+    files = {"ct": folder / "ct", "film": folder / "film.dcm", "frames": folder / "frames.dcm"}
+    with explained_station(folder, files) as shown:
         yield shown
+
+
+def write_frames(path):
+    """Four films in one object."""
+    films = [radiograph(seed, (), rows=64) for seed in range(8107, 8111)]
+    write_radiograph(films[0], path)
+    rows, columns = films[0].values.shape
+    pixels = b"".join(np.resize(film.values, (rows, columns)).astype("<u2").tobytes() for film in films)
+    rewrite(path, NumberOfFrames=len(films), PixelData=pixels)
 
 
 @pytest.fixture(scope="module")
@@ -320,3 +333,27 @@ def test_nothing_is_cut_off(page, tmp_path, width, height):
         box, around = corner.bounding_box(), corner.locator("..").bounding_box()
         assert box["x"] + box["width"] <= around["x"] + around["width"] + 1
     assert re.search("Axial", page.locator("cl-viewport .top-left").first.inner_text())
+
+
+def test_frames_of_one_object_are_gone_through_like_slices_and_keep_the_view(page, station):
+    frames = read_image(station.files["frames"], frame=1)
+    page.locator("tbody tr").filter(has_text=frames.source.patient.patient_id).locator("a").click()
+    expect(page.locator("cl-findings button").first).to_be_visible()
+    settle(page)
+    choose(page, "Nodule")
+    number = page.locator("cl-slice-bar output")
+    expect(number).to_have_text("1 / 4")
+    evaluate(page, f"{READING}.dragWindow(60, 30)")
+    window = evaluate(page, f"{READING}.voi.window.width")
+    first = greys(page, 0, (8, 8), 1)
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    expect(number).to_have_text("3 / 4")
+    page.wait_for_function(f"() => {READING}.mapShown && {READING}.view.finding !== null")
+    settle(page)
+    assert evaluate(page, f"{READING}.imageRow.frame_number") == 3
+    assert evaluate(page, f"{READING}.voi.window.width") == window
+    assert (greys(page, 0, (8, 8), 1) != first).any()
+    expect(page.locator("cl-findings button[aria-pressed=true]")).to_contain_text("Nodule")
+    page.keyboard.press("End")
+    expect(number).to_have_text("4 / 4")

@@ -7,9 +7,9 @@ import { rows } from "./finding-rows";
 import { PEN_KEYS } from "./pen";
 import { type Camera, clampZoom, type Placement, panBy, zoomAround } from "./placement";
 import type { Cut } from "./plane";
-import { toPlane } from "./planes";
 import type { Reading } from "./reading";
 import { REMARK_KEYS } from "./remark-keys";
+import { step } from "./scrolling";
 import { stepSlab } from "./slab";
 import { texts } from "./texts";
 import { TOOL_KEYS } from "./tool-keys";
@@ -219,10 +219,7 @@ function pan({ active }: Desk, dx: number, dy: number): void {
 
 /** Along the slices, or in the plane across them that was last pointed at. */
 function stepSlice(by: number): (desk: Desk) => void {
-  return ({ reading, active }) => {
-    const { axis, at } = active()?.cut ?? reading.cut(0);
-    toPlane(reading, axis, at + by);
-  };
+  return ({ reading, active }) => step(reading, active()?.cut ?? reading.cut(0), by);
 }
 
 function stepImage(by: number): (desk: Desk) => void {

@@ -6,6 +6,7 @@
 
 import { type ColourMap, diverging } from "./colour";
 import { Comparison } from "./comparison";
+import { framesOf } from "./frames";
 import { invert, type Matrix } from "./geometry";
 import { checked, mapOf } from "./map-values";
 import type { Mark, Place } from "./marks";
@@ -189,8 +190,11 @@ export class Reading extends EventTarget {
     if (key === this.imageRow?.key) return;
     const { model, method } = this.explanationRow ?? {};
     this.image?.pixels.close();
-    this.image = null;
-    this.view = { ...this.view, ...UNSEEN, image: key };
+    // The next frame of the same object is looked at alike, and the last one stays until it is here.
+    const frame = framesOf(this).some((row) => row.key === key);
+    if (!frame) this.image = null;
+    const { explanation, other, marks } = UNSEEN;
+    this.view = { ...this.view, ...(frame ? { explanation, other, marks } : UNSEEN), image: key };
     const same = this.imageRow?.explanations.find((row) => row.model === model && row.method === method);
     await this.#afresh(same?.key ?? null, this.findingName);
     this.dispatchEvent(new Event("data"));
@@ -228,7 +232,8 @@ export class Reading extends EventTarget {
     this.#pending = finding === null ? this.#pending : { finding, map: this.view.map };
     this.change({ explanation, other: null });
     this.dispatchEvent(new Event("data"));
-    await Promise.all([this.image ? null : this.#openImage(), this.#openExplanation()]);
+    const here = this.image?.row.key === this.imageRow?.key;
+    await Promise.all([here ? null : this.#openImage(), this.#openExplanation()]);
     if (!this.explanation) this.change({ finding: null, map: false });
   }
 

@@ -252,6 +252,7 @@ export const texts = {
     pastModel: (name: string) => `${name} (not current)`,
     image: (number: number) => `Image ${number}`,
     frame: (number: number) => `frame ${number}`,
+    frames: (all: number) => `${all} frames`,
     notes: "Notes",
     toWorklist: "Studies",
   },
@@ -455,6 +456,10 @@ export const texts = {
     label: "Slice",
     evidence: "Where along the slices the evidence is; paler where it was computed on neighbouring slices",
     value: (number: number, all: number) => `Slice ${number} of ${all}`,
+    frames: {
+      label: "Frame",
+      value: (number: number, all: number) => `Frame ${number} of ${all}`,
+    },
     peak: "Most evidence",
     peakTitle: "Go to the slice with most evidence",
   },

@@ -1,7 +1,8 @@
 /** Mouse and wheel on a viewport: window, pan, zoom, slices, opacity. */
 
 import { panBy, toImage, zoomAround } from "../placement";
-import { crossAt, toPlane } from "../planes";
+import { crossAt } from "../planes";
+import { scrolls, step } from "../scrolling";
 import { draw } from "./draw";
 import type { Viewport } from "./viewport";
 
@@ -98,13 +99,12 @@ function wheel(viewport: Viewport): (event: WheelEvent) => void {
     const { reading } = viewport;
     const notches = -Math.sign(event.deltaY || event.deltaX);
     if (event.altKey) changeOpacity(viewport, notches * OPACITY_PER_NOTCH);
-    else if (reading.slices > 1 && !event.ctrlKey) {
+    else if (scrolls(reading) && !event.ctrlKey) {
       travel +=
         event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : event.deltaY * TRAVEL_PER_SLICE;
       const steps = Math.trunc(travel / TRAVEL_PER_SLICE);
       travel -= steps * TRAVEL_PER_SLICE;
-      const { axis, at } = viewport.cut;
-      if (steps !== 0) toPlane(reading, axis, at + steps);
+      if (steps !== 0) step(reading, viewport.cut, steps);
     } else zoomAt(viewport, event, ZOOM_PER_NOTCH ** notches);
   };
 }

@@ -2,6 +2,7 @@
 
 import { element, fill } from "../element";
 import { date, description } from "../format";
+import { runs } from "../frames";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
 import type { ImageRow, Study } from "../types";
@@ -35,27 +36,32 @@ export class Images extends HTMLElement {
 
   #build(): void {
     const { images } = this.reading.study;
-    const several = images.length > 1;
+    const listed = runs(images);
+    const several = listed.length > 1;
     this.hidden = !several && this.#others.length === 0;
     fill(
       this,
       several && element("h2", {}, texts.study.images),
-      several && element("ul", {}, ...images.map((row, i) => element("li", {}, this.#button(row, i)))),
+      several && element("ul", {}, ...listed.map((run, i) => element("li", {}, this.#button(run, i)))),
       this.#others.length > 0 && element("h2", {}, texts.study.otherStudies),
       this.#others.length > 0 && element("ul", {}, ...this.#others.map((one) => this.#other(one))),
     );
     this.#mark();
   }
 
-  #button(row: ImageRow, index: number): HTMLButtonElement {
+  /** One image, or all frames of an object: the bar below the image goes through them. */
+  #button(run: readonly ImageRow[], index: number): HTMLButtonElement {
+    const [row] = run as [ImageRow];
+    const frames = run.length > 1;
+    const name = imageName(frames ? { ...row, frame_number: null } : row, index);
     return element(
       "button",
       {
         class: "image-choice",
-        attributes: { type: "button", "data-key": row.key },
+        attributes: { type: "button", "data-keys": run.map(({ key }) => key).join(" ") },
         on: { click: () => this.reading.chooseImage(row.key) },
       },
-      element("span", {}, imageName(row, index)),
+      element("span", {}, frames ? `${name} · ${texts.study.frames(run.length)}` : name),
       element("span", { class: "weak numbers" }, row.space.join(" × ")),
     );
   }
@@ -83,9 +89,9 @@ export class Images extends HTMLElement {
   }
 
   #mark(): void {
-    const key = this.reading.imageRow?.key;
-    for (const button of this.querySelectorAll<HTMLButtonElement>("button[data-key]"))
-      button.setAttribute("aria-pressed", String(button.dataset.key === key));
+    const { key = "" } = this.reading.imageRow ?? {};
+    for (const button of this.querySelectorAll<HTMLButtonElement>("button[data-keys]"))
+      button.setAttribute("aria-pressed", String(button.dataset.keys?.split(" ").includes(key)));
   }
 }
 

@@ -1,9 +1,11 @@
 /** <cl-slice-bar>: the slices of a volume, with a profile that shows where along them the evidence is. */
 
 import { element, write } from "../element";
+import { frameIndex, framesOf, toFrame } from "../frames";
 import { crossAtStrongest } from "../planes";
 import { borrowedFrom, evidenceProfile, peak } from "../profile";
 import type { Reading } from "../reading";
+import { scrolls } from "../scrolling";
 import { texts } from "../texts";
 
 const HEIGHT = 28;
@@ -14,7 +16,7 @@ export class SliceBar extends HTMLElement {
   readonly #abort = new AbortController();
   readonly #slider = element("input", {
     attributes: { type: "range", min: 0, step: 1, "aria-label": texts.slices.label },
-    on: { input: () => this.reading.toSlice(Number(this.#slider.value)) },
+    on: { input: () => this.#slideTo(Number(this.#slider.value)) },
   });
   readonly #profile = element("canvas", {
     class: "profile",
@@ -54,17 +56,27 @@ export class SliceBar extends HTMLElement {
   }
 
   #update(): void {
-    const { slices, slice } = this.reading;
-    this.hidden = slices < 2;
+    this.hidden = !scrolls(this.reading);
     if (this.hidden) return;
-    this.style.setProperty("--slices", String(slices));
-    this.#slider.max = String(slices - 1);
-    this.#slider.value = String(slice);
-    this.#slider.setAttribute("aria-valuetext", texts.slices.value(slice + 1, slices));
-    write(this.#number, `${slice + 1} / ${slices}`);
+    const volume = this.reading.slices > 1;
+    const count = volume ? this.reading.slices : framesOf(this.reading).length;
+    const at = volume ? this.reading.slice : frameIndex(this.reading);
+    const words = volume ? texts.slices : texts.slices.frames;
+    this.style.setProperty("--slices", String(count));
+    this.#slider.max = String(count - 1);
+    this.#slider.value = String(at);
+    this.#slider.setAttribute("aria-label", words.label);
+    this.#slider.setAttribute("aria-valuetext", words.value(at + 1, count));
+    write(this.#number, `${at + 1} / ${count}`);
+    for (const part of [this.#profile, this.#peak]) part.hidden = !volume;
     const profile = profileOf(this.reading);
     this.#peak.disabled = !profile || peak(profile) === null;
     this.#paint(profile);
+  }
+
+  #slideTo(at: number): void {
+    if (this.reading.slices > 1) this.reading.toSlice(at);
+    else toFrame(this.reading, at);
   }
 
   #paint(profile: Float64Array | null): void {
