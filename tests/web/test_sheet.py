@@ -1,5 +1,6 @@
 import base64
 import io
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -45,7 +46,10 @@ def test_every_map_comes_with_its_numbers_and_values(browser, four):
         np.testing.assert_allclose(values, saliency_map.values[index], atol=1e-6)
         np.testing.assert_allclose(plane["cell_to_pixel"], saliency_map.geometry.native_to_pixel)
         assert plane["pixels"] == list(saliency_map.geometry.pixel_shape)
-        assert plane["evidence_for"] == pytest.approx(saliency_map.evidence_for(index))
+        record = plane["record"]
+        assert record["saliency_map"]["findings"] == ["Finding 1"]
+        assert record["saliency_map"]["evidence_for"] == pytest.approx([saliency_map.evidence_for(index)])
+        assert record["trust"]["findings"] == [asdict(explanation.trust.findings[index])]
         assert plane["finding"] == index
         assert one["probability"] == pytest.approx(explanation.prediction.probabilities[index])
 

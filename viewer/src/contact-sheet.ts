@@ -3,6 +3,8 @@
 import { json, post } from "./api";
 import { type ColourMap, colourIndex, colourTable, strength } from "./colour";
 import { invert } from "./geometry";
+import { trustOf } from "./trust";
+import type { Explanation, FindingTrust } from "./types";
 
 /** One model and method with its findings, of which there are maps. */
 export interface Available {
@@ -15,16 +17,9 @@ export interface Available {
 /** One plane of a map: values (row, column) in base64 as they come, and where its cells lie on the image. */
 export interface MapPlane {
   finding: number;
-  unit: "logit" | "relative";
   scale: number;
-  evidence_for: number;
-  evidence_against: number;
-  supported: boolean;
-  residual_share: number;
-  outside_share: number | null;
-  border_share: number | null;
-  causal_z: number | null;
-  stability: number | null;
+  /** What is said of this finding's map alone. */
+  record: Pick<Explanation, "saliency_map" | "trust">;
   slice: number | null;
   pixels: [number, number];
   shape: [number, number];
@@ -70,14 +65,20 @@ export function thumbnail({ image, map }: SheetMap): string {
 export const ORDERS = {
   taken: () => 0,
   probability: (one: SheetMap) => one.probability,
-  evidence: ({ map }: SheetMap) => map?.evidence_for,
-  outside: ({ map }: SheetMap) => map?.outside_share,
-  unexplained: ({ map }: SheetMap) => map?.residual_share,
-  causal: ({ map }: SheetMap) => negative(map?.causal_z),
-  stability: ({ map }: SheetMap) => negative(map?.stability),
+  evidence: ({ map }: SheetMap) => map?.record.saliency_map.evidence_for[0],
+  trust: ({ map }: SheetMap) => map && cautions(map),
+  outside: ({ map }: SheetMap) => trustIn(map)?.outside_share,
+  unexplained: ({ map }: SheetMap) => trustIn(map)?.residual_share,
+  causal: ({ map }: SheetMap) => negative(trustIn(map)?.causal?.z),
+  stability: ({ map }: SheetMap) => negative(trustIn(map)?.stability?.worst),
   flags: (one: SheetMap) => one.flags,
 } as const;
 export type Order = keyof typeof ORDERS;
+
+const trustIn = (map: MapPlane | null): FindingTrust | undefined => map?.record.trust.findings[0];
+
+const cautions = ({ record }: MapPlane): number =>
+  trustOf(record, 0).filter(({ weight }) => weight === "caution").length;
 
 const negative = (value: number | null | undefined): number | null =>
   typeof value === "number" ? -value : null;
@@ -139,7 +140,7 @@ function between(at: number, cells: number): Between {
 export function average(maps: readonly MapPlane[], side: number): Float32Array {
   const sum = new Float32Array(side * side);
   for (const map of maps) {
-    const share = 1 / maps.length / (map.unit === "logit" ? 1 : map.scale);
+    const share = 1 / maps.length / (map.record.saliency_map.unit === "logit" ? 1 : map.scale);
     for (const [i, value] of spread(map, side, side).entries()) sum[i] = (sum[i] as number) + value * share;
   }
   return sum;

@@ -4,6 +4,9 @@ import { number, percent, signed } from "./format";
 import { texts } from "./texts";
 import type { Explanation, FindingTrust } from "./types";
 
+/** The part of an explanation that is looked at. */
+type Told = Pick<Explanation, "saliency_map" | "trust">;
+
 /** Shares, logits, z and rank correlations from which the trust report's own line warns (tests/vectors). */
 export const NOTABLE = { residual: 0.1, outside: 0.2, corners: 0.25, faint: 0.1, stronger: 2, same: 0.5 };
 export const CLASS_AGNOSTIC: readonly string[] = ["attention rollout", "eigen-cam"];
@@ -33,7 +36,7 @@ const { trust: words } = texts;
 const said = (weight: Weight, text: string): Said => ({ weight, text });
 
 /** Everything that is known of the map of one finding. */
-export function trustOf(record: Explanation, index: number): Said[] {
+export function trustOf(record: Told, index: number): Said[] {
   const found = record.trust.findings[index];
   if (!found) return [];
   if (CLASS_AGNOSTIC.includes(record.saliency_map.method)) return [said("caution", words.classAgnostic)];
@@ -47,7 +50,7 @@ export function trustOf(record: Explanation, index: number): Said[] {
 }
 
 /** One badge for the list; none where there is next to no evidence whose place could be trusted. */
-export function trustBadge(record: Explanation, index: number): Badge | null {
+export function trustBadge(record: Told, index: number): Badge | null {
   const all = trustOf(record, index);
   const cautions = all.filter(({ weight }) => weight === "caution");
   const placed = record.saliency_map.supported[index] && !faint(record, index);
@@ -65,11 +68,11 @@ export function trustBadge(record: Explanation, index: number): Badge | null {
 const checked = (found: FindingTrust | undefined): boolean =>
   Boolean(found?.causal) && typeof found?.stability?.worst === "number";
 
-function faint({ saliency_map: map }: Explanation, index: number): boolean {
+function faint({ saliency_map: map }: Told, index: number): boolean {
   return map.unit === "logit" && (map.evidence_for[index] ?? 0) < NOTABLE.faint;
 }
 
-function complete({ saliency_map: map }: Explanation, index: number, { residual_share }: FindingTrust): Said {
+function complete({ saliency_map: map }: Told, index: number, { residual_share }: FindingTrust): Said {
   if (map.unit === "relative") return said("open", words.relative);
   const residual = Math.abs(map.residual[index] ?? 0);
   const net = Math.abs((map.logits[index] ?? 0) - (map.bias[index] ?? 0));
@@ -80,7 +83,7 @@ function complete({ saliency_map: map }: Explanation, index: number, { residual_
   return said("holds", words.complete(percent(residual_share)));
 }
 
-function causal({ saliency_map: map }: Explanation, { causal: check }: FindingTrust): Said | null {
+function causal({ saliency_map: map }: Told, { causal: check }: FindingTrust): Said | null {
   if (OPPOSING.includes(map.method)) return null;
   if (!check) return said("open", words.notCausal);
   const z = number(check.z, 2);

@@ -12,29 +12,38 @@ import {
 const base64 = (values: number[]): string =>
   btoa(String.fromCharCode(...new Uint8Array(new Float32Array(values).buffer)));
 
-const plane = (values: number[], rest: Partial<MapPlane> = {}): MapPlane => ({
-  finding: 0,
-  unit: "logit",
-  scale: 0.5,
-  evidence_for: 0,
-  evidence_against: 0,
-  supported: true,
-  residual_share: 0,
-  outside_share: null,
-  border_share: null,
-  causal_z: null,
-  stability: null,
-  slice: null,
-  pixels: [40, 20],
-  shape: [2, 1],
-  values: base64(values),
-  cell_to_pixel: [
-    [20, 0, 9.5],
-    [0, 20, 9.5],
-    [0, 0, 1],
-  ],
-  ...rest,
-});
+const plane = (
+  values: number[],
+  rest: Partial<MapPlane> = {},
+  unit: "logit" | "relative" = "logit",
+  trust: object = {},
+): MapPlane =>
+  ({
+    finding: 0,
+    scale: 0.5,
+    record: {
+      saliency_map: {
+        unit,
+        method: "",
+        supported: [true],
+        evidence_for: [1],
+        residual: [0],
+        logits: [1],
+        bias: [0],
+      },
+      trust: { findings: [{ residual_share: 0, ...trust }] },
+    },
+    slice: null,
+    pixels: [40, 20],
+    shape: [2, 1],
+    values: base64(values),
+    cell_to_pixel: [
+      [20, 0, 9.5],
+      [0, 20, 9.5],
+      [0, 0, 1],
+    ],
+    ...rest,
+  }) as unknown as MapPlane;
 
 const of = (map: MapPlane | null, rest: Partial<SheetMap> = {}): SheetMap => ({
   study: "",
@@ -93,18 +102,22 @@ describe("the mean of maps", () => {
   });
 
   it("is of shares of their own scale where they have no unit", () => {
-    const relative = [
-      plane([2, 0], { unit: "relative", scale: 2 }),
-      plane([0, 8], { unit: "relative", scale: 8 }),
-    ];
+    const relative = [plane([2, 0], { scale: 2 }, "relative"), plane([0, 8], { scale: 8 }, "relative")];
     expect([...average(relative, 2)]).toEqual([0.5, 0.5, 0.5, 0.5]);
   });
 });
 
 describe("maps in an order", () => {
   const maps = [
-    of(plane([0, 0], { outside_share: 0.1, stability: 0.9 }), { image: "a", probability: 0.2, flags: 1 }),
-    of(plane([0, 0], { outside_share: 0.4, stability: 0.3 }), { image: "b", probability: 0.9 }),
+    of(plane([0, 0], {}, "logit", { outside_share: 0.1, stability: { worst: 0.9 } }), {
+      image: "a",
+      probability: 0.2,
+      flags: 1,
+    }),
+    of(plane([0, 0], {}, "logit", { outside_share: 0.4, stability: { worst: 0.3 } }), {
+      image: "b",
+      probability: 0.9,
+    }),
     of(null, { image: "c", probability: 0.5 }),
   ];
   const images = (by: Parameters<typeof ordered>[1]): string =>
@@ -116,6 +129,7 @@ describe("maps in an order", () => {
     expect(images("taken")).toBe("abc");
     expect(images("probability")).toBe("bca");
     expect(images("outside")).toBe("bac");
+    expect(images("trust")).toBe("bac");
     expect(images("stability")).toBe("bac");
     expect(images("flags")).toBe("abc");
   });

@@ -1,6 +1,7 @@
 """The contact sheet: the maps of one finding over many images, and small pictures of the images."""
 
 import base64
+from dataclasses import replace
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from camlucida.records import Explanation, SaliencyMap
+from camlucida.records.encoding import to_json
 from camlucida.rendering.map_plane import MapPlane, map_plane
 from camlucida.rendering.scale import scale_of
 from camlucida.store import explanations, maps, thumbnails
@@ -115,24 +117,26 @@ def _map(home: "Home", chosen: maps.Chosen, finding: str) -> dict[str, Any]:
     if finding not in saliency_map.findings:
         return {**told, "map": None}
     index = saliency_map.findings.index(finding)
-    return {**told, "map": {**_numbers(content, index), **_plane(saliency_map, index)}}
+    shown = {"finding": index, "scale": scale_of(saliency_map, index), "record": _record(content, index)}
+    return {**told, "map": {**shown, **_plane(saliency_map, index)}}
 
 
-def _numbers(content: Explanation, index: int) -> dict[str, Any]:
-    saliency_map, trust = content.saliency_map, content.trust.findings[index]
-    return {
-        "finding": index,
-        "unit": saliency_map.unit.value,
-        "scale": scale_of(saliency_map, index),
-        "evidence_for": saliency_map.evidence_for(index),
-        "evidence_against": saliency_map.evidence_against(index),
-        "supported": saliency_map.supported(index),
-        "residual_share": trust.residual_share,
-        "outside_share": trust.outside_share,
-        "border_share": trust.border_share,
-        "causal_z": trust.causal.z if trust.causal else None,
-        "stability": trust.stability.worst if trust.stability else None,
-    }
+def _record(content: Explanation, index: int) -> dict[str, Any]:
+    """What is said of one finding's map and how far it can be trusted, as in an explanation of it alone."""
+    saliency_map, trust = content.saliency_map, content.trust
+    alone = replace(
+        saliency_map,
+        findings=(saliency_map.findings[index],),
+        values=saliency_map.values[index : index + 1],
+        logits=(saliency_map.logits[index],),
+        bias=(saliency_map.bias[index],),
+        residual=(saliency_map.residual[index],),
+        contrasts=saliency_map.contrasts[index : index + 1],
+    )
+    told = to_json(
+        replace(content, saliency_map=alone, trust=replace(trust, findings=(trust.findings[index],)))
+    )
+    return {"saliency_map": told["saliency_map"], "trust": told["trust"]}
 
 
 def _plane(saliency_map: SaliencyMap, index: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ export class AverageTile extends HTMLElement {
   connectedCallback(): void {
     const planes = this.maps.flatMap(({ map }) => map ?? []);
     if (planes.length === 0) return;
-    const scale = planes[0]?.unit === "logit" ? planes[0].scale : 1;
+    const scale = planes[0]?.record.saliency_map.unit === "logit" ? planes[0].scale : 1;
     const heat = drawn(average(planes, SIDE), SIDE, SIDE, scale);
     fill(
       this,

@@ -3,12 +3,12 @@
 import { element, fill } from "../element";
 import { evidence, type Row, reported, rows, state } from "../finding-rows";
 import { probability } from "../format";
-import { icon } from "../icons";
 import type { Reading } from "../reading";
 import type { Stance } from "../remarks";
 import { texts } from "../texts";
 import { trustBadge } from "../trust";
 import type { Explanation } from "../types";
+import { flagMark } from "./flag-mark";
 import { probabilityBar } from "./probability";
 import { badge } from "./trust-badge";
 
@@ -106,19 +106,6 @@ export class Findings extends HTMLElement {
       button.ariaPressed = String(chosen);
     }
   }
-}
-
-function flagMark(flags: number): HTMLElement[] {
-  if (flags === 0) return [];
-  const text = texts.flag.count(flags);
-  return [
-    element(
-      "span",
-      { class: "flag-mark", attributes: { role: "img", "aria-label": text, title: text } },
-      icon("flag"),
-      flags > 1 ? String(flags) : null,
-    ),
-  ];
 }
 
 function stanceMark(stance: Stance): HTMLElement {

@@ -12,7 +12,7 @@ const words = texts.sheet;
 
 export function sheetLegend(maps: readonly SheetMap[], colourMap: ColourMap): HTMLElement[] {
   const scales = [...new Set(maps.flatMap(({ map }) => map?.scale ?? []))];
-  const logits = maps.every(({ map }) => map === null || map.unit === "logit");
+  const logits = maps.every(({ map }) => map === null || map.record.saliency_map.unit === "logit");
   const fixed = logits && scales.length === 1;
   const high = fixed ? `≥ ${number(scales[0] ?? 0)} ${texts.units.logits}` : words.ownMost;
   return [

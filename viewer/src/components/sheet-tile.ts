@@ -3,16 +3,17 @@
 import { DEFAULT_COLOUR_MAP } from "../colour";
 import { coloured, type MapPlane, type SheetMap, spread, thumbnail } from "../contact-sheet";
 import { element } from "../element";
-import { percent, probability, signed } from "../format";
+import { probability, signed } from "../format";
 import { texts } from "../texts";
+import { trustBadge } from "../trust";
 import { DEFAULT_VIEW, toAddress } from "../view";
+import { flagMark } from "./flag-mark";
 import { probabilityBar } from "./probability";
+import { badge } from "./trust-badge";
 
 const words = texts.sheet;
 /** Places along the longer edge at which a map is drawn. */
 const SIDE = 96;
-/** Evidence outside the body from which it is told on a tile. */
-const MUCH_OUTSIDE = 0.1;
 
 export function tile(
   one: SheetMap,
@@ -30,6 +31,7 @@ export function tile(
     "span",
     { class: "tile-figures numbers" },
     element("span", {}, probability(one.probability)),
+    marks(one),
     element("span", { class: "weak", attributes: { title: texts.finding.evidenceFor } }, evidence(one.map)),
   );
   const link = element(
@@ -38,7 +40,6 @@ export function tile(
     framed(one.map, picture, one.map && heat(one.map)),
     probabilityBar(one.probability, one.operating_point),
     figures,
-    remarks(one),
   );
   return element("li", { class: below ? "tile below" : "tile" }, link);
 }
@@ -50,28 +51,29 @@ function address({ study, image, explanation, map }: SheetMap): string {
 }
 
 function label(one: SheetMap, finding: string): string {
-  const told = [probability(one.probability), evidence(one.map), ...remarkWords(one)].filter(Boolean);
-  return words.open(finding, told.join(", "));
+  const all = [probability(one.probability), evidence(one.map), ...told(one)].filter(Boolean);
+  return words.open(finding, all.join(", "));
 }
 
 function evidence(map: MapPlane | null): string {
   if (!map) return texts.finding.noMap;
-  if (!map.supported) return texts.finding.noSupport;
-  return map.unit === "logit" ? signed(map.evidence_for) : "";
+  const { supported, unit, evidence_for } = map.record.saliency_map;
+  if (!supported[0]) return texts.finding.noSupport;
+  return unit === "logit" ? signed(evidence_for[0] ?? 0) : "";
 }
 
-function remarkWords({ map, flags, reported }: SheetMap): string[] {
-  const outside = map?.outside_share ?? 0;
+function told({ map, flags, reported }: SheetMap): string[] {
   return [
     reported === false ? texts.finding.belowOperatingPoint : "",
-    outside >= MUCH_OUTSIDE ? words.outside(percent(outside)) : "",
+    (map && trustBadge(map.record, 0)?.label) ?? "",
     flags > 0 ? words.flags(flags) : "",
   ].filter(Boolean);
 }
 
-function remarks(one: SheetMap): HTMLElement {
-  const told = remarkWords({ ...one, reported: null }); // below its operating point it looks weak
-  return element("span", { class: "tile-remarks" }, ...told.map((text) => element("span", {}, text)));
+/** How far the map can be trusted, and how many flags it has. */
+function marks({ map, flags }: SheetMap): HTMLElement {
+  const trusted = map && trustBadge(map.record, 0);
+  return element("span", { class: "tile-marks" }, ...flagMark(flags), trusted && badge(trusted));
 }
 
 /** Image and map in the shape of the image, within a square. */
