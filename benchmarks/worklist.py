@@ -51,6 +51,8 @@ SEARCHES: dict[str, dict[str, Any]] = {
         "first_date": "20240101",
         "last_date": "20241231",
     },
+    "a finding, two words": {"finding": "Finding 7", "text": "muller gre"},
+    "a finding, by patient": {"finding": "Finding 7", "sort": "patient"},
     "reported, by date": {"reported": True, "sort": "date"},
     "flagged": {"flagged": True},
     "waiting": {"state": "waiting"},

@@ -164,6 +164,7 @@ SEARCHES = [
     Search(text="a17"),
     Search(text="100%_"),
     Search(finding="Mass"),
+    Search(finding="Mass", text="chest", reported=True),
     Search(finding="Mass", probability=0.5, reported=True),
     Search(finding="Nodule", probability=0.3, modality="CT", first_date="20250601"),
     Search(finding="None of these"),
@@ -178,8 +179,12 @@ SEARCHES = [
 ]
 
 
+@pytest.mark.parametrize("many_studies", [1, 10_000])
 @pytest.mark.parametrize("sort", ["arrival", *worklist.SORTED_BY])
-def test_every_search_in_every_order_finds_what_a_loop_finds_page_by_page(home, many, sort):
+def test_every_search_in_every_order_finds_what_a_loop_finds_page_by_page(
+    home, many, sort, many_studies, monkeypatch
+):
+    monkeypatch.setattr(worklist, "MANY", many_studies)
     with home.database.read() as session:
         for search, descending in product(SEARCHES, (True, False)):
             wanted = Search(**{**asdict(search), "sort": sort, "descending": descending})

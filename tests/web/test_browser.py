@@ -90,10 +90,10 @@ def test_the_worklist_shows_every_study_with_its_strongest_findings(page, statio
 
 
 def test_studies_that_arrive_appear_by_themselves(page, station):
-    page.route("**/studies", lambda route: route.fulfill(json={"studies": []}))
+    page.route("**/studies/search", lambda route: route.fulfill(json={"total": 0, "studies": []}))
     page.reload()
     expect(page.get_by_text("No studies yet")).to_be_visible()
-    page.unroute("**/studies")
+    page.unroute("**/studies/search")
     expect(page.locator("tbody tr")).to_have_count(len(station.files), timeout=10_000)
 
 

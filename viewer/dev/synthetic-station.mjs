@@ -200,7 +200,12 @@ const STUDIES = [
   ], "refused"),
 ]; // biome-ignore format: a table
 
-const brief = (one) => ({ ...one, images: one.images.length });
+const brief = (one) => ({
+  ...one,
+  images: one.images.length,
+  findings: one.findings.slice(0, 3),
+  flagged: one.key === "s2",
+});
 
 const values = (key) => new Float32Array(FINDINGS.flatMap((_, i) => map(i, EXPLANATIONS[key].native)));
 
@@ -211,8 +216,9 @@ function answer(path, slice) {
     const { patient_id } = STUDIES.find((one) => one.key === key);
     return { studies: STUDIES.filter((one) => one.key !== key && one.patient_id === patient_id) };
   }
-  if (kind === "studies")
-    return key ? STUDIES.find((one) => one.key === key) : { studies: STUDIES.map(brief) };
+  if (kind === "studies" && key === "choices") return { findings: FINDINGS, modalities: ["CR", "CT", "DX"] };
+  if (kind === "studies" && key === "search") return { total: STUDIES.length, studies: STUDIES.map(brief) };
+  if (kind === "studies") return STUDIES.find((one) => one.key === key);
   if (kind === "explanations") return part ? values(key) : explanation(key);
   if (!part) return IMAGES[key]?.header;
   const one = IMAGES[key];

@@ -3,8 +3,9 @@
 import { connection } from "./connection";
 import type { Flag, Opinion, RemarkSource } from "./remarks";
 import type { Source } from "./source";
+import type { Ask } from "./study-list";
 import { texts } from "./texts";
-import type { ExplanationRow, OfferedModel, Prior, Study, StudyRow } from "./types";
+import type { ExplanationRow, OfferedModel, Prior, Study, StudyChoices } from "./types";
 
 /** The session has ended: only a new link from the station opens the page again. */
 export class SignedOut extends Error {}
@@ -82,8 +83,9 @@ const at = (kind: string, key: string): string => `/api/${kind}/${encodeURICompo
 
 export const about = (): Promise<{ version: string; notice: string }> => json("/api/about");
 
-export const studies = async (): Promise<StudyRow[]> =>
-  (await json<{ studies: StudyRow[] }>("/api/studies")).studies;
+export const searchStudies: Ask = (search, part) => post("/api/studies/search", { ...search, ...part });
+
+export const studyChoices = (): Promise<StudyChoices> => json("/api/studies/choices");
 
 const remarks: RemarkSource = {
   flags: async (key, signal) =>

@@ -10,6 +10,9 @@ export interface FindingSummary {
   model: string;
 }
 
+/** What a worklist says of a study; a failure is worth a search. */
+export type StudyState = State | "failed";
+
 export interface StudyRow {
   key: string;
   patient_name: string;
@@ -19,8 +22,22 @@ export interface StudyRow {
   modality: string;
   phantom: boolean;
   images: number;
+  /** The most probable ones; the one that is searched for comes first. */
   findings: FindingSummary[];
-  state: State;
+  state: StudyState;
+  flagged: boolean;
+}
+
+/** A page of the worklist; only the first one says how many studies there are. */
+export interface StudyPage {
+  total: number | null;
+  studies: StudyRow[];
+}
+
+/** What can be searched for. */
+export interface StudyChoices {
+  findings: string[];
+  modalities: string[];
 }
 
 export interface ExplanationRow {
@@ -86,7 +103,8 @@ export interface ImageRow {
   past?: PastRow[];
 }
 
-export interface Study extends Omit<StudyRow, "images"> {
+export interface Study extends Omit<StudyRow, "images" | "state" | "flagged"> {
+  state: State;
   images: ImageRow[];
 }
 

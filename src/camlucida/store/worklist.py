@@ -5,7 +5,7 @@ left out. `skip` leaps over so many more, so that a scroll bar can be dragged to
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, RowMapping, Select, and_, func, select, tuple_
@@ -27,6 +27,7 @@ SORTED_BY: dict[str, Column[Any]] = {
 """Beside "arrival", the order in which they came."""
 
 STATES = ("waiting", "explained", "failed", "refused")
+MANY = 10_000
 LAST = "~"  # sorts after all digits
 
 _id, _sought = WorklistRow.study_id, WorklistFindingRow
@@ -69,7 +70,8 @@ SAID = (
 
 def total(session: Session, search: Search) -> int:
     """How many studies are found."""
-    return session.scalar(select(func.count()).select_from(_found(search).subquery())) or 0
+    found = _found(session, replace(search, sort="arrival"))  # no other order is cheaper to count in
+    return session.scalar(select(func.count()).select_from(found.query.subquery())) or 0
 
 
 def page(
@@ -82,12 +84,15 @@ def page(
     findings: int = 3,
 ) -> list[Line]:
     """The studies that follow the study `after` (an id; None: from the first on), `skip` of them left out."""
-    column = _sorted_by(search)
-    query = _found(search).offset(skip).limit(limit)
+    query, identifier = _found(session, search)
+    column = _sorted_by(search, identifier)
+    place = tuple_(column, identifier)
     if after is not None:
-        query = query.where(_follows(session, search, column, after))
-    order = (column.desc(), _id_of(search).desc()) if search.descending else (column, _id_of(search))
-    return _lines(session, session.scalars(query.order_by(*order)).all(), search.finding, findings)
+        last = tuple_(_value(session, search, column, after), after)
+        query = query.where(place < last if search.descending else place > last)
+    order = (column.desc(), identifier.desc()) if search.descending else (column, identifier)
+    ids = session.scalars(query.order_by(*order).offset(skip).limit(limit)).all()
+    return _lines(session, ids, search.finding, findings)
 
 
 def find(session: Session, key: str) -> int | None:
@@ -110,19 +115,39 @@ def _distinct(session: Session, column: Column[str]) -> list[str]:
     return [value for value in session.scalars(select(leap.c.value)) if value is not None]
 
 
-def _found(search: Search) -> Select[int]:
-    """The ids of the studies that are found; what is looked at is a finding's index where there is one."""
+class _Found(NamedTuple):
+    """A query of the studies that are found, and the column that it takes their ids from."""
+
+    query: Select[int]
+    id: Column[int]
+
+
+def _found(session: Session, search: Search) -> _Found:
+    """From which table the studies are found decides how long it takes, and SQLite cannot know it.
+
+    A finding alone is read in its index. A finding that few studies have is read there first; one that many
+    have is looked up for the studies that are found otherwise: LEFT JOIN keeps that order.
+    """
     wanted = list(_wanted(search))
     if not search.finding:
-        return select(_id).where(*wanted)
-    query = select(_sought.study_id).where(
-        _sought.name == search.finding, _sought.probability >= search.probability
-    )
+        return _Found(select(_id).where(*wanted), _id)
+    said = select(_sought.study_id).where(_sought.name == search.finding, *_said(search, _sought.probability))
+    if not wanted and search.sort in ("findings", "arrival"):
+        return _Found(said, _sought.study_id)
+    if len(session.execute(said.offset(MANY).limit(1)).all()) == 0:
+        return _Found(said.join(WorklistRow, _id == _sought.study_id).where(*wanted), _sought.study_id)
+    same = and_(_sought.study_id == _id, _sought.name == search.finding)
+    probability = func.coalesce(_sought.probability, -1)  # as it may be NULL, SQLite leaves the join as it is
+    return _Found(select(_id).outerjoin(_sought, same).where(*wanted, *_said(search, probability)), _id)
+
+
+def _said(
+    search: Search, probability: ColumnElement[float] | Column[float]
+) -> Iterator[ColumnExpressionArgument[bool]]:
+    """What is asked of a finding."""
+    yield probability >= search.probability
     if search.reported:
-        query = query.where(_sought.reported)
-    if wanted or search.sort not in ("findings", "arrival"):
-        query = query.join(WorklistRow, _id == _sought.study_id).where(*wanted)
-    return query
+        yield _sought.reported
 
 
 def _wanted(search: Search) -> Iterator[ColumnExpressionArgument[bool]]:
@@ -145,23 +170,18 @@ def _wanted(search: Search) -> Iterator[ColumnExpressionArgument[bool]]:
         yield func.instr("/" + WorklistRow.modality + "/", f"/{search.modality}/") > 0
 
 
-def _sorted_by(search: Search) -> Column[Any]:
+def _sorted_by(search: Search, identifier: Column[int]) -> Column[Any]:
     if search.finding and search.sort == "findings":
         return _sought.probability
-    return _id_of(search) if search.sort == "arrival" else SORTED_BY[search.sort]
+    return identifier if search.sort == "arrival" else SORTED_BY[search.sort]
 
 
-def _id_of(search: Search) -> Column[int]:
-    return _sought.study_id if search.finding else _id
-
-
-def _follows(session: Session, search: Search, column: Column[Any], after: int) -> ColumnElement[bool]:
-    """Behind a study in the order: behind the place that it has now."""
-    said = and_(_sought.study_id == _id, _sought.name == search.finding)
-    here = select(column).select_from(WorklistRow).outerjoin(_sought, said).where(_id == after)
-    value = session.scalar(here)
-    place, last = tuple_(column, _id_of(search)), tuple_(value, after)
-    return place < last if search.descending else place > last
+def _value(session: Session, search: Search, column: Column[Any], study: int) -> Any:
+    """What a study is sorted by, as it is now."""
+    same = and_(_sought.study_id == _id, _sought.name == search.finding)
+    return session.scalar(
+        select(column).select_from(WorklistRow).outerjoin(_sought, same).where(_id == study)
+    )
 
 
 def _lines(session: Session, ids: Sequence[int], finding: str, most: int) -> list[Line]:

@@ -73,7 +73,7 @@ function pageOf(place: Place): Page {
     case "sheet":
       return new Sheet(place.query);
     default:
-      return new Worklist();
+      return new Worklist(place.page === "worklist" ? place.query : "");
   }
 }
 

@@ -11,7 +11,7 @@ import type { Study } from "../types";
 import { type Place, toAddress, type View, WORKLIST } from "../view";
 import { ReadingDesk } from "./desk";
 import { failure, message } from "./message";
-import { phantomBadge } from "./worklist";
+import { phantomBadge } from "./phantom-badge";
 
 /** The address follows the view, but not every pixel of a drag. */
 const ADDRESS_DELAY_MS = 250;

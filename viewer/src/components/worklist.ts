@@ -1,147 +1,145 @@
-/** <cl-worklist>: the studies, one row each. */
+/** <cl-worklist>: the studies, searched, sorted, and found again as they were left. */
 
 import * as api from "../api";
 import { connection } from "../connection";
-import { element, fill } from "../element";
-import { date, description, personName, probability } from "../format";
+import { element, fill, write } from "../element";
+import { StudyList } from "../study-list";
+import { ALL_STUDIES, fromQuery, isFiltered, type StudySearch, toQuery } from "../study-search";
 import { texts } from "../texts";
-import type { FindingSummary, StudyRow } from "../types";
-import { DEFAULT_VIEW, type Place, toAddress } from "../view";
+import { type Place, toAddress } from "../view";
 import { failure, message } from "./message";
-import { probabilityBar } from "./probability";
+import { StudyTable } from "./study-table";
+import { WorklistFilters } from "./worklist-filters";
 
 const LOOK_AGAIN_MS = 4000;
-const SHOWN_FINDINGS = 3;
+
+/** How the list was left, in this window's memory only: its text may name a patient. */
+let left: { search: StudySearch; active: number; scrollTop: number } | null = null;
 
 export class Worklist extends HTMLElement {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #shown = "";
-  readonly #reload = () => connection.state === "up" && this.#load();
+  #list: StudyList | null = null;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #abort = new AbortController();
+  readonly #filters = new WorklistFilters();
+  readonly #table = new StudyTable();
+  readonly #count = element("span", { class: "weak numbers", attributes: { role: "status" } });
+  readonly #again = element(
+    "button",
+    { class: "plain", attributes: { type: "button" }, on: { click: () => this.#open(this.#filters.search) } },
+    texts.worklist.outdated,
+  );
+  readonly #instead = element("div", { class: "instead" });
+
+  constructor(readonly query: string) {
+    super();
+  }
 
   connectedCallback(): void {
-    connection.addEventListener("change", this.#reload);
-    fill(this, skeleton());
-    this.#load();
+    const { signal } = this.#abort;
+    const title = element("div", { class: "worklist-title" }, element("h1", {}, texts.worklist.title));
+    title.append(this.#count, this.#again);
+    fill(this, title, this.#filters, this.#instead, this.#table);
+    this.#filters.addEventListener("search", () => this.#open(this.#filters.search), { signal });
+    this.#table.addEventListener("sort", (event) => this.#open((event as CustomEvent).detail), { signal });
+    connection.addEventListener("change", () => this.#restored(), { signal });
+    document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
+    this.#timer = setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS); // studies arrive by themselves
+    const back = left !== null && (this.query === "" || this.query === toQuery(left.search)) ? left : null;
+    this.#open(back?.search ?? fromQuery(this.query), back?.active, back?.scrollTop);
+    this.#choose();
   }
 
   disconnectedCallback(): void {
-    connection.removeEventListener("change", this.#reload);
-    clearTimeout(this.#timer);
+    this.#abort.abort();
+    clearInterval(this.#timer);
   }
 
+  /** Another address of this page: a link to it, or the way back. */
   follow(place: Place): boolean {
-    return place.page === "worklist";
+    if (place.page !== "worklist") return this.#leave();
+    if (place.query !== toQuery(this.#filters.search)) this.#open(fromQuery(place.query));
+    return true;
   }
 
-  async #load(): Promise<void> {
-    clearTimeout(this.#timer);
-    try {
-      const studies = await api.studies();
-      if (!this.isConnected) return;
-      this.#show(studies);
-      this.#timer = setTimeout(() => this.#load(), LOOK_AGAIN_MS); // studies arrive by themselves
-    } catch (error) {
-      if (error instanceof api.Refused)
-        fill(
-          this,
-          failure(error, () => this.#load()),
-        );
-    }
+  #leave(): false {
+    const { active, scrollTop } = this.#table;
+    left = { search: this.#filters.search, active, scrollTop };
+    return false;
   }
 
-  #show(studies: StudyRow[]): void {
-    const content = JSON.stringify(studies);
-    if (content === this.#shown) return;
-    this.#shown = content;
-    fill(
-      this,
-      studies.length > 0
-        ? page(studies)
-        : message({ title: texts.worklist.empty, how: texts.worklist.emptyHow }),
-    );
+  #open(search: StudySearch, active = 0, scrollTop = 0): void {
+    this.#filters.search = search;
+    this.#list = new StudyList(search, api.searchStudies);
+    this.#list.addEventListener("change", () => this.#tell());
+    this.#table.hidden = false;
+    fill(this.#instead);
+    this.#table.show(this.#list, active, scrollTop);
+    const address = toAddress({ page: "worklist", query: toQuery(search) });
+    if (location.hash !== address) history.replaceState(history.state, "", address);
   }
-}
 
-function page(studies: StudyRow[]): HTMLElement {
-  return element(
-    "div",
-    { class: "worklist" },
-    element(
-      "div",
-      { class: "worklist-title" },
-      element("h1", {}, texts.worklist.title),
-      element("span", { class: "weak" }, texts.worklist.count(studies.length)),
-    ),
-    table(element("tbody", {}, ...studies.map(row))),
-  );
-}
+  /** What can be chosen from; without it the list is there all the same. */
+  async #choose(): Promise<void> {
+    const choices = await api.studyChoices().catch(() => null);
+    if (choices) this.#filters.choices = choices;
+  }
 
-function table(body: HTMLElement): HTMLElement {
-  const words = texts.worklist;
-  const named = [words.patient, words.date, words.description, words.modality, words.images, words.findings];
-  const heads = named.map((text) => element("th", { attributes: { scope: "col" } }, text));
-  return element("table", {}, element("thead", {}, element("tr", {}, ...heads)), body);
-}
+  async #lookAgain(): Promise<void> {
+    if (document.hidden || connection.state !== "up" || !this.#list) return;
+    // A lost connection is told by the banner; whatever else is wrong shows itself when the list is asked.
+    await this.#list.lookAgain(this.#table.scrollTop === 0).catch(() => null);
+  }
 
-function row(study: StudyRow): HTMLElement {
-  const { worklist } = texts;
-  const address = toAddress({ page: "study", study: study.key, view: DEFAULT_VIEW });
-  const patient = personName(study.patient_name) || worklist.unnamed;
-  const link = element(
-    "a",
-    { attributes: { href: address, "aria-label": worklist.open(patient, description(study.description)) } },
-    patient,
-  );
-  const who = element(
-    "td",
-    { class: "who" },
-    element("span", { class: "name" }, link, study.phantom && phantomBadge()),
-    element("span", { class: "weak" }, study.patient_id),
-  );
-  return element(
-    "tr",
-    { on: { click: () => link.click() } },
-    who,
-    element("td", { class: "numbers" }, date(study.study_date) || weak(worklist.noDate)),
-    element("td", {}, description(study.description) || weak(worklist.noDescription)),
-    element("td", {}, study.modality),
-    element("td", { class: "numbers" }, String(study.images)),
-    element("td", { class: "strongest" }, strongest(study)),
-  );
-}
+  #restored(): void {
+    if (connection.state !== "up") return;
+    const { active, scrollTop } = this.#table;
+    this.#open(this.#filters.search, active, scrollTop);
+    this.#choose();
+  }
 
-const weak = (text: string): HTMLElement => element("span", { class: "weak" }, text);
+  #tell(): void {
+    const list = this.#list as StudyList;
+    this.#again.hidden = !list.outdated;
+    write(this.#count, list.total === null ? "" : texts.worklist.count(list.total));
+    const instead = this.#messageFor(list);
+    this.#table.hidden = instead !== null;
+    if (instead?.textContent !== this.#instead.textContent) fill(this.#instead, instead);
+  }
 
-export function phantomBadge(): HTMLElement {
-  return element("span", { class: "badge", attributes: { title: texts.phantomTitle } }, texts.phantom);
-}
+  #messageFor(list: StudyList): HTMLElement | null {
+    const { worklist } = texts;
+    if (list.error instanceof api.Refused) return failure(list.error, () => this.#open(list.search));
+    if (list.total !== 0) return null;
+    if (!isFiltered(list.search)) return message({ title: worklist.empty, how: worklist.emptyHow });
+    const action = { text: worklist.clear, run: (): void => this.#open(ALL_STUDIES) };
+    return message({ title: worklist.nothingFound, how: worklist.nothingFoundHow, action });
+  }
 
-function strongest(study: StudyRow): HTMLElement {
-  if (study.state !== "explained" && study.findings.length === 0)
-    return element("span", { class: `state ${study.state}` }, texts.states[study.state]);
-  const shown = study.findings.slice(0, SHOWN_FINDINGS);
-  return element("ul", {}, ...shown.map(finding));
-}
+  #pressed(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const inField = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+    const action = inField ? null : this.#action(event.key);
+    if (!action && !(inField && event.key === "Escape")) return;
+    event.preventDefault();
+    if (action) action();
+    else this.#table.stand(this.#table.active);
+  }
 
-function finding(one: FindingSummary): HTMLElement {
-  const below = one.reported === false;
-  return element(
-    "li",
-    { class: below ? "below" : "", attributes: { title: below ? texts.finding.belowOperatingPoint : null } },
-    element("span", { class: "finding-name" }, one.name),
-    probabilityBar(one.probability, one.operating_point),
-    element("span", { class: "numbers" }, probability(one.probability)),
-  );
-}
-
-function skeleton(): HTMLElement {
-  const bars = Array.from({ length: 6 }, () => element("div", { class: "skeleton-row" }));
-  return element(
-    "div",
-    { class: "worklist", attributes: { "aria-busy": "true", "aria-label": texts.messages.loading } },
-    element("div", { class: "worklist-title" }, element("h1", {}, texts.worklist.title)),
-    ...bars,
-  );
+  #action(key: string): (() => void) | null {
+    const table = this.#table;
+    const onRow = table.contains(document.activeElement);
+    const step = (by: number) => (): void => table.stand(onRow ? table.active + by : table.active);
+    const actions: Record<string, () => void> = {
+      "/": () => this.#filters.type(),
+      ArrowDown: step(1),
+      ArrowUp: step(-1),
+      PageDown: step(table.rowsInSight),
+      PageUp: step(-table.rowsInSight),
+      Home: () => table.stand(0),
+      End: () => table.stand(Number.MAX_SAFE_INTEGER),
+    };
+    return actions[key] ?? null;
+  }
 }
 
 customElements.define("cl-worklist", Worklist);
