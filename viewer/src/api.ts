@@ -98,7 +98,6 @@ const remarks: RemarkSource = {
 
 /** What a study page reads. */
 export const station: Source = {
-  station: true,
   remarks,
   study: (key, signal) => json(at("studies", key), signal),
   samePatient: async (key, signal) =>

@@ -4,8 +4,6 @@ import type { RemarkSource } from "./remarks";
 import type { Explanation, ExplanationRow, ImageHeader, OfferedModel, Prior, Study } from "./types";
 
 export interface Source {
-  /** Whether a station answers, which keeps what readers say and computes what they ask for; a notebook has none. */
-  readonly station: boolean;
   study(key: string, signal?: AbortSignal): Promise<Study>;
   /** The other studies of the same patient, the newest first. */
   samePatient(key: string, signal?: AbortSignal): Promise<Study[]>;

@@ -9,7 +9,6 @@ export type Ask = (name: string) => Promise<ArrayBuffer>;
 export function asking(ask: Ask): Source {
   const json = async <T>(name: string): Promise<T> => JSON.parse(new TextDecoder().decode(await ask(name)));
   return {
-    station: false,
     study: () => json("study"),
     samePatient: async () => [],
     imageHeader: () => json("image"),
