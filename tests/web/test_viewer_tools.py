@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image as Picture
 from playwright.sync_api import expect
 
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.records import Photometric
+from camlucida.rendering.overlay import overlay
 from camlucida.rendering.upsample import to_pixel_grid
 from camlucida.rendering.window import display
 from viewer_page import (
@@ -273,3 +275,142 @@ def test_contours_lie_where_the_evidence_reaches_their_levels(page, station):
         assert len(middle) > 3
         assert np.abs(evidence[row, column] - share * scale).max() < 0.05 * scale
     expect(page.locator(".contour-label").first).to_contain_text("logits")
+
+
+# ---- pictures and prints ----
+
+WORDS = """() => {
+    window.written = [];
+    const write = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+        window.written.push(text);
+        return write.call(this, text, ...rest);
+    };
+}"""
+
+
+def saved(page):
+    """The picture that is saved, its name, and all that is written in it."""
+    page.evaluate("() => { window.written = []; }")
+    with page.expect_download() as coming:
+        page.keyboard.press("u")
+    picture = np.asarray(Picture.open(coming.value.path()).convert("RGB")).astype(int)
+    return picture, coming.value.suggested_filename, " ".join(page.evaluate("() => window.written"))
+
+
+def test_a_picture_holds_what_is_seen_and_its_legend_and_names_nobody(page, station):
+    image = open_study(page, station, "film")
+    kept = explanation(station, "film")
+    finding = kept.saliency_map.findings[0]
+    choose(page, finding)
+    look(page, zoom=1, details=True)
+    page.evaluate(WORDS)
+    picture, name, words = saved(page)
+    patient = image.source.patient
+    for said in (
+        finding,
+        "logits per cell",
+        "films 1.0.0",
+        "Grad-CAM",
+        "Research software",
+        "operating point",
+    ):
+        assert said in words
+    for told in (patient.patient_id, patient.name.partition("^")[0]):
+        assert told not in words
+        assert told not in name
+    compare_with_picture(page, picture, kept, image)
+    page.get_by_label("Pictures and prints name the patient").check()
+    page.locator("cl-viewport").focus()
+    assert patient.patient_id in saved(page)[2]
+
+
+def compare_with_picture(page, picture, kept, image):
+    """The saved pixels are those of numpy, where nothing is written."""
+    scale = page.evaluate("() => document.querySelector('cl-study').reading.scale(0)")
+    opacity = view(page)["opacity"] / 100
+    evidence = to_pixel_grid(kept.saliency_map.values[0], kept.saliency_map.geometry)
+    expected = overlay(display(image.values, image), evidence, scale, opacity).astype(int)
+    top, left = canvas(page).corner
+    rows, columns = expected.shape[:2]
+    off = np.abs(picture[top : top + rows, left : left + columns] - expected).max(axis=2)
+    assert (off[100:-80] <= 2).mean() > 0.999
+
+
+def test_a_print_is_a_sheet_of_what_is_seen_with_trust_and_without_a_name(page, station):
+    image = open_study(page, station, "film")
+    choose(page, explanation(station, "film").saliency_map.findings[0])
+    page.keyboard.press("s")
+    settle(page)
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    sheet = page.locator(".paper")
+    expect(sheet).to_be_visible()
+    expect(sheet.locator("figure canvas")).to_have_count(2)
+    expect(page.locator("cl-toolbar")).to_be_hidden()
+    text = sheet.inner_text()
+    assert "The head is" in text or "Linear head" in text
+    assert "Research software" in text
+    assert image.source.patient.patient_id not in text
+    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    expect(sheet).to_have_count(0)
+
+
+# ---- fingers ----
+
+
+@pytest.fixture
+def touched(context, station):
+    """A page on a screen that is touched, and a way to put fingers on it."""
+    own = context.browser.new_context(storage_state=context.storage_state(), has_touch=True)
+    page = own.new_page()
+    page.goto(station.origin)
+    fingers = own.new_cdp_session(page)
+
+    def touch(kind, *points):
+        places = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    yield page, touch
+    own.close()
+
+
+def test_fingers_change_the_window_zoom_and_hide_the_map(touched, station):
+    page, touch = touched
+    open_study(page, station, "film")
+    choose(page, explanation(station, "film").saliency_map.findings[0])
+    touch("touchStart", (700, 400))
+    touch("touchMove", (720, 400))
+    touch("touchMove", (790, 430))
+    touch("touchEnd")
+    before = view(page)
+    assert before["window"]["width"] > 0
+    touch("touchStart", (700, 400))
+    touch("touchStart", (700, 400), (800, 400))
+    touch("touchMove", (650, 400), (850, 400))
+    touch("touchEnd")
+    settle(page)
+    after = view(page)
+    assert after["zoom"] == pytest.approx(2, rel=0.02)
+    assert after["window"] == before["window"]
+    touch("touchStart", (700, 400))
+    expect(page.locator("canvas.heat")).to_be_hidden()
+    touch("touchEnd")
+    expect(page.locator("canvas.heat")).to_be_visible()
+
+
+def test_a_finger_goes_through_the_slices_and_draws_with_a_tool(touched, station):
+    page, touch = touched
+    open_study(page, station, "ct")
+    now = page.evaluate("() => document.querySelector('cl-study').reading.slice")
+    touch("touchStart", (700, 400))
+    touch("touchMove", (700, 412))
+    touch("touchMove", (700, 445))
+    touch("touchEnd")
+    settle(page)
+    assert page.evaluate("() => document.querySelector('cl-study').reading.slice") > now
+    page.get_by_role("button", name="Length").click()
+    touch("touchStart", (640, 330))
+    touch("touchMove", (670, 350))
+    touch("touchEnd")
+    assert [mark["kind"] for mark in view(page)["marks"]] == ["length"]

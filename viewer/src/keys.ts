@@ -20,6 +20,8 @@ export interface Desk {
   reading: Reading;
   /** The viewport that keys act on: its plane, where the image lies on it, and how it is moved. */
   active: () => { cut: Cut; placement: Placement | null; look: (camera: Camera) => void } | undefined;
+  /** Saves what is seen. */
+  picture: () => void;
   help: () => void;
   leave: () => void;
 }

@@ -5,4 +5,5 @@ import "./styles/study.css";
 import "./styles/findings.css";
 import "./styles/viewport.css";
 import "./styles/compare.css";
+import "./styles/print.css";
 import "./components/app";

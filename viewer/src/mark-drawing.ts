@@ -101,6 +101,7 @@ function evidenceLines(reading: Reading, held: Held): string[] {
   const { marks: words } = texts;
   const share = held.ofFor > 0 ? percent(held.evidenceFor / held.ofFor) : percent(0);
   if (reading.explanation?.record.saliency_map.unit === "relative") return [words.relative(share)];
+  if (reading.shown?.difference) return [words.difference(signed(held.evidenceFor + held.evidenceAgainst))];
   return [
     words.evidenceFor(signed(held.evidenceFor), signed(held.ofFor), share),
     words.evidenceAgainst(signed(held.evidenceAgainst), signed(held.ofAgainst)),
@@ -111,8 +112,7 @@ function evidenceLines(reading: Reading, held: Held): string[] {
 const sums = new WeakMap<Mark, { map: Float32Array; held: Held }>();
 
 function evidenceIn(reading: Reading, mark: Mark): Held | null {
-  const { finding } = reading.view;
-  const map = finding === null ? null : reading.map(finding);
+  const map = reading.shown?.values;
   const geometry = reading.explanation?.record.saliency_map.geometry;
   if (!map || !geometry) return null;
   const before = sums.get(mark);

@@ -105,6 +105,9 @@ export class Reading extends EventTarget {
   /** What was looked at when an explanation was chosen that is not there yet. */
   #pending: { finding: string; map: boolean } | null = null;
 
+  /** Pictures and prints name the patient, because the reader asked for it. */
+  named = false;
+
   constructor(
     public study: Study,
     public view: View,

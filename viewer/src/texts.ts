@@ -402,10 +402,26 @@ export const texts = {
     evidenceFor: (held: string, all: string, share: string) => `for ${held} of ${all} logits, ${share}`,
     evidenceAgainst: (held: string, all: string) => `against ${held} of ${all}`,
     relative: (share: string) => `${share} of the map’s values above 0`,
+    difference: (logits: string) => `difference ${logits} logits`,
     cells: (inside: number, all: number) =>
       `${inside} of ${all} cells${inside === 1 ? ", its centre" : ", their centres"} inside`,
     noCell: "no cell has its centre in here",
     depth: (depth: string) => `all of these cells counts: they are ${depth} deep`,
+  },
+
+  picture: {
+    save: "Save picture",
+    saveTitle: "Save what is seen as a picture (PNG) with its legend",
+    print: "Print",
+    printTitle: "Print what is seen, with its legend and how far it can be trusted",
+    named: "Pictures and prints name the patient",
+    probability: (chance: string) => `probability ${chance}`,
+    operatingPoint: (point: string, reached: boolean) =>
+      `operating point ${point}: ${reached ? "reported" : "not reported"}`,
+    evidence: (supporting: string, against: string) =>
+      `evidence for ${supporting}, against ${against} logits`,
+    grid: (grid: string, cell: string) => `Native grid: ${grid}, cell ${cell}`,
+    opacity: (percent: string) => `Opacity at full colour: ${percent}\u2009%`,
   },
 
   legend: {

@@ -6,7 +6,7 @@ import { takeBack, takeTool } from "./marking";
 import { invertGreys, mirror, turn } from "./orientation";
 import { texts } from "./texts";
 
-const { display, marks } = texts;
+const { display, marks, picture } = texts;
 
 export const TOOL_KEYS: readonly Key[] = [
   { shown: "I", meaning: display.invertTitle, keys: { i: ({ reading }) => invertGreys(reading) } },
@@ -20,4 +20,6 @@ export const TOOL_KEYS: readonly Key[] = [
     keys: { backspace: ({ reading }) => takeBack(reading) },
   },
   { shown: "V", meaning: display.contoursTitle, keys: { v: ({ reading }) => switchContours(reading) } },
+  { shown: "U", meaning: picture.saveTitle, keys: { u: ({ picture }) => picture() } },
+  { shown: "Shift + P", meaning: picture.printTitle, keys: { "shift p": () => window.print() } },
 ];

@@ -12,7 +12,10 @@ import { FlagForm } from "./flag-form";
 import { openHelp } from "./help";
 import { Images } from "./images";
 import { Judgement } from "./judgement";
+import { keeping } from "./keeping";
 import { failure, message } from "./message";
+import { paper } from "./paper";
+import { savePicture } from "./picture";
 import { SliceBar } from "./slice-bar";
 import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
@@ -32,6 +35,7 @@ export class ReadingDesk extends HTMLElement {
   readonly #stage = new Stage();
   readonly #notes = element("ul", { class: "notes" });
   readonly #help = (): void => openHelp(this);
+  readonly #picture = (): Promise<void> => savePicture(this.reading, this.#stage);
 
   constructor(
     readonly reading: Reading,
@@ -51,7 +55,9 @@ export class ReadingDesk extends HTMLElement {
     );
     const head = element("header", { class: "head" }, surroundings.title, new Toolbar(reading, this.#help));
     const middle = element("div", { class: "middle" }, this.#stage, new SliceBar(reading));
-    this.append(head, side, middle, new Details(reading));
+    // A notebook prints itself.
+    const print = surroundings.keys && ((): void => window.print());
+    this.append(head, side, middle, new Details(reading, keeping(reading, this.#picture, print)));
   }
 
   connectedCallback(): void {
@@ -64,8 +70,21 @@ export class ReadingDesk extends HTMLElement {
     window.addEventListener("blur", () => reading.hold(false), { signal });
     // After a click the keys belong to the image again: Space hides the map, and presses no button.
     this.addEventListener("click", (event) => this.#giveBackFocus(event), { signal });
+    if (this.surroundings.keys) this.#print(signal);
     this.#arrange();
     reading.open();
+  }
+
+  /** Paper gets a sheet of its own, made when it is asked for: also by the browser's menu. */
+  #print(signal: AbortSignal): void {
+    const { reading } = this;
+    let made: HTMLElement | null = null;
+    const before = (): void => {
+      made = paper(reading, this.#stage);
+      this.append(made);
+    };
+    window.addEventListener("beforeprint", before, { signal });
+    window.addEventListener("afterprint", () => made?.remove(), { signal });
   }
 
   disconnectedCallback(): void {
@@ -78,6 +97,7 @@ export class ReadingDesk extends HTMLElement {
     press(event, {
       reading: this.reading,
       active: () => this.#stage.active,
+      picture: this.#picture,
       help: this.#help,
       leave: this.surroundings.leave,
     });

@@ -18,7 +18,11 @@ export class Details extends HTMLElement {
   readonly #words = element("div", { class: "details-words" });
   #shown: unknown[] = [];
 
-  constructor(readonly reading: Reading) {
+  constructor(
+    readonly reading: Reading,
+    /** Buttons that keep what is seen. */
+    keeping: HTMLElement,
+  ) {
     super();
     this.id = "details";
     this.setAttribute("role", "complementary");
@@ -28,6 +32,7 @@ export class Details extends HTMLElement {
       new Display(reading),
       new Compare(reading),
       ...(remarks ? [new Flags(remarks)] : []),
+      keeping,
       this.#words,
     );
   }

@@ -9,8 +9,8 @@ import { texts } from "../texts";
 
 export class Legend extends HTMLElement {
   readonly #abort = new AbortController();
-  readonly #bar = element("canvas", { attributes: { width: 1, height: STEPS, role: "img" } });
-  readonly #ticks = [0, 1, 2].map(() => element("span", { class: "tick numbers" }));
+  readonly bar = element("canvas", { attributes: { width: 1, height: STEPS, role: "img" } });
+  readonly ticks = [0, 1, 2].map(() => element("span", { class: "tick numbers" }));
   readonly #unit = element("span", {});
   readonly #note = element("span", { class: "weak" });
   #drawn = "";
@@ -20,11 +20,16 @@ export class Legend extends HTMLElement {
     const ramp = element(
       "div",
       { class: "ramp" },
-      this.#bar,
-      element("div", { class: "ticks" }, ...this.#ticks),
+      this.bar,
+      element("div", { class: "ticks" }, ...this.ticks),
     );
     const words = element("div", { class: "legend-words" }, this.#unit, this.#note);
     this.append(words, ramp);
+  }
+
+  /** What is said of the colours. */
+  get words(): string[] {
+    return [this.#unit.textContent, this.#note.textContent];
   }
 
   connectedCallback(): void {
@@ -59,18 +64,18 @@ export class Legend extends HTMLElement {
     const own = relative || this.reading.view.ownScale;
     const unit = relative ? legend.relative : legend.logits;
     const words = ends(low, high);
-    this.#ticks.forEach((tick, i) => {
+    this.ticks.forEach((tick, i) => {
       write(tick, words[i] ?? "");
     });
     write(this.#unit, relative ? legend.relativeTitle : title);
     write(this.#note, own ? legend.own : legend.fixed);
-    this.#bar.setAttribute("aria-label", legend.label(number(low), number(high), unit));
+    this.bar.setAttribute("aria-label", legend.label(number(low), number(high), unit));
   }
 
   #paint(low: number, high: number, colourMap: ColourMap): void {
     const { opacity } = this.reading.view;
     const picture = new ImageData(ramp(low, high, opacity / 100, colourMap), 1, STEPS);
-    this.#bar.getContext("2d")?.putImageData(picture, 0, 0);
+    this.bar.getContext("2d")?.putImageData(picture, 0, 0);
   }
 }
 

@@ -28,6 +28,7 @@ function panesOf({ view, slices }: Reading): readonly Pane[] {
 
 export class Stage extends HTMLElement {
   #viewports: Viewport[] = [];
+  #legend: Legend | null = null;
   #panes: readonly Pane[] = [];
   #active: Viewport | null = null;
 
@@ -47,6 +48,15 @@ export class Stage extends HTMLElement {
     return planes ? this.#viewports[0] : this.#viewports.at(-1);
   }
 
+  get viewports(): readonly Viewport[] {
+    return this.#viewports;
+  }
+
+  /** What the colours mean, while there are viewports. */
+  get legend(): Legend | null {
+    return this.#legend;
+  }
+
   #turnTo(event: Event): void {
     const found = event.target instanceof Element && event.target.closest("cl-viewport");
     if (found instanceof Viewport) this.#active = found;
@@ -62,13 +72,15 @@ export class Stage extends HTMLElement {
     const peers = (): Viewport[] => this.#viewports;
     this.#viewports = panes.map((pane) => new Viewport(reading, pane, peers));
     if (reading.view.layout === "swipe") this.#viewports[0]?.append(new Divider(reading));
-    fill(this, ...this.#viewports, new Legend(reading));
+    this.#legend = new Legend(reading);
+    fill(this, ...this.#viewports, this.#legend);
   }
 
   /** Words, where there is no image to show. */
   say(shown: HTMLElement): void {
     this.#viewports = [];
     this.#panes = [];
+    this.#legend = null;
     const [now] = this.children;
     if (now?.textContent !== shown.textContent) fill(this, shown);
   }

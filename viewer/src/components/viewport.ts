@@ -147,6 +147,33 @@ export class Viewport extends HTMLElement {
     return { width: placement.width, height: placement.height, placement, image, heat };
   }
 
+  /** Image and map as they are seen, on one canvas: WebGL keeps nothing once a frame is shown. */
+  pixels(): HTMLCanvasElement | null {
+    if (!this.placement) return null;
+    this.#drawn = { image: "", heat: "" };
+    this.#draw();
+    const [width, height] = this.#size;
+    const canvas = element("canvas", { attributes: { width, height } });
+    const pen = canvas.getContext("2d") as CanvasRenderingContext2D;
+    pen.drawImage(this.#imageCanvas, 0, 0);
+    if (this.#heatCanvas.hidden) return canvas;
+    const { layout, swipe } = this.reading.view;
+    const from = layout === "swipe" ? (width * swipe) / 100 : 0;
+    pen.globalAlpha = Number(this.#heatCanvas.style.opacity);
+    pen.drawImage(this.#heatCanvas, from, 0, width - from, height, from, 0, width - from, height);
+    return canvas;
+  }
+
+  /** The lines over the image. */
+  get vectors(): SVGSVGElement {
+    return this.#vectors.svg;
+  }
+
+  /** What is written in the corners, but for what is under the cursor. */
+  get corners(): HTMLElement[] {
+    return [this.#title, this.#window];
+  }
+
   // ---- drawing ----
 
   #draw(): void {

@@ -8,6 +8,7 @@ import base from "../styles/base.css?inline";
 import compare from "../styles/compare.css?inline";
 import findings from "../styles/findings.css?inline";
 import notebook from "../styles/notebook.css?inline";
+import print from "../styles/print.css?inline";
 import study from "../styles/study.css?inline";
 import viewport from "../styles/viewport.css?inline";
 import { texts } from "../texts";
@@ -18,7 +19,9 @@ import { type Ask, asking } from "./asking";
 /** Gives a document, or a part of one that nothing else may reach, the viewer's looks. */
 export function dress(root: Document | ShadowRoot): void {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync([notebook, base, study, findings, viewport, compare].join("\n"));
+  // A notebook prints itself; a file is printed as the page is.
+  const printed = root instanceof Document ? [print] : [];
+  sheet.replaceSync([notebook, base, study, findings, viewport, compare, ...printed].join("\n"));
   root.adoptedStyleSheets.push(sheet);
 }
 
