@@ -244,7 +244,7 @@ def test_a_method_on_demand_waits_is_computed_and_disagrees_where_hatched(page, 
     page.keyboard.press("q")
     wait_for(page, "comparison.agreement")
     expect(page.locator("cl-viewport .words")).to_contain_text("another sign than Grad-CAM")
-    expect(page.locator(".vectors .hatched")).to_have_count(1)
+    expect(page.locator(".vectors .hatched")).to_have_css("fill", 'url("#cl-hatching")')
     found = page.evaluate(f"() => ({{...{READING}.comparison.agreement, differing: null, geometry: null}})")
     assert 0 < found["differ"] <= found["counted"]
     page.keyboard.down("Space")

@@ -7,7 +7,7 @@ import type { Geometry } from "./types";
 import { onScreen, type Scene, svg } from "./vector-layer";
 
 const STEP = 6; // CSS pixels between two lines
-const PATTERN = "cl-hatching";
+const PATTERN = "cl-hatching"; // as styles/compare.css says
 
 export function hatching(scene: Scene): SVGElement[] {
   const { reading, cut, withMap } = scene;
@@ -16,16 +16,12 @@ export function hatching(scene: Scene): SVGElement[] {
   const corners = rectangles(found.geometry, found.differing, cut);
   const path = corners.map((rectangle) => outline(scene, rectangle)).join("");
   if (!path) return [];
-  return [
-    svg("defs", {}, pattern()),
-    svg("path", { d: path, class: "of-map hatched", fill: `url(#${PATTERN})` }),
-  ];
+  return [svg("defs", {}, pattern()), svg("path", { d: path, class: "of-map hatched" })];
 }
 
 /** Dark beside light, so that it is seen over every colour and every grey. */
 function pattern(): SVGElement {
-  const line = (x: number, stroke: string): SVGElement =>
-    svg("path", { d: `M${x} 0V${STEP}`, stroke, "stroke-width": 1 });
+  const line = (x: number, fill: string): SVGElement => svg("rect", { x, width: 1, height: STEP, fill });
   return svg(
     "pattern",
     {
@@ -35,8 +31,8 @@ function pattern(): SVGElement {
       patternUnits: "userSpaceOnUse",
       patternTransform: "rotate(45)",
     },
-    line(0.5, "#000"),
-    line(1.5, "#fff"),
+    line(0, "#000"),
+    line(1, "#fff"),
   );
 }
 

@@ -488,7 +488,7 @@ export const texts = {
 
   asking: {
     title: "Ask for another method",
-    how: (model: string) => `${model} explains this image by it; what is looked at stays until then.`,
+    how: (model: string) => `${model} explains this image by the one that is chosen; the finding is kept.`,
     there: "there",
     dear: "takes many inferences: perhaps minutes",
     refusedBefore: (why: string) => `refused before: ${why}`,
