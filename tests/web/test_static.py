@@ -11,7 +11,13 @@ FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
 
 
 def test_the_page_and_what_it_needs_are_there():
-    assert [path.name for path in FILES] == ["icon.svg", "index.html", "viewer.css", "viewer.js"]
+    assert [path.name for path in FILES] == [
+        "icon.svg",
+        "index.html",
+        "overviews.js",
+        "viewer.css",
+        "viewer.js",
+    ]
 
 
 def test_the_page_names_only_its_own_files():
@@ -32,8 +38,9 @@ def test_no_other_host_is_named(path):
     assert hosts <= {"http://www.w3.org"}  # the name of SVG's namespace, which nobody fetches
 
 
-def test_no_code_is_made_from_text():
-    code = (STATIC / "viewer.js").read_text("utf-8")
+@pytest.mark.parametrize("name", ["viewer.js", "overviews.js"])
+def test_no_code_is_made_from_text(name):
+    code = (STATIC / name).read_text("utf-8")
     assert not re.search(r"\beval\(|new Function\(|innerHTML|document\.write\(", code)
 
 

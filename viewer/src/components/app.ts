@@ -4,13 +4,9 @@ import { connection } from "../connection";
 import { element, fill, write } from "../element";
 import { texts } from "../texts";
 import { fromAddress, type Place } from "../view";
-import { Jobs } from "./jobs";
-import { message } from "./message";
-import { Models } from "./models";
+import { failure, message } from "./message";
 import { Navigation } from "./navigation";
-import { Sheet } from "./sheet";
 import { StudyPage } from "./study";
-import { Worklist } from "./worklist";
 
 const TOLD_MS = 2500;
 
@@ -43,8 +39,30 @@ export class App extends HTMLElement {
     const place = fromAddress(location.hash);
     this.#navigation.show(place.page);
     if (this.#page?.follow(place)) return;
-    this.#page = pageOf(place);
-    fill(this.#frame, this.#page);
+    if (place.page === "study") this.#put(new StudyPage(place.study, place.view));
+    else this.#open(place);
+  }
+
+  #put(page: Page): void {
+    this.#page = page;
+    fill(this.#frame, page);
+  }
+
+  /** Fetches the overviews' code at their first use; whoever goes on meanwhile is left in peace. */
+  async #open(place: Exclude<Place, { page: "study" }>): Promise<void> {
+    this.#page = null;
+    fill(this.#frame, message({ title: texts.messages.loading, busy: true }));
+    const asked = location.hash;
+    try {
+      const { overview } = await import("./overviews");
+      const page = overview(place);
+      if (asked === location.hash) this.#put(page);
+    } catch (error) {
+      fill(
+        this.#frame,
+        failure(error, () => this.#open(place)),
+      );
+    }
   }
 
   #tell(): void {
@@ -59,21 +77,6 @@ export class App extends HTMLElement {
     this.#banner.className = `banner ${restored ? "restored" : state}`;
     write(this.#banner, state === "lost" ? messages.lost : restored ? messages.restored : "");
     if (restored) setTimeout(() => connection.state === "up" && write(this.#banner, ""), TOLD_MS);
-  }
-}
-
-function pageOf(place: Place): Page {
-  switch (place.page) {
-    case "study":
-      return new StudyPage(place.study, place.view);
-    case "models":
-      return new Models(place.model);
-    case "jobs":
-      return new Jobs();
-    case "sheet":
-      return new Sheet(place.query);
-    default:
-      return new Worklist(place.page === "worklist" ? place.query : "");
   }
 }
 

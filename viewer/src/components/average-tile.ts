@@ -2,11 +2,11 @@
 
 import { average, type MapPlane, type SheetMap } from "../contact-sheet";
 import { element, fill } from "../element";
-import { texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import { drawn, framed } from "./sheet-tile";
 
 const SIDE = 96;
-const words = texts.sheet;
+const words = overviewTexts.sheet;
 
 export class AverageTile extends HTMLElement {
   readonly #image = element("canvas", {

@@ -13,14 +13,15 @@ import {
   tryAgain,
   type Waiting,
 } from "../overviews";
-import { methodName, texts } from "../texts";
+import { methodName } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import { DEFAULT_VIEW, type Place, toAddress } from "../view";
 import type { Page } from "./app";
 import { LoadedPage } from "./loaded-page";
 import { type Cell, section, table } from "./table";
 
 const LOOK_AGAIN_MS = 3000;
-const words = texts.jobs;
+const words = overviewTexts.jobs;
 
 export class Jobs extends LoadedPage<Content> implements Page {
   constructor() {

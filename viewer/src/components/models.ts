@@ -3,14 +3,15 @@
 import { element } from "../element";
 import { moment, percent, shortDigest, sizes } from "../format";
 import { type GoneModel, type Model, type ModelFinding, models, type RegisteredModel } from "../overviews";
-import { methodName, texts } from "../texts";
+import { methodName } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import { type Place, toAddress } from "../view";
 import type { Page } from "./app";
 import { LoadedPage } from "./loaded-page";
 import { message } from "./message";
 import { type Cell, facts, section, table } from "./table";
 
-const words = texts.models;
+const words = overviewTexts.models;
 
 export class Models extends LoadedPage<Model[]> implements Page {
   #model: string | null;

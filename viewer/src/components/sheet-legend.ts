@@ -6,9 +6,10 @@ import { element } from "../element";
 import { number } from "../format";
 import { ramp, STEPS } from "../ramp";
 import { texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import { DEFAULT_VIEW } from "../view";
 
-const words = texts.sheet;
+const words = overviewTexts.sheet;
 
 export function sheetLegend(maps: readonly SheetMap[], colourMap: ColourMap): HTMLElement[] {
   const scales = [...new Set(maps.flatMap(({ map }) => map?.scale ?? []))];

@@ -5,13 +5,14 @@ import { coloured, type MapPlane, type SheetMap, spread, thumbnail } from "../co
 import { element } from "../element";
 import { probability, signed } from "../format";
 import { texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import { trustBadge } from "../trust";
 import { DEFAULT_VIEW, toAddress } from "../view";
 import { flagMark } from "./flag-mark";
 import { probabilityBar } from "./probability";
 import { badge } from "./trust-badge";
 
-const words = texts.sheet;
+const words = overviewTexts.sheet;
 /** Places along the longer edge at which a map is drawn. */
 const SIDE = 96;
 

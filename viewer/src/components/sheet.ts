@@ -15,6 +15,7 @@ import {
 } from "../contact-sheet";
 import { element, fill, write } from "../element";
 import { methodName, texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import { type Place, toAddress } from "../view";
 import type { Page } from "./app";
 import { AverageTile } from "./average-tile";
@@ -23,7 +24,7 @@ import { failure, message } from "./message";
 import { sheetLegend } from "./sheet-legend";
 import { tile } from "./sheet-tile";
 
-const words = texts.sheet;
+const words = overviewTexts.sheet;
 
 /** What is looked at; all of it is in the address, which names no patient. */
 interface Wish {

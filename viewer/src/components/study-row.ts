@@ -3,12 +3,13 @@
 import { element } from "../element";
 import { date, description, personName, probability } from "../format";
 import { texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import type { FindingSummary, StudyRow } from "../types";
 import { DEFAULT_VIEW, toAddress } from "../view";
 import { phantomBadge } from "./phantom-badge";
 import { probabilityBar } from "./probability";
 
-const { worklist } = texts;
+const { worklist } = overviewTexts;
 
 /** The cells of a study; its link is what the keyboard stands on. */
 export function studyCells(study: StudyRow): HTMLElement[] {

@@ -6,7 +6,7 @@
 import { element, fill } from "../element";
 import type { StudyList } from "../study-list";
 import { type Sort, sortedBy } from "../study-search";
-import { texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import type { StudyRow } from "../types";
 import { emptyCells, studyCells } from "./study-row";
 
@@ -41,7 +41,7 @@ export class StudyTable extends HTMLElement {
   readonly #body = element("tbody", { attributes: { role: "rowgroup" } });
   readonly #table = element(
     "table",
-    { attributes: { role: "table", "aria-label": texts.worklist.title } },
+    { attributes: { role: "table", "aria-label": overviewTexts.worklist.title } },
     element("thead", { attributes: { role: "rowgroup" } }, this.#head),
     this.#body,
   );
@@ -111,13 +111,13 @@ export class StudyTable extends HTMLElement {
     const sorted = search.sort === sort ? (search.descending ? "descending" : "ascending") : "none";
     const press = (): boolean =>
       this.dispatchEvent(new CustomEvent("sort", { detail: sortedBy(search, sort) }));
-    const name = texts.worklist.columns[sort];
+    const name = overviewTexts.worklist.columns[sort];
     return element(
       "th",
       { attributes: { role: "columnheader", scope: "col", "aria-sort": sorted } },
       element(
         "button",
-        { attributes: { type: "button", title: texts.worklist.sortBy(name) }, on: { click: press } },
+        { attributes: { type: "button", title: overviewTexts.worklist.sortBy(name) }, on: { click: press } },
         name,
       ),
     );

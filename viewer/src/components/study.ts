@@ -118,7 +118,7 @@ function who(study: Study): HTMLElement {
     },
     `‹ ${texts.study.toWorklist}`,
   );
-  const name = element("h1", {}, personName(study.patient_name) || texts.worklist.unnamed);
+  const name = element("h1", {}, personName(study.patient_name) || texts.study.unnamed);
   const rest = element("span", { class: "weak about numbers" }, about.join("  ·  "));
   return element("div", { class: "who" }, back, name, study.phantom && phantomBadge(), rest);
 }

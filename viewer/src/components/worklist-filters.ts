@@ -3,10 +3,11 @@
 import { element, fill } from "../element";
 import { ALL_STUDIES, isFiltered, STATES, type StudySearch } from "../study-search";
 import { texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import type { StudyChoices } from "../types";
 
 const TYPING_MS = 200;
-const words = texts.worklist;
+const words = overviewTexts.worklist;
 
 /** Says "search" with what is wanted now. */
 export class WorklistFilters extends HTMLElement {

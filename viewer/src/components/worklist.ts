@@ -5,7 +5,7 @@ import { connection } from "../connection";
 import { element, fill, write } from "../element";
 import { StudyList } from "../study-list";
 import { ALL_STUDIES, fromQuery, isFiltered, type StudySearch, toQuery } from "../study-search";
-import { texts } from "../texts";
+import { overviewTexts } from "../texts-overviews";
 import { type Place, toAddress } from "../view";
 import { failure, message } from "./message";
 import { StudyTable } from "./study-table";
@@ -26,7 +26,7 @@ export class Worklist extends HTMLElement {
   readonly #again = element(
     "button",
     { class: "plain", attributes: { type: "button" }, on: { click: () => this.#open(this.#filters.search) } },
-    texts.worklist.outdated,
+    overviewTexts.worklist.outdated,
   );
   readonly #instead = element("div", { class: "instead" });
 
@@ -36,7 +36,11 @@ export class Worklist extends HTMLElement {
 
   connectedCallback(): void {
     const { signal } = this.#abort;
-    const title = element("div", { class: "worklist-title" }, element("h1", {}, texts.worklist.title));
+    const title = element(
+      "div",
+      { class: "worklist-title" },
+      element("h1", {}, overviewTexts.worklist.title),
+    );
     title.append(this.#count, this.#again);
     fill(this, title, this.#filters, this.#instead, this.#table);
     this.#filters.addEventListener("search", () => this.#open(this.#filters.search), { signal });
@@ -100,14 +104,14 @@ export class Worklist extends HTMLElement {
   #tell(): void {
     const list = this.#list as StudyList;
     this.#again.hidden = !list.outdated;
-    write(this.#count, list.total === null ? "" : texts.worklist.count(list.total));
+    write(this.#count, list.total === null ? "" : overviewTexts.worklist.count(list.total));
     const instead = this.#messageFor(list);
     this.#table.hidden = instead !== null;
     if (instead?.textContent !== this.#instead.textContent) fill(this.#instead, instead);
   }
 
   #messageFor(list: StudyList): HTMLElement | null {
-    const { worklist } = texts;
+    const { worklist } = overviewTexts;
     if (list.error instanceof api.Refused) return failure(list.error, () => this.#open(list.search));
     if (list.total !== 0) return null;
     if (!isFiltered(list.search)) return message({ title: worklist.empty, how: worklist.emptyHow });
