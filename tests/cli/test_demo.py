@@ -61,6 +61,23 @@ def blobs(home, rows):
     return [home / "blobs" / "sha256" / digest[:2] / digest for (digest,) in digests if digest]
 
 
+def another_method(browser, study, seconds=120):
+    """What becomes of a method that is asked for on the page of a study."""
+    (image, *_) = browser.get(f"/api/studies/{study['key']}").json()["images"]
+    wish = {"model": image["explanations"][0]["model"], "method": "hirescam"}
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    asked = browser.post(f"/api/images/{image['key']}/explanations", json=wish, headers=headers)
+    assert asked.status_code == 202
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        (image, *_) = browser.get(f"/api/studies/{study['key']}").json()["images"]
+        (state,) = [one["state"] for one in image["explanations"] if one["method"] == wish["method"]]
+        if state != "waiting":
+            return state
+        time.sleep(0.2)
+    return "waiting"
+
+
 @pytest.mark.slow
 def test_the_demo_shows_everything_and_a_second_start_mends_and_reuses(start, tmp_path):
     """The whole of it, as README's command one: real process, real phantoms, shipped models, RG1."""
@@ -75,6 +92,7 @@ def test_the_demo_shows_everything_and_a_second_start_mends_and_reuses(start, tm
         for study in studies:
             assert study["state"] == "explained", study["description"]
             assert study["findings"]
+        assert another_method(browser, phantoms[0]) == "explained"
     assert first.end() == 0
     assert "Traceback" not in first.said()
 

@@ -14,7 +14,7 @@ from camlucida import pipeline
 from camlucida.cli import messages
 from camlucida.cli.import_ import explain_waiting, take_in
 from camlucida.cli.interruption import stopping_between_steps
-from camlucida.cli.serve import show
+from camlucida.cli.serve import show, worker
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.version import __version__
@@ -51,7 +51,8 @@ def demo(
             complete = prepare(opened, files or [])
             if not complete:
                 messages.note("Something was left out, as said above; the rest is shown.")
-            show(opened, None, port, browser=browser)
+            with worker(opened):  # for what is asked for on the page: another method
+                show(opened, None, port, browser=browser)
     except KeyboardInterrupt:
         messages.note("Stopped. What is done is kept; the next start goes on from here.")
         raise typer.Exit(0) from None

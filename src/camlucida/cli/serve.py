@@ -77,7 +77,7 @@ def serve(
             listening = running.enter_context(_dicom(opened, dicom_port)) if dicom else []
             if work:
                 explanations.retry(opened)
-                running.enter_context(_worker(opened, verbose=context.find_root().params["verbose"]))
+                running.enter_context(worker(opened, verbose=context.find_root().params["verbose"]))
             else:
                 _tell_what_waits(opened)
             show(opened, host, port, browser=browser, listening=listening, ohif=app_folder)
@@ -155,7 +155,7 @@ def _start(receiver: "Receiver", listen: Listening, *, chosen: bool) -> list[str
 
 
 @contextmanager
-def _worker(home: Home, *, verbose: bool) -> Iterator[None]:
+def worker(home: Home, *, verbose: bool = False) -> Iterator[None]:
     """Have `camlucida work` run beside this process while the block runs."""
     said = ["--verbose"] if verbose else []
     words = [*said, "work", "--home", str(home.folder), "--until-stdin-ends"]
