@@ -38,7 +38,6 @@ export class Stage extends HTMLElement {
       this.addEventListener(type, (event) => this.#turnTo(event));
     this.id = "stage";
     this.className = "stage";
-    this.setAttribute("role", "main");
   }
 
   /** The viewport that keys act on: the plane that was last pointed at, else that of the slices. */
