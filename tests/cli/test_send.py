@@ -1,5 +1,7 @@
 """Results go to a real PACS, and what came of it is told."""
 
+from camlucida import pipeline
+from camlucida.store.database import DeliveryRow, ExplanationRow, InstanceRow
 from camlucida.store.home import Home
 from camlucida.store.studies import StudyRow
 from orthanc import HOST, free_port
@@ -77,6 +79,25 @@ def test_sending_can_be_left_to_the_station(run, full_home, orthanc):
     assert done.returncode == 0, done.stderr
     assert "the running station sends them" in done.stdout
     assert orthanc.stored() == []
+
+
+def test_what_a_reader_has_tried_is_sent_where_its_method_is_named(run, full_home, orthanc):
+    configure(full_home, orthanc)
+    home = Home.open(full_home)
+    current = pipeline.current_models(home)
+    pipeline.want(home, current, "hirescam")
+    assert {outcome.state for outcome in pipeline.explain_wanted(home, current)} == {"done"}
+
+    def sent(*words):
+        done = run("send", keys(full_home)[0], "--to", "gone", "--no-wait", *words, "--home", full_home)
+        assert done.returncode == 0, done.stderr
+        with home.database.read() as session:
+            rows = session.query(DeliveryRow).join(InstanceRow)
+            return {session.get_one(ExplanationRow, row.instance.explanation_id).method for row in rows}
+
+    assert sent() == {"grad-cam"}
+    assert sent("--method", "hirescam") == {"grad-cam", "hirescam"}
+    home.close()
 
 
 def test_an_unknown_study_or_destination_is_a_sentence(run, full_home, orthanc):

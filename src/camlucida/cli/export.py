@@ -13,7 +13,7 @@ from rich.filesize import decimal
 
 from camlucida.cli import messages
 from camlucida.cli.interruption import stopping_between_steps
-from camlucida.cli.options import HomeOption, Studies
+from camlucida.cli.options import HomeOption, ResultMethods, Studies
 from camlucida.cli.sharing import KeyFile, PixelsChecked, Retain, sharing_of
 from camlucida.cli.writing import whole
 from camlucida.dicom.deidentifying.deidentify import Sharing, deidentify
@@ -50,6 +50,7 @@ def export_(
             show_default=False,
         ),
     ] = None,
+    method: ResultMethods = None,
     originals: Annotated[
         bool, typer.Option("--originals", help="Write the study's own files beside them.")
     ] = False,
@@ -87,7 +88,10 @@ def export_(
         with messages.progress() as bar, stopping_between_steps() as check:
             task = bar.add_task("Writing", total=None)
             for study_id, folder in chosen.items():
-                for one in export(opened, study_id, profile, finding or (), originals=originals):
+                files = export(
+                    opened, study_id, profile, finding or (), methods=method or (), originals=originals
+                )
+                for one in files:
                     if isinstance(one, LeftOut):
                         left_out.append(one)
                         continue

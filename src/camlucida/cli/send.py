@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from camlucida.cli import messages
 from camlucida.cli.export import Profile
 from camlucida.cli.interruption import stopping_between_steps
-from camlucida.cli.options import HomeOption, Studies
+from camlucida.cli.options import HomeOption, ResultMethods, Studies
 from camlucida.errors import InputError
 from camlucida.pacs.configuration import Destination, read_configuration
 from camlucida.pacs.export import LeftOut, explained, export
@@ -37,6 +37,7 @@ def send_(
             help="Which objects are sent; by default as the destination's profile says.", show_default=False
         ),
     ] = None,
+    method: ResultMethods = None,
     originals: Annotated[
         bool, typer.Option("--originals", help="Send the study's own instances, too.")
     ] = False,
@@ -62,9 +63,9 @@ def send_(
             named = [find_study(session, name) for name in studies]
             found = {study.id: study.study_instance_uid for study in named}
         if dry_run:
-            _foretell(opened, list(found), kinds, to, originals=originals)
+            _foretell(opened, list(found), kinds, to, methods=method or (), originals=originals)
             return
-        ids = _write(opened, found, kinds, originals=originals)
+        ids = _write(opened, found, kinds, methods=method or (), originals=originals)
         with opened.database.write() as session:
             new = sum(deliveries.want(session, one, to) for one in ids)
             deliveries.again(session, to, ids, even_sent=again)
@@ -79,11 +80,13 @@ def send_(
         raise typer.Exit(1)
 
 
-def _write(home: Home, studies: Mapping[int, str], profile: str, *, originals: bool) -> list[int]:
+def _write(
+    home: Home, studies: Mapping[int, str], profile: str, *, methods: Sequence[str], originals: bool
+) -> list[int]:
     """Ids of the instances to send: results, written where they are not kept yet, and originals."""
     ids: list[int] = []
     with home.database.read() as session:
-        of_studies = [list(explained(session, study)) for study in studies]
+        of_studies = [explained(session, study, methods) for study in studies]
         if originals:
             for uid in studies.values():
                 rows = instances.of_study(session, uid)
@@ -122,11 +125,19 @@ def _tell(name: str, rows: Iterable[DeliveryRow]) -> bool:
     return all(state == DeliveryState.SENT for _, state, _ in found)
 
 
-def _foretell(home: Home, studies: Iterable[int], profile: str, name: str, *, originals: bool) -> None:
+def _foretell(
+    home: Home,
+    studies: Iterable[int],
+    profile: str,
+    name: str,
+    *,
+    methods: Sequence[str],
+    originals: bool,
+) -> None:
     """A table of what would be sent."""
     rows: list[tuple[str, str, str]] = []
     for study in studies:
-        for one in export(home, study, profile, originals=originals):
+        for one in export(home, study, profile, methods=methods, originals=originals):
             if isinstance(one, LeftOut):
                 messages.note(f"{one.kind}: {one.reason}")
                 continue

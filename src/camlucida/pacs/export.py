@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from camlucida.dicom.writing.material import Material, shown_findings, to_bytes
-from camlucida.errors import CamlucidaError, InputError, UnknownFinding
+from camlucida.errors import CamlucidaError, InputError, UnknownFinding, UnknownMethod
 from camlucida.pacs.results import PROFILES, material_of, objects
+from camlucida.store import explanations
 from camlucida.store.database import (
     ExplanationRow,
     FileKind,
@@ -55,12 +56,18 @@ def folder_name(study: StudyRow) -> str:
 
 
 def export(
-    home: Home, study_id: int, profile: str, findings: Sequence[str] = (), *, originals: bool = False
+    home: Home,
+    study_id: int,
+    profile: str,
+    findings: Sequence[str] = (),
+    *,
+    methods: Sequence[str] = (),
+    originals: bool = False,
 ) -> Iterator[Export | LeftOut]:
-    """The objects of a profile of all current explanations of a study, one after the other.
+    """The objects of a profile of a study's results, one after the other.
 
-    `findings` names those to write; by default those that are shown. `originals`: the study's own instances
-    come first.
+    `findings` names those to write; by default those that are shown. `methods`: as for `explained`.
+    `originals`: the study's own instances come first.
 
     Raises
     ------
@@ -68,9 +75,11 @@ def export(
         Nothing of the study is explained.
     UnknownFinding
         No model has said anything of a finding that is named.
+    UnknownMethod
+        Nothing of the study is explained by a method that is named.
     """
     with home.database.read() as session:
-        done = explained(session, study_id)
+        done = explained(session, study_id, methods)
         files = _originals(session, study_id) if originals else []
     if not done and not originals:
         raise InputError("Nothing of this study is explained yet, so there are no results to write.")
@@ -128,10 +137,19 @@ def _refuse_unknown(findings: Sequence[str], known: set[str]) -> None:
             )
 
 
-def explained(session: Session, study_id: int) -> Sequence[int]:
-    """Ids of the current explanations of a study that are done, in the order of its images."""
-    return session.scalars(
-        select(ExplanationRow.id)
+def explained(session: Session, study_id: int, methods: Sequence[str] = ()) -> list[int]:
+    """Ids of the current explanations of a study that are its results, in the order of its images.
+
+    Results are by the method that the station explains by, for itself and for its rules. What a reader has
+    tried on a map is looked at, and no result: it leaves the station only where `methods` name it.
+
+    Raises
+    ------
+    UnknownMethod
+        Nothing of the study is explained by a method that is named.
+    """
+    done = session.execute(
+        select(ExplanationRow.id, ExplanationRow.method)
         .join(ExplanationRow.image)
         .join(ExplanationRow.model)
         .where(
@@ -142,6 +160,13 @@ def explained(session: Session, study_id: int) -> Sequence[int]:
         )
         .order_by(ImageRow.id, ExplanationRow.id)
     ).all()
+    there = sorted({method for _, method in done})
+    for method in methods:
+        if method not in there:
+            others = ", ".join(there) or "nothing"
+            raise UnknownMethod(f"Nothing of this study is explained by “{method}”; there is: {others}.")
+    wanted = methods or [explanations.UNBIDDEN]
+    return [identifier for identifier, method in done if method in wanted]
 
 
 def _originals(session: Session, study_id: int) -> list[str]:
