@@ -77,6 +77,15 @@ def test_a_failure_is_tried_again_at_the_next_start(home, wanted):
     assert (row(home, wanted).state, row(home, wanted).reason) == (State.WANTED, "")
 
 
+def test_a_failure_of_a_model_that_was_replaced_is_not_wanted_for_ever(home, wanted):
+    explanations.fail(home, wanted, "out of memory")
+    explanations.set_current_models(home, [CurrentModel("d" * 64, "made-up", "2")])
+    assert explanations.retry(home) == 0
+    assert row(home, wanted).state == State.FAILED
+    explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
+    assert explanations.retry(home) == 1
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut off", "rotten"])
 def test_a_lost_map_is_wanted_again(home, wanted, make_explanation, damage):
     explanations.keep(home, wanted, make_explanation())

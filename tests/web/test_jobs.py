@@ -85,7 +85,7 @@ def test_failures_and_refusals_say_why_and_a_failure_leads_to_its_study(station,
     assert told["failed"] == 1
     (failure,) = told["failures"]
     assert failure["reason"] == "There is not enough memory."
-    assert failure["model"] == "made-up@1"
+    assert (failure["model"], failure["current"]) == ("made-up@1", True)
     assert browser.get(f"/api/studies/{failure['study']}").status_code == 200
     (refusal,) = told["refused"]
     assert (refusal["of"], refusal["reason"], refusal["number"]) == ("made-up", "The image is too small.", 2)

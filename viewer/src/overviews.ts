@@ -82,6 +82,8 @@ export interface Failure {
   study: string;
   image: string;
   model: string;
+  /** Another one is asked nothing more: trying again would wait for ever. */
+  current: boolean;
   method: string;
   reason: string;
   finished: string | null;

@@ -186,7 +186,7 @@ export const overviewTexts = {
     open: "Open",
     forEver: "for a version that is no longer in use: not computed any more",
     again: "Try again",
-    againAll: (number: number) => `Try all ${number} again`,
+    againAll: "Try all again",
     firstOf: (shown: number, all: number) => `the last ${shown} of ${all}`,
     arrivals: "Arrivals",
     arriving: "waiting to be read",

@@ -209,10 +209,14 @@ def mend(home: Home, *, thorough: bool = False) -> int:
 def retry(home: Home) -> int:
     """Want again what has failed, with the results that were wanted of it; how many explanations that are.
 
-    A station does so at its start: whoever ended its processes may have ended them in the middle of these.
+    By current models only: of another one it would wait for ever. A station does so at its start: whoever ended its processes may have ended them in the middle of these.
     """
     with home.database.write() as session:
-        failed = session.scalars(select(ExplanationRow.id).where(ExplanationRow.state == State.FAILED)).all()
+        failed = session.scalars(
+            select(ExplanationRow.id)
+            .join(ExplanationRow.model)
+            .where(ExplanationRow.state == State.FAILED, ModelRow.current)
+        ).all()
         want_again(session, failed)
     return len(failed)
 

@@ -108,6 +108,7 @@ def _failure(row: ExplanationRow) -> dict[str, Any]:
         "study": row.image.study.key,
         "image": row.image.key,
         "model": f"{row.model.name}@{row.model.version}",
+        "current": row.model.current,
         "method": row.method,
         "reason": row.reason,
         "finished": _moment(row.finished),

@@ -109,11 +109,12 @@ export class Jobs extends LoadedPage<Content> implements Page {
       methodName(one.method),
       one.finished && moment(one.finished),
       openStudy(one),
-      this.#button(`again-${one.key}`, words.again, () => explainAgain(one.key)),
+      one.current && this.#button(`again-${one.key}`, words.again, () => explainAgain(one.key)),
     ]);
     const title =
       all > failures.length ? `${words.failures}: ${words.firstOf(failures.length, all)}` : words.failures;
-    const everything = all > 1 && this.#again({ what: "explanations" }, words.againAll(all));
+    const several = failures.filter(({ current }) => current).length > 1;
+    const everything = several && this.#again({ what: "explanations" }, words.againAll);
     return part(title, everything, table(columns, rows));
   }
 
