@@ -222,8 +222,8 @@ def test_every_view_and_toggle_is_in_the_trail(page, station):
     choose(page, "Pneumothorax")
     page.keyboard.press("s")
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("]")
-    page.wait_for_timeout(400)
+    with page.expect_request(lambda sent: "/api/events" in sent.url and "opacity" in (sent.post_data or "")):
+        page.keyboard.press("]")
     page.keyboard.press("h")
     page.keyboard.press("Escape")
     expect(page.locator("cl-worklist")).to_be_visible()

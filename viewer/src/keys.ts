@@ -22,6 +22,8 @@ export interface Desk {
   active: () => { cut: Cut; placement: Placement | null; look: (camera: Camera) => void } | undefined;
   /** Saves what is seen. */
   picture: () => void;
+  /** Puts it on paper; null in a notebook, which prints itself. */
+  print: (() => void) | null;
   help: () => void;
   leave: () => void;
 }

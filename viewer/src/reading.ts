@@ -18,7 +18,7 @@ import { cameraOf } from "./planes";
 import { Remarks } from "./remarks";
 import type { Source } from "./source";
 import type { Explanation, ExplanationRow, ImageHeader, ImageRow, PastRow, Study } from "./types";
-import type { View } from "./view";
+import { DEFAULT_VIEW, UNSEEN, type View } from "./view";
 import {
   asWindow,
   type DisplayTable,
@@ -62,23 +62,6 @@ export interface ShownMap {
   /** It is what the map has more or less than another one. */
   difference: boolean;
 }
-
-/** What of a view belongs to one image only. */
-const UNSEEN = {
-  explanation: null,
-  other: null,
-  window: null,
-  turns: 0,
-  mirrored: false,
-  slice: null,
-  row: null,
-  column: null,
-  alone: null,
-  marks: [],
-  zoom: null,
-  centre: null,
-  depth: null,
-} satisfies Partial<View>;
 
 export class Reading extends EventTarget {
   image: ShownImage | null = null;
@@ -196,7 +179,7 @@ export class Reading extends EventTarget {
     // The next frame of the same object is looked at alike, and the last one stays until it is here.
     const frame = framesOf(this).some((row) => row.key === key);
     if (!frame) this.image = null;
-    const { explanation, other, marks } = UNSEEN;
+    const { explanation, other, marks } = DEFAULT_VIEW;
     this.view = { ...this.view, ...(frame ? { explanation, other, marks } : UNSEEN), image: key };
     const same = this.imageRow?.explanations.find((row) => row.model === model && row.method === method);
     await this.#afresh(same?.key ?? null, this.findingName);

@@ -2,7 +2,7 @@
 
 import type { StudyState } from "./types";
 
-export const SORTS = [
+const SORTS = [
   "arrival",
   "patient",
   "date",

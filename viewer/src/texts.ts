@@ -55,7 +55,6 @@ export const texts = {
       "The link that opens this page works once. “camlucida serve --new-token” prints a new one; open that.",
     noWebGL:
       "This browser cannot draw the map: that needs WebGL 2. Switch on hardware acceleration or use a current browser.",
-    contextLost: "The graphics card was taken away; the image comes back by itself.",
   },
 
   study: {
@@ -112,7 +111,6 @@ export const texts = {
     oneToOne: "1:1",
     details: "Details",
     help: "Keys",
-    proposed: "proposed",
     voiLut: (number: number) => `VOI LUT ${number}`,
     windowNumber: (number: number) => `Window ${number}`,
     withKey: (text: string, key: string) => `${text} (${key})`,

@@ -21,5 +21,5 @@ export const TOOL_KEYS: readonly Key[] = [
   },
   { shown: "V", meaning: display.contoursTitle, keys: { v: ({ reading }) => switchContours(reading) } },
   { shown: "U", meaning: picture.saveTitle, keys: { u: ({ picture }) => picture() } },
-  { shown: "Shift + P", meaning: picture.printTitle, keys: { "shift p": () => window.print() } },
+  { shown: "Shift + P", meaning: picture.printTitle, keys: { "shift p": ({ print }) => print?.() } },
 ];

@@ -50,7 +50,7 @@ export interface View {
   depth: number | null;
 }
 
-export const LAYOUTS = ["one", "side", "swipe", "planes"] as const;
+const LAYOUTS = ["one", "side", "swipe", "planes"] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
 const SWITCHES = [
@@ -65,25 +65,11 @@ const SWITCHES = [
   "mirrored",
 ] as const;
 
-export const DEFAULT_VIEW: View = {
-  image: null,
+/** What of a view belongs to one image only, as it is before anybody has looked. */
+export const UNSEEN = {
   explanation: null,
-  finding: null,
-  map: false,
-  layout: "one",
-  swipe: 50,
   other: null,
-  difference: false,
-  disagreement: false,
-  cells: false,
-  contours: false,
-  ownScale: false,
-  slab: 0,
-  details: false,
-  opacity: 60,
-  colourMap: DEFAULT_COLOUR_MAP,
   window: null,
-  inverted: false,
   turns: 0,
   mirrored: false,
   slice: null,
@@ -94,10 +80,29 @@ export const DEFAULT_VIEW: View = {
   zoom: null,
   centre: null,
   depth: null,
+} satisfies Partial<View>;
+
+export const DEFAULT_VIEW: View = {
+  ...UNSEEN,
+  image: null,
+  finding: null,
+  map: false,
+  layout: "one",
+  swipe: 50,
+  difference: false,
+  disagreement: false,
+  cells: false,
+  contours: false,
+  ownScale: false,
+  slab: 0,
+  details: false,
+  opacity: 60,
+  colourMap: DEFAULT_COLOUR_MAP,
+  inverted: false,
 };
 
 /** Pages of many studies read their own query: what they are filtered and sorted by, no patient data. */
-export const OVERVIEWS = ["worklist", "sheet", "jobs"] as const;
+const OVERVIEWS = ["worklist", "sheet", "jobs"] as const;
 export type Overview = (typeof OVERVIEWS)[number];
 
 export type Place =

@@ -19,7 +19,7 @@ export interface DisplayTable {
 const FLOAT_ENTRIES = 65536;
 
 /** Display value (0 to 1) of a modality value, before MONOCHROME1 is inverted. */
-export function windowed(value: number, window: Window): number {
+function windowed(value: number, window: Window): number {
   const { center, width } = window;
   switch (window.function) {
     case "SIGMOID": // C.11.2.1.3.1
@@ -34,7 +34,7 @@ export function windowed(value: number, window: Window): number {
 }
 
 /** Display value (0 to 1) of a modality value through a VOI LUT (C.11.2.1.1): outside, the ends hold. */
-export function lookedUp(value: number, lut: VoiLut): number {
+function lookedUp(value: number, lut: VoiLut): number {
   const index = Math.min(Math.max(Math.floor(value + 0.5) - lut.first_mapped, 0), lut.table.length - 1);
   return clamp((lut.table[index] ?? 0) / (2 ** lut.bits - 1));
 }

@@ -55,9 +55,7 @@ export class ReadingDesk extends HTMLElement {
     );
     const head = element("header", { class: "head" }, surroundings.title, new Toolbar(reading, this.#help));
     const middle = element("div", { class: "middle" }, this.#stage, new SliceBar(reading));
-    // A notebook prints itself.
-    const print = surroundings.keys && ((): void => window.print());
-    this.append(head, side, middle, new Details(reading, keeping(reading, this.#picture, print)));
+    this.append(head, side, middle, new Details(reading, keeping(reading, this.#picture, this.#paper)));
   }
 
   connectedCallback(): void {
@@ -98,9 +96,15 @@ export class ReadingDesk extends HTMLElement {
       reading: this.reading,
       active: () => this.#stage.active,
       picture: this.#picture,
+      print: this.#paper,
       help: this.#help,
       leave: this.surroundings.leave,
     });
+  }
+
+  /** Prints; null in a notebook, which prints itself. */
+  get #paper(): (() => void) | null {
+    return this.surroundings.keys && ((): void => window.print());
   }
 
   #released(event: KeyboardEvent): void {
