@@ -77,6 +77,24 @@ def station(tmp_path, make_image, make_explanation, put_in):
     home.close()
 
 
+@pytest.fixture(scope="module")
+def context(station):
+    """Chromium, signed in to the station of the module: those that have one replace `station`."""
+    from viewer_page import signed_in  # noqa: PLC0415 - torch, 3 s, which tests without a browser do not need
+
+    with signed_in(station) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(context, station):
+    """A page that must write no error and ask nobody but the station."""
+    from viewer_page import watched_page  # noqa: PLC0415 - as above
+
+    with watched_page(context, station) as opened:
+        yield opened
+
+
 @pytest.fixture
 def browser(station):
     return station.browser()

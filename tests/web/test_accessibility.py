@@ -8,7 +8,7 @@ from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.store.database import StudyRow
 from conftest import ROOT
-from viewer_page import choose, explained_station, open_study, settle, signed_in, watched_page
+from viewer_page import choose, explained_station, open_study, settle
 
 pytestmark = pytest.mark.browser
 
@@ -30,18 +30,6 @@ def station(tmp_path_factory):
     files = {"film": folder / "film.dcm", "ct": folder / "ct"}
     with explained_station(folder, files) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context, station):
-    with watched_page(context, station) as opened:
-        yield opened
 
 
 def judge(page):

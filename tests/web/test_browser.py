@@ -28,8 +28,6 @@ from viewer_page import (
     open_study,
     rewrite,
     settle,
-    signed_in,
-    watched_page,
 )
 
 pytestmark = pytest.mark.browser
@@ -65,18 +63,6 @@ def station(tmp_path_factory):
     folder = tmp_path_factory.mktemp("station")
     with explained_station(folder, write_studies(folder / "files")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context, station):
-    with watched_page(context, station) as opened:
-        yield opened
 
 
 # ---- the tests ----

@@ -12,7 +12,7 @@ from camlucida.examples.phantom.volume import ct_volume
 from camlucida.models.registry import Registry
 from camlucida.store import explanations
 from camlucida.store.database import ExplanationRow
-from viewer_page import explained_station, signed_in, watched_page
+from viewer_page import explained_station
 
 pytestmark = pytest.mark.browser
 
@@ -29,18 +29,6 @@ def station(tmp_path_factory):
     write_ct(ct_volume(7925, ("Nodule",), slices=12, rows=64), folder / "files" / "ct")
     with explained_station(folder, {**files, "ct": folder / "files" / "ct"}) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context, station):
-    with watched_page(context, station) as opened:
-        yield opened
 
 
 def go(page, name):

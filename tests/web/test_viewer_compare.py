@@ -18,8 +18,6 @@ from viewer_page import (
     read_image,
     screenshot,
     settle,
-    signed_in,
-    watched_page,
 )
 
 pytestmark = pytest.mark.browser
@@ -39,18 +37,6 @@ def station(tmp_path_factory):
         write_radiograph(radiograph(7911, ("Effusion",), rows=rows, visit=visit), path)
     with explained_station(folder, files) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(context, station):
-    with watched_page(context, station) as opened:
-        yield opened
 
 
 def address(station, name, query=""):

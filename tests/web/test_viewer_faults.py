@@ -11,7 +11,7 @@ from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.store.database import StudyRow
-from viewer_page import canvas, explained_station, settle, signed_in
+from viewer_page import canvas, explained_station, settle
 
 pytestmark = pytest.mark.browser
 
@@ -28,12 +28,6 @@ def station(tmp_path_factory):
     write_ct(ct_volume(7905, ("Nodule",), slices=8, rows=64), folder / "ct")
     with explained_station(folder, {"film": folder / "film.dcm", "ct": folder / "ct"}) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from camlucida.examples.phantom.volume import ct_volume
 from camlucida.records import CausalCheck, StabilityCheck
 from camlucida.store import explanations
 from camlucida.store.database import EventRow, ExplanationRow, FlagRow, OpinionRow
-from viewer_page import choose, explained_station, explanation, open_study, settle, signed_in, watched_page
+from viewer_page import choose, explained_station, explanation, open_study, settle
 
 pytestmark = pytest.mark.browser
 
@@ -48,18 +48,6 @@ def check_the_film(station):
     explanations.keep(
         station.home, identifier, replace(kept, trust=replace(kept.trust, findings=tuple(trust)))
     )
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as signed:
-        yield signed
-
-
-@pytest.fixture
-def page(context, station):
-    with watched_page(context, station) as opened:
-        yield opened
 
 
 def rows(station, table):

@@ -16,7 +16,7 @@ from camlucida.rendering.window import display
 from camlucida.store.database import ImageRow
 from camlucida.store.home import Home
 from chromium import served
-from viewer_page import Shown, canvas, settle, signed_in, watched_page
+from viewer_page import Shown, canvas, settle, watched_page
 
 pytestmark = pytest.mark.browser
 
@@ -57,12 +57,6 @@ def station(tmp_path_factory, real_data):
     with served(folder / "home") as link:
         yield Shown(link, files, home)
     home.close()
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,8 +24,6 @@ from viewer_page import (
     explanation,
     open_study,
     settle,
-    signed_in,
-    watched_page,
 )
 
 pytestmark = pytest.mark.browser
@@ -41,18 +39,6 @@ def station(tmp_path_factory):
     write_ct(ct_volume(7952, ("Nodule",), slices=12, rows=96), folder / "ct")
     with explained_station(folder, {"film": films, "ct": folder / "ct"}) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context, station):
-    with watched_page(context, station) as opened:
-        yield opened
 
 
 def look(page, **view):

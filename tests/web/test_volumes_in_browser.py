@@ -24,8 +24,6 @@ from viewer_page import (
     open_study,
     rewrite,
     settle,
-    signed_in,
-    watched_page,
 )
 
 pytestmark = pytest.mark.browser
@@ -52,18 +50,6 @@ def write_frames(path):
     rows, columns = films[0].values.shape
     pixels = b"".join(np.resize(film.values, (rows, columns)).astype("<u2").tobytes() for film in films)
     rewrite(path, NumberOfFrames=len(films), PixelData=pixels)
-
-
-@pytest.fixture(scope="module")
-def context(station):
-    with signed_in(station) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(context, station):
-    with watched_page(context, station) as opened:
-        yield opened
 
 
 @pytest.fixture

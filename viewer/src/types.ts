@@ -104,7 +104,6 @@ export interface ImageRow {
 }
 
 export interface Study extends Omit<StudyRow, "images" | "state" | "flagged"> {
-  state: State;
   images: ImageRow[];
 }
 

@@ -15,7 +15,7 @@ from camlucida.errors import InputError
 from camlucida.records import Explanation, Image
 from camlucida.records.encoding import to_json
 from camlucida.rendering.header import header, shown_type
-from camlucida.rendering.scale import scale_of
+from camlucida.rendering.scale import scales_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,6 @@ class Contents:
             "modality": self.image.modality,
             "phantom": False,
             "findings": [],
-            "state": "explained",
             "images": [self._image_row()],
         }
 
@@ -118,9 +117,7 @@ def _row(index: int, explanation: Explanation) -> dict[str, Any]:
 
 
 def _explanation(explanation: Explanation) -> dict[str, Any]:
-    saliency_map = explanation.saliency_map
-    scales = [scale_of(saliency_map, index) for index in range(len(saliency_map.findings))]
-    return {**to_json(explanation), "scales": scales}
+    return {**to_json(explanation), "scales": scales_of(explanation.saliency_map)}
 
 
 def _json(content: dict[str, Any]) -> bytes:

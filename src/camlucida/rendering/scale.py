@@ -53,6 +53,11 @@ def scale_of(saliency_map: SaliencyMap, index: int) -> float:
     return float(np.partition(supporting, -1 - beyond)[-1 - beyond])
 
 
+def scales_of(saliency_map: SaliencyMap) -> list[float]:
+    """`scale_of` each finding: one for all where the unit is "logit", each map's own where there is none."""
+    return [scale_of(saliency_map, index) for index in range(len(saliency_map.findings))]
+
+
 def rounded(value: float) -> float:
     """The nearest, in ratio, of …, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, …"""
     exponent = math.floor(math.log10(value))

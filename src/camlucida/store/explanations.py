@@ -209,7 +209,8 @@ def mend(home: Home, *, thorough: bool = False) -> int:
 def retry(home: Home) -> int:
     """Want again what has failed, with the results that were wanted of it; how many explanations that are.
 
-    By current models only: of another one it would wait for ever. A station does so at its start: whoever ended its processes may have ended them in the middle of these.
+    By current models only: of another one it would wait for ever. A station does so at its start: whoever
+    ended its processes may have ended them in the middle of these.
     """
     with home.database.write() as session:
         failed = session.scalars(

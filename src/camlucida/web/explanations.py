@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from camlucida.records.encoding import to_json
-from camlucida.rendering.scale import scale_of
+from camlucida.rendering.scale import scales_of
 from camlucida.store import explanations as kept
 from camlucida.store.database import ExplanationRow, State
 from camlucida.store.home import Home
@@ -24,9 +24,7 @@ def explanation(request: Request, key: str) -> dict[str, Any]:
     One for each finding: the same for all where the unit is "logit", each map's own where it is "relative".
     """
     content = kept.load(request.app.state.home, _digest(request, key))
-    saliency_map = content.saliency_map
-    scales = [scale_of(saliency_map, index) for index in range(len(saliency_map.findings))]
-    return {**to_json(content), "scales": scales}
+    return {**to_json(content), "scales": scales_of(content.saliency_map)}
 
 
 @router.get("/explanations/{key}/values")

@@ -61,7 +61,7 @@ def _image_in_full(image: ImageRow, places: Mapping[int, int]) -> dict[str, Any]
 
 
 def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:
-    """A study as a line of the worklist."""
+    """What is said of a study itself; how far its explanations are, the worklist and each of them say."""
     return {
         "key": study.key,
         "patient_name": study.patient_name,
@@ -70,9 +70,7 @@ def summary(study: StudyRow, found: list[PredictionRow]) -> dict[str, Any]:
         "description": study.description,
         "modality": "/".join(dict.fromkeys(image.modality for image in shown(study) if image.modality)),
         "phantom": study.phantom,
-        "images": len(shown(study)),
         "findings": [_finding(row) for row in found],
-        "state": _state(study),
     }
 
 
@@ -152,11 +150,3 @@ def current(image: ImageRow) -> list[ExplanationRow]:
 def past(image: ImageRow) -> list[ExplanationRow]:
     """The maps that are left of models that have been replaced or retired: to be looked at as such only."""
     return [row for row in image.explanations if not row.model.current and row.state == State.DONE]
-
-
-def _state(study: StudyRow) -> str:
-    """Of what the station explains by itself: a method that a reader asks for later changes nothing."""
-    rows = [row for image in shown(study) for row in current(image)]
-    unbidden = [row for row in rows if row.method == explanations.UNBIDDEN]
-    states = {SHOWN_STATE[State(row.state)] for row in unbidden or rows}
-    return next((state for state in ("waiting", "explained") if state in states), "refused")
