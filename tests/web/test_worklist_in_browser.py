@@ -189,3 +189,17 @@ def test_a_station_that_fails_says_so_and_recovers(page):
     page.unroute("**/api/studies/search")
     page.get_by_role("button", name="Flagged").click()
     expect(page.get_by_text("1,000 studies")).to_be_visible()
+
+
+def test_the_overlay_says_every_key_of_the_list(page):
+    page.keyboard.press("?")
+    overlay = page.get_by_role("dialog", name="Keys and mouse")
+    expect(overlay).to_contain_text("To the search")
+    shown = set(overlay.locator("kbd").all_inner_texts())
+    assert shown == {"/", "Esc", "↑", "↓", "Page ↑", "Page ↓", "Home", "End", "Enter", "?"}
+    page.keyboard.press("/")  # nothing behind the overlay hears it
+    page.keyboard.press("Escape")
+    expect(overlay).to_have_count(0)
+    assert page.evaluate("() => document.activeElement.matches('input')") is False
+    page.get_by_role("button", name="Keys").click()
+    expect(overlay).to_be_visible()

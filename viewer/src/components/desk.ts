@@ -1,7 +1,7 @@
 /** <cl-desk>: one study read: findings on the left, the image in the middle, details when asked for. */
 
 import { element, fill } from "../element";
-import { press } from "../keys";
+import { KEYS, MOUSE, press } from "../keys";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
 import { Details } from "./details";
@@ -34,7 +34,7 @@ export class ReadingDesk extends HTMLElement {
   readonly #abort = new AbortController();
   readonly #stage = new Stage();
   readonly #notes = element("ul", { class: "notes" });
-  readonly #help = (): void => openHelp(this);
+  readonly #help = (): void => openHelp(this, KEYS, MOUSE);
   readonly #picture = (): Promise<void> => savePicture(this.reading, this.#stage);
 
   constructor(

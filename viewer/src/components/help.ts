@@ -1,11 +1,15 @@
-/** The overlay of keys: a dialog made from the table of keys, so that it cannot say anything else. */
+/** The overlay of keys: a dialog made from a page's table of keys, so that it cannot say anything else. */
 
 import { element } from "../element";
-import { KEYS, MOUSE } from "../keys";
 import { texts } from "../texts";
 
-/** Opens it in the desk that it was asked from, whose styles it has. */
-export function openHelp(within: HTMLElement): void {
+interface Named {
+  shown: string;
+  meaning: string;
+}
+
+/** Opens it in the page or desk that it was asked from, whose styles it has. */
+export function openHelp(within: HTMLElement, keys: readonly Named[], mouse: readonly string[] = []): void {
   if (within.querySelector("dialog.help")) return;
   const { help } = texts;
   const dialog = element("dialog", { class: "help", attributes: { "aria-labelledby": "help-title" } });
@@ -21,7 +25,7 @@ export function openHelp(within: HTMLElement): void {
       element("h1", { attributes: { id: "help-title" } }, help.title),
       close,
     ),
-    element("div", { class: "help-columns" }, keyList(), mouseList()),
+    element("div", { class: "help-columns" }, keyList(keys), mouse.length > 0 && mouseList(mouse)),
     element("p", { class: "weak" }, texts.notice),
   );
   dialog.addEventListener("close", () => dialog.remove());
@@ -30,15 +34,15 @@ export function openHelp(within: HTMLElement): void {
   dialog.showModal();
 }
 
-function keyList(): HTMLElement {
-  const lines = KEYS.flatMap(({ shown, meaning }) => [
+function keyList(keys: readonly Named[]): HTMLElement {
+  const lines = keys.flatMap(({ shown, meaning }) => [
     element("dt", {}, ...shown.split("  ").flatMap((key) => [element("kbd", {}, key), " "])),
     element("dd", {}, meaning),
   ]);
   return element("section", {}, element("h2", {}, texts.help.keyboard), element("dl", {}, ...lines));
 }
 
-function mouseList(): HTMLElement {
-  const lines = MOUSE.map((meaning) => element("li", {}, meaning));
+function mouseList(mouse: readonly string[]): HTMLElement {
+  const lines = mouse.map((meaning) => element("li", {}, meaning));
   return element("section", {}, element("h2", {}, texts.help.mouse), element("ul", {}, ...lines));
 }

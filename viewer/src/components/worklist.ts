@@ -3,10 +3,14 @@
 import * as api from "../api";
 import { connection } from "../connection";
 import { element, fill, write } from "../element";
+import { LIST_KEYS, type Walked, walk } from "../list-keys";
 import { StudyList } from "../study-list";
 import { ALL_STUDIES, fromQuery, isFiltered, type StudySearch, toQuery } from "../study-search";
+import { texts } from "../texts";
 import { overviewTexts } from "../texts-overviews";
 import { type Place, toAddress } from "../view";
+import { action } from "./buttons";
+import { openHelp } from "./help";
 import { failure, message } from "./message";
 import { StudyTable } from "./study-table";
 import { WorklistFilters } from "./worklist-filters";
@@ -28,6 +32,7 @@ export class Worklist extends HTMLElement {
     { class: "plain", attributes: { type: "button" }, on: { click: () => this.#open(this.#filters.search) } },
     overviewTexts.worklist.outdated,
   );
+  readonly #help = (): void => openHelp(this, LIST_KEYS);
   readonly #instead = element("div", { class: "instead" });
 
   constructor(readonly query: string) {
@@ -41,7 +46,8 @@ export class Worklist extends HTMLElement {
       { class: "worklist-title" },
       element("h1", {}, overviewTexts.worklist.title),
     );
-    title.append(this.#count, this.#again);
+    const { help, helpTitle } = texts.tools;
+    title.append(this.#count, this.#again, action({ name: help, title: helpTitle, key: "?" }, this.#help));
     fill(this, title, this.#filters, this.#instead, this.#table);
     this.#filters.addEventListener("search", () => this.#open(this.#filters.search), { signal });
     this.#table.addEventListener("sort", (event) => this.#open((event as CustomEvent).detail), { signal });
@@ -122,27 +128,21 @@ export class Worklist extends HTMLElement {
   #pressed(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const inField = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-    const action = inField ? null : this.#action(event.key);
-    if (!action && !(inField && event.key === "Escape")) return;
+    if (inField ? event.key !== "Escape" : !walk(event.key, this.#walked)) return;
     event.preventDefault();
-    if (action) action();
-    else this.#table.stand(this.#table.active);
+    if (inField) this.#table.stand(this.#table.active);
   }
 
-  #action(key: string): (() => void) | null {
+  get #walked(): Walked {
     const table = this.#table;
     const onRow = table.contains(document.activeElement);
-    const step = (by: number) => (): void => table.stand(onRow ? table.active + by : table.active);
-    const actions: Record<string, () => void> = {
-      "/": () => this.#filters.type(),
-      ArrowDown: step(1),
-      ArrowUp: step(-1),
-      PageDown: step(table.rowsInSight),
-      PageUp: step(-table.rowsInSight),
-      Home: () => table.stand(0),
-      End: () => table.stand(Number.MAX_SAFE_INTEGER),
+    return {
+      search: () => this.#filters.type(),
+      by: (rows) => table.stand(onRow ? table.active + rows : table.active),
+      to: (row) => table.stand(row),
+      rowsInSight: () => table.rowsInSight,
+      help: this.#help,
     };
-    return actions[key] ?? null;
   }
 }
 
