@@ -1,14 +1,18 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from camlucida.errors import StoreError
+from camlucida.store import database
 from camlucida.store.database import Base, ImageRow, StudyRow, TokenRow, refuse_network_file_system
 from camlucida.store.home import Home
 
@@ -35,6 +39,24 @@ def test_the_migrations_make_the_tables_that_the_code_speaks_of(home):
     with home.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_every_migration_can_be_taken_back_and_made_again(home):
+    def made():
+        with home.database.engine.connect() as connection:
+            return {tuple(row) for row in connection.execute(text("SELECT type, name FROM sqlite_master"))}
+
+    before = made()
+    assert ("trigger", "events_refuse_delete") in before
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    engine = home.database.engine.execution_options(camlucida_begin="BEGIN IMMEDIATE")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert {name for kind, name in made() if kind in {"table", "trigger"}} == {"alembic_version"}
+    database.upgrade(home.database.engine)
+    assert made() == before
 
 
 def test_the_pragmas_are_set_on_every_connection(home):
