@@ -68,6 +68,8 @@ def test_a_kept_event_is_neither_changed_nor_deleted(station, browser):
         {"kind": "dreamt"},
         {"happened": "2026-01-02T03:04:05"},
         {"happened": "yesterday"},
+        {"happened": "0001-01-01T00:00:00+14:00"},
+        {"happened": "9999-12-31T23:59:59-14:00"},
         {"tab": "Doe^Jane"},
         {"study": "1.2.840"},
         {"view": {str(n): n for n in range(41)}},

@@ -1,9 +1,10 @@
 """What readers do at the screen, told in batches for the audit trail."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from camlucida.records import Event, EventKind
 from camlucida.store import events as kept
@@ -26,6 +27,14 @@ Key = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{0,64}$")]
 Kind = Literal[EventKind.OPENED, EventKind.CHANGED, EventKind.LEFT, EventKind.LOST]
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """As it is kept: at either end of the calendar, a moment with an offset has no date in UTC."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("There is no such moment in UTC.") from None
+
+
 class Told(BaseModel):
     """One event, as a browser tells it."""
 
@@ -33,7 +42,7 @@ class Told(BaseModel):
 
     key: Made
     kind: Kind
-    happened: AwareDatetime
+    happened: Annotated[AwareDatetime, AfterValidator(_in_utc)]
     tab: Made
     study: Key = ""
     image: Key = ""
