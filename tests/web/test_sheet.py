@@ -1,5 +1,7 @@
 import base64
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from PIL import Image as Picture
 
 from camlucida.records import Flag, FlagReason
-from camlucida.store import explanations, flags
+from camlucida.store import explanations, flags, thumbnails
 from camlucida.store.explanations import CurrentModel
 
 SOUGHT = {"model": "made-up@1", "method": "grad-cam", "finding": "Finding 1"}
@@ -92,3 +94,23 @@ def test_a_thumbnail_is_a_small_picture_that_the_browser_keeps(station, browser,
     assert browser.get(f"{address}?slice=1").status_code == 404
     assert browser.get(f"/api/images/{'0' * 32}/thumbnail").status_code == 404
     assert station.client().get(address).status_code == 401
+
+
+def test_thumbnails_that_wait_keep_nobody_from_reading(browser, study, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*_asked):
+        begun.set()
+        assert go_on.wait(60)
+        return b""
+
+    monkeypatch.setattr(thumbnails, "get", slow)
+    address = f"/api/images/{study['images'][0]['key']}/thumbnail"
+    with browser, ThreadPoolExecutor(60) as readers:  # more than Starlette has threads
+        asked = [readers.submit(browser.get, address) for _ in range(50)]
+        assert begun.wait(60)
+        try:
+            assert readers.submit(browser.get, "/api/about").result(20).status_code == 200
+        finally:
+            go_on.set()
+        assert {one.result().status_code for one in asked} == {200}
