@@ -298,6 +298,9 @@ def test_a_slice_says_where_its_evidence_was_computed(page, station):
     expect(corner).to_contain_text(f"interpolated from slice {centres[1] + 1:g}, {centres[2] + 1:g}")
     page.keyboard.press("c")
     expect(corner).to_contain_text(f"evidence of cells centred on slice {centres[1] + 1:g}")
+    page.keyboard.press("s")
+    expect(corner).to_contain_text(["slice", "evidence of cells"])
+    expect(corner.first).not_to_contain_text("evidence")  # the image alone
 
 
 def test_a_radiograph_has_no_planes(page, station):

@@ -1,7 +1,7 @@
 /** The chosen finding in numbers, and what its map can be used for. */
 
 import { element } from "./element";
-import { number, percent, signed } from "./format";
+import { percent, signed } from "./format";
 import { texts } from "./texts";
 import type { Explanation } from "./types";
 
@@ -37,7 +37,7 @@ function lines(record: Explanation, index: number): HTMLElement[][] {
     line(finding.evidenceFor, signed(map.evidence_for[index] ?? 0)),
     line(finding.evidenceAgainst, signed(map.evidence_against[index] ?? 0)),
     line(finding.bias, signed(map.bias[index] ?? 0), biasTitle),
-    line(finding.residual, number(map.residual[index] ?? 0, 2), finding.residualTitle),
+    line(finding.residual, signed(map.residual[index] ?? 0), finding.residualTitle),
   ];
 }
 

@@ -221,7 +221,7 @@ export const texts = {
     logits: "logits",
     relative: "relative",
     differenceTitle: "difference in logits per cell",
-    fixed: "same scale for all findings and studies",
+    fixed: "same scale for all findings and studies of this model and method",
     own: "scaled to this map’s own maximum: not comparable",
     label: (from: string, to: string, unit: string) => `Colours from ${from} to ${to} ${unit} per cell`,
   },

@@ -48,16 +48,21 @@ function planeWord(reading: Reading, axis: Axis): string {
 }
 
 /** Which plane it is, the window, the zoom; of the planes across the slices, only what differs. */
-export function cornerText(reading: Reading, cut: Cut, placement: Placement | null): string {
+export function cornerText(
+  reading: Reading,
+  cut: Cut,
+  placement: Placement | null,
+  withMap: boolean,
+): string {
   if (!placement) return "";
-  const slab = slabShown(reading) ? texts.viewport.slab(number(reading.view.slab)) : "";
+  const slab = withMap && slabShown(reading) ? texts.viewport.slab(number(reading.view.slab)) : "";
   const shown = reading.image?.header.colour ? "" : voiText(reading);
   const once = [shown, texts.viewport.zoom(percent(placement.scaleX))];
   const turned = cut.axis === 0 ? orientationWords(reading) : "";
   const words = [
     turned,
     planeText(reading, cut),
-    borrowedText(reading, cut),
+    withMap ? borrowedText(reading, cut) : "",
     slab,
     ...(cut.axis === 0 ? once : []),
   ];

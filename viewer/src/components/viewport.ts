@@ -273,7 +273,7 @@ export class Viewport extends HTMLElement {
     const title = titleText(this.reading, this.pane);
     write(this.#title, title);
     this.setAttribute("aria-label", texts.viewport.label(title));
-    write(this.#window, cornerText(this.reading, this.cut, this.placement));
+    write(this.#window, cornerText(this.reading, this.cut, this.placement, this.withMap));
     write(this.#words, this.withMap ? mapWords(this.reading) : "");
     this.#writeProbe();
   }
