@@ -30,7 +30,7 @@ export const overviewTexts = {
       open: "Open the study",
     },
     search: "Search",
-    searchIn: "Name, patient ID, accession number, description",
+    searchIn: "Name, ID, accession, description",
     finding: "Finding",
     anyFinding: "any finding",
     probability: "Probability at least, in percent",

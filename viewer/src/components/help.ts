@@ -35,10 +35,14 @@ export function openHelp(within: HTMLElement, keys: readonly Named[], mouse: rea
 }
 
 function keyList(keys: readonly Named[]): HTMLElement {
-  const lines = keys.flatMap(({ shown, meaning }) => [
-    element("dt", {}, ...shown.split("  ").flatMap((key) => [element("kbd", {}, key), " "])),
-    element("dd", {}, meaning),
-  ]);
+  const lines = keys.map(({ shown, meaning }) =>
+    element(
+      "div",
+      {},
+      element("dt", {}, ...shown.split("  ").flatMap((key) => [element("kbd", {}, key), " "])),
+      element("dd", {}, meaning),
+    ),
+  );
   return element("section", {}, element("h2", {}, texts.help.keyboard), element("dl", {}, ...lines));
 }
 

@@ -5,7 +5,6 @@ import type { SheetMap } from "../contact-sheet";
 import { element } from "../element";
 import { number } from "../format";
 import { ramp, STEPS } from "../ramp";
-import { texts } from "../texts";
 import { overviewTexts } from "../texts-overviews";
 import { DEFAULT_VIEW } from "../view";
 
@@ -15,7 +14,7 @@ export function sheetLegend(maps: readonly SheetMap[], colourMap: ColourMap): HT
   const scales = [...new Set(maps.flatMap(({ map }) => map?.scale ?? []))];
   const logits = maps.every(({ map }) => map === null || map.record.saliency_map.unit === "logit");
   const fixed = logits && scales.length === 1;
-  const high = fixed ? `≥ ${number(scales[0] ?? 0)} ${texts.units.logits}` : words.ownMost;
+  const high = fixed ? `≥ ${number(scales[0] ?? 0)}` : words.ownMost;
   return [
     element("span", { class: "numbers" }, "0"),
     bar(colourMap),

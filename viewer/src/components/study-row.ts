@@ -40,8 +40,13 @@ function who(study: StudyRow): HTMLElement {
   return element(
     "div",
     {},
-    element("span", { class: "name" }, link, study.phantom && phantomBadge()),
-    element("span", { class: "weak numbers" }, study.patient_id),
+    element("span", { class: "name" }, link),
+    element(
+      "span",
+      { class: "identity" },
+      element("span", { class: "weak numbers" }, study.patient_id),
+      study.phantom && phantomBadge(),
+    ),
   );
 }
 

@@ -119,7 +119,8 @@ function who(study: Study): HTMLElement {
     `‹ ${texts.study.toWorklist}`,
   );
   const name = element("h1", {}, personName(study.patient_name) || texts.study.unnamed);
-  const rest = element("span", { class: "weak about numbers" }, about.join("  ·  "));
+  const words = about.join("  ·  ");
+  const rest = element("span", { class: "weak about numbers", attributes: { title: words } }, words);
   return element("div", { class: "who" }, back, name, study.phantom && phantomBadge(), rest);
 }
 
