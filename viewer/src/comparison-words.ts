@@ -36,7 +36,8 @@ function differenceWords(comparison: Comparison): string {
 }
 
 /** No map to subtract: whether one is looked for, and why the nearest there is does not do. */
-function withoutPrior({ priors }: Comparison): string {
+function withoutPrior({ priors, priorsError }: Comparison): string {
+  if (priorsError) return compare.priorsUnknown;
   if (priors === null) return compare.looking;
   const [nearest] = priors;
   return compare.noDifference(nearest ? priorHindrance(nearest) : compare.noPrior);

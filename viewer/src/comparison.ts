@@ -21,6 +21,8 @@ export class Comparison {
   error: unknown = null;
   /** The patient's earlier maps that the shown one can be held against; null: not known yet. */
   priors: readonly Prior[] | null = null;
+  /** Why they are not known: not that there are none. */
+  priorsError: unknown = null;
   #priorsOf = "";
   #opened: string | null = null;
   #kept: { of: unknown[]; difference: Float32Array | null; agreement: Agreement | null } | null = null;
@@ -77,12 +79,13 @@ export class Comparison {
     const { explanationRow: own, source } = this.reading;
     if (!own || own.state !== "explained" || own.key === this.#priorsOf) return;
     this.#priorsOf = own.key;
-    this.priors = null;
-    // Without the list nothing is compared, and the banner tells of a lost connection.
-    const found = await source.priors?.(own.key, this.signal).catch(() => null);
+    [this.priors, this.priorsError] = [null, null];
+    const [found, error] = await (source.priors?.(own.key, this.signal) ?? Promise.resolve([])).then(
+      (priors) => [priors, null] as const,
+      (error: unknown) => [null, error] as const,
+    );
     if (this.#priorsOf !== own.key || this.signal.aborted) return;
-    if (found === null) this.#priorsOf = "";
-    this.priors = found ?? [];
+    [this.priors, this.priorsError] = [found, error];
     this.reading.dispatchEvent(new Event("data"));
     this.follow();
   }
@@ -102,7 +105,8 @@ export class Comparison {
     this.#look = setTimeout(async () => {
       this.#priorsOf = "";
       await this.findPriors();
-      if (this.priors?.some(({ hindrance }) => hindrance === "not explained")) this.#lookAgain();
+      if (this.priorsError || this.priors?.some(({ hindrance }) => hindrance === "not explained"))
+        this.#lookAgain();
     }, LOOK_AGAIN_MS);
   }
 
@@ -135,6 +139,10 @@ export class Comparison {
 
   /** Fetches again what failed. */
   retry(): void {
+    if (this.priorsError) {
+      this.#priorsOf = "";
+      this.findPriors();
+    }
     if (!this.error) return;
     this.#opened = null;
     this.#open(this.reading.view.other);
@@ -206,8 +214,12 @@ export class Comparison {
 /** The difference to the prior's map on (the map with it), or off. */
 export function toggleDifference(reading: Reading): void {
   const { difference, finding } = reading.view;
-  if (difference) reading.change({ difference: false });
-  else reading.change({ ...shownWith(reading, finding), difference: true, disagreement: false });
+  if (difference) {
+    reading.change({ difference: false });
+    return;
+  }
+  reading.comparison.retry();
+  reading.change({ ...shownWith(reading, finding), difference: true, disagreement: false });
 }
 
 /** The hatching where another method has another sign, on or off. */

@@ -245,6 +245,7 @@ export const texts = {
     divider: "Divider between the image alone and the image with its map",
     dividerTitle: "Drag, or use the arrow keys; double click: the middle",
     dividerAt: (share: string) => `${share} of the width without the map`,
+    priorsUnknown: "Whether there is an earlier study could not be asked. N, twice, asks again.",
     looking: "Looking for an earlier study of this patient…",
     notLoaded: "The other map cannot be loaded.",
     noPrior: "there is no earlier study of this patient with such an image",

@@ -1,7 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { agreement } from "../src/agreement";
+import { Comparison } from "../src/comparison";
 import { difference, hindranceOf } from "../src/difference";
 import { laidOver } from "../src/laid-over";
+import type { Reading } from "../src/reading";
 import type { Explanation, Geometry } from "../src/types";
 
 /** A grid stretched over a pixel grid. */
@@ -118,5 +120,27 @@ describe("disagreement", () => {
     expect(found.geometry.native_shape).toEqual([48, 48]);
     expect(found.geometry.native_to_pixel[0]).toEqual([20, 0, 9.5]);
     expect(found.differ).toBe(48 * 48);
+  });
+});
+
+describe("the list of priors", () => {
+  it("is asked for once, not again and again, when the station fails; and then it is not empty", async () => {
+    const priors = vi.fn().mockRejectedValueOnce(new Error("500")).mockResolvedValueOnce([]);
+    const reading = Object.assign(new EventTarget(), {
+      view: { difference: true, disagreement: false, other: null, finding: 0 },
+      explanationRow: { key: "a", state: "explained" },
+      source: { priors },
+    });
+    const comparison = new Comparison(reading as unknown as Reading, new AbortController().signal);
+    reading.addEventListener("data", () => comparison.findPriors()); // as the open details do
+    comparison.follow();
+    await vi.waitFor(() => expect(comparison.priorsError).toBeInstanceOf(Error));
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    expect(priors).toHaveBeenCalledTimes(1);
+    expect(comparison.priors).toBeNull();
+    comparison.retry();
+    await vi.waitFor(() => expect(comparison.priors).toEqual([]));
+    expect(comparison.priorsError).toBeNull();
+    expect(priors).toHaveBeenCalledTimes(2);
   });
 });
