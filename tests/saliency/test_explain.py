@@ -2,6 +2,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
+import pydicom
 import pytest
 import torch
 from torch import nn
@@ -15,9 +16,13 @@ from camlucida.errors import (
     UnsuitableImage,
     UnsupportedNetwork,
 )
+from camlucida.examples.phantom.dicom import write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
+from camlucida.images.read import read_image
 from camlucida.models.load import load_folder
 from camlucida.records import HeadKind, Unit
-from example_models import write_model
+from camlucida.saliency.assembling import NOT_FOR_PATIENTS
+from example_models import CARD, write_model
 from example_networks import Deep, Dense, Residual, Sigmoid, Softmax, Volume, images, make
 
 
@@ -291,3 +296,16 @@ def test_batch_statistics_that_change_are_noticed_in_other_runtimes():
     after = camlucida.explain(network, image, runtime="onnxruntime")
     assert after.logits != pytest.approx(before.logits, abs=1e-3)
     assert after.logits == pytest.approx(camlucida.explain(network, image).logits, abs=1e-5)
+
+
+@pytest.mark.parametrize(("manufacturer", "told"), [("Of a hospital", True), ("camlucida phantom", False)])
+def test_a_model_of_phantoms_says_so_on_an_image_of_a_patient(tmp_path, manufacturer, told):
+    card = {**CARD["input"], "phantoms": "only"}
+    drawn = load_folder(write_model(tmp_path / "model", input=card))
+    path = tmp_path / "film.dcm"
+    write_radiograph(radiograph(3, rows=64), path)
+    data = pydicom.dcmread(path)
+    data.Manufacturer, data.ManufacturerModelName = manufacturer, ""
+    data.save_as(path)
+    cautions = camlucida.explain(drawn, read_image(path)).explanation.trust.cautions
+    assert (NOT_FOR_PATIENTS in cautions) is told

@@ -301,6 +301,7 @@ export const texts = {
   },
 
   details: {
+    aboutModel: "About this model, and what it is not for",
     title: "Details",
     display: "Display",
     slab: "Slab of evidence",

@@ -65,6 +65,11 @@ class Source:
     manufacturer_model: str = ""
     patient: Patient = field(default_factory=Patient, repr=False)
 
+    @property
+    def phantom(self) -> bool:
+        """Whether Manufacturer or Manufacturer's Model Name says that a program drew it: of no patient."""
+        return "phantom" in f"{self.manufacturer} {self.manufacturer_model}".casefold()
+
 
 @dataclass(frozen=True, eq=False)
 class Image:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camlucida.models.card import Task
+from camlucida.models.card import Phantoms, Task
 from camlucida.models.cut import Logits
 from camlucida.models.runtimes.fast import Eager, Fast
 from camlucida.records.explanation import Explanation
-from camlucida.records.image import Image
+from camlucida.records.image import FileFormat, Image
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
 from camlucida.records.saliency_map import SaliencyMap
@@ -30,6 +30,9 @@ LOOKS_LIKE_PROBABILITIES = (
 SCALAR = (
     "The output is a number, not a finding's logit: values are in its unit, and their sign says which way a "
     "place moves it, not whether the place argues for a finding."
+)
+NOT_FOR_PATIENTS = (
+    "This model was trained on phantoms, and the image is of a patient: what it says of it is worth nothing."
 )
 BEFORE_ACTIVATION = "The values add up to the number before the network's final {}."
 
@@ -61,7 +64,7 @@ def assemble(
         saliency_map,
         chosen.method,
         subject.proof,
-        tuple(_cautions(subject, recording, question)),
+        tuple(_cautions(subject, recording, question, sample)),
         image=subject.images[sample] if subject.images else None,
         checked=_checked(subject, recording, saliency_map, chosen, question, provenance, sample),
     )
@@ -94,8 +97,10 @@ def _is_scalar(subject: Subject, question: Question) -> bool:
     return question.scalar if subject.model is None else subject.model.card.task is Task.REGRESSION
 
 
-def _cautions(subject: Subject, recording: Recording, question: Question) -> Iterator[str]:
+def _cautions(subject: Subject, recording: Recording, question: Question, sample: int) -> Iterator[str]:
     output = recording.output
+    if _beyond_its_phantoms(subject, sample):
+        yield NOT_FOR_PATIENTS
     if _is_scalar(subject, question):
         yield SCALAR
         if output.activation is not None:
@@ -106,6 +111,14 @@ def _cautions(subject: Subject, recording: Recording, question: Question) -> Ite
     if recording.runtime.caution:
         yield recording.runtime.caution
     yield from recording.remarks
+
+
+def _beyond_its_phantoms(subject: Subject, sample: int) -> bool:
+    """Whether a model of phantoms looks at a DICOM image of a patient; other files do not say what they are."""
+    if subject.model is None or subject.model.card.phantoms is not Phantoms.ONLY or not subject.images:
+        return False
+    source = subject.images[sample].source
+    return source.format is FileFormat.DICOM and not source.phantom
 
 
 def _prediction(subject: Subject, recording: Recording, question: Question, sample: int) -> Prediction:

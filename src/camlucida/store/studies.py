@@ -19,7 +19,6 @@ from camlucida.store.blobs import digest_of_file
 from camlucida.store.database import FileKind, FileRow, ImageRow, StudyRow
 from camlucida.store.home import Home
 
-PHANTOM = "phantom"  # in Manufacturer or Manufacturer's Model Name: a film of no patient
 SHORTEST_NAME = 6  # characters of a key's beginning: fewer are soon those of several
 OTHER_PIXELS = "Another image with the same SOP Instance UID and other pixels is kept, too."
 
@@ -225,7 +224,6 @@ def _study(session: Session, image: Image, digest: str) -> StudyRow:
     if study is not None:
         return study
     named = source.study_description or ("" if source.format is FileFormat.DICOM else Path(source.path).name)
-    made_by = f"{source.manufacturer} {source.manufacturer_model}".casefold()
     return StudyRow(
         key=new_key(),
         study_instance_uid=uid,
@@ -237,7 +235,7 @@ def _study(session: Session, image: Image, digest: str) -> StudyRow:
         study_time=source.study_time,
         description=named,
         accession_number=source.accession_number,
-        phantom=PHANTOM in made_by,
+        phantom=source.phantom,
     )
 
 

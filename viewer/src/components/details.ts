@@ -8,6 +8,7 @@ import { methodName, texts } from "../texts";
 import { trustOf } from "../trust";
 import { type Line, provenanceLines, trustSentences } from "../trust-lines";
 import type { Explanation } from "../types";
+import { toAddress } from "../view";
 import { Compare } from "./compare";
 import { Display } from "./display";
 import { Flags } from "./flags";
@@ -80,6 +81,7 @@ function explained(reading: Reading, record: Explanation): HTMLElement[] {
     ...(cautions.length > 0 ? [element("h2", {}, details.cautions), sentences(cautions)] : []),
     element("h2", {}, details.provenance),
     list(provenanceLines(record)),
+    ...(reading.remarks ? [modelLink(record)] : []),
   ];
 }
 
@@ -87,6 +89,16 @@ function explained(reading: Reading, record: Explanation): HTMLElement[] {
 function trust({ view: { finding } }: Reading, record: Explanation): HTMLElement[] {
   const ofModel = sentences(trustSentences(record));
   return finding === null ? [ofModel] : [trustList(trustOf(record, finding)), ofModel];
+}
+
+/** To the page of the model that explained; only the station has one. */
+function modelLink({ provenance }: Explanation): HTMLElement {
+  const model = `${provenance.model_name}@${provenance.model_version}`;
+  return element(
+    "a",
+    { class: "back", attributes: { href: toAddress({ page: "models", model }) } },
+    texts.details.aboutModel,
+  );
 }
 
 function mapLines(reading: Reading, record: Explanation): Line[] {

@@ -269,7 +269,7 @@ function m(t, e = 3) {
   return (Number(a) === 0 ? "0" : Ee(a)).replace("-", C);
 }
 const Ee = (t) => t.includes(".") ? t.replace(/\.?0+$/, "") : t;
-function E(t) {
+function T(t) {
   const e = Math.abs(t).toFixed(2);
   return Number(e) === 0 ? t === 0 ? "0" : t > 0 ? "< +0.01" : `> ${C}0.01` : (t > 0 ? "+" : C) + e;
 }
@@ -627,11 +627,12 @@ const We = (t, e) => [
     logits: "logits",
     relative: "relative",
     differenceTitle: "difference in logits per cell",
-    fixed: "same scale for all findings and studies",
+    fixed: "same scale for all findings and studies of this model and method",
     own: "scaled to this map’s own maximum: not comparable",
     label: (t, e, n) => `Colours from ${t} to ${e} ${n} per cell`
   },
   details: {
+    aboutModel: "About this model, and what it is not for",
     title: "Details",
     display: "Display",
     slab: "Slab of evidence",
@@ -930,16 +931,16 @@ function tt(t, e) {
 function nt(t, e) {
   const { finding: n } = h, a = t.saliency_map, i = t.prediction.findings.findIndex(({ name: l }) => l === a.findings[e]), o = t.prediction.findings[i]?.operating_point ?? null, s = a.logits[e] ?? 0, c = [
     k(n.operatingPoint, o === null ? n.noneGiven : g(o)),
-    k(n.logit, E(s))
+    k(n.logit, T(s))
   ];
   if (a.unit === "relative") return [...c, [f("p", { class: "told" }, n.relativeTitle)]];
   const d = a.target_layer === et ? n.baselineTitle : n.biasTitle;
   return [
     ...c,
-    k(n.evidenceFor, E(a.evidence_for[e] ?? 0)),
-    k(n.evidenceAgainst, E(a.evidence_against[e] ?? 0)),
-    k(n.bias, E(a.bias[e] ?? 0), d),
-    k(n.residual, m(a.residual[e] ?? 0, 2), n.residualTitle)
+    k(n.evidenceFor, T(a.evidence_for[e] ?? 0)),
+    k(n.evidenceAgainst, T(a.evidence_against[e] ?? 0)),
+    k(n.bias, T(a.bias[e] ?? 0), d),
+    k(n.residual, T(a.residual[e] ?? 0), n.residualTitle)
   ];
 }
 const at = (t) => `${t.charAt(0).toUpperCase()}${t.slice(1)}.`;
@@ -958,12 +959,12 @@ function it(t) {
 const L = (t) => t.operatingPoint === null ? null : t.probability >= t.operatingPoint;
 function ot(t, e) {
   const { evidence_for: n, evidence_against: a, supported: i, unit: o } = e.saliency_map;
-  return t.map < 0 ? h.finding.noMap : i[t.map] ? o === "relative" ? "" : `${E(n[t.map] ?? 0)}  ${E(a[t.map] ?? 0)}` : h.finding.noSupport;
+  return t.map < 0 ? h.finding.noMap : i[t.map] ? o === "relative" ? "" : `${T(n[t.map] ?? 0)}  ${T(a[t.map] ?? 0)}` : h.finding.noSupport;
 }
 function st(t) {
   return t.operatingPoint === null ? h.finding.noOperatingPoint : L(t) ? "" : h.finding.belowOperatingPoint;
 }
-const T = { residual: 0.1, outside: 0.2, corners: 0.25, faint: 0.1, stronger: 2, same: 0.5 }, ct = ["attention rollout", "eigen-cam"], ft = ["counterfactual grad-cam"], rt = 5e-3, { trust: u } = h, b = (t, e) => ({ weight: t, text: e });
+const E = { residual: 0.1, outside: 0.2, corners: 0.25, faint: 0.1, stronger: 2, same: 0.5 }, ct = ["attention rollout", "eigen-cam"], ft = ["counterfactual grad-cam"], rt = 5e-3, { trust: u } = h, b = (t, e) => ({ weight: t, text: e });
 function dt(t, e) {
   const n = t.trust.findings[e];
   if (!n) return [];
@@ -977,29 +978,29 @@ function dt(t, e) {
   ].filter((i) => i !== null);
 }
 function lt({ saliency_map: t }, e) {
-  return t.unit === "logit" && (t.evidence_for[e] ?? 0) < T.faint;
+  return t.unit === "logit" && (t.evidence_for[e] ?? 0) < E.faint;
 }
 function ut({ saliency_map: t }, e, { residual_share: n }) {
   if (t.unit === "relative") return b("open", u.relative);
   const a = Math.abs(t.residual[e] ?? 0), i = Math.abs((t.logits[e] ?? 0) - (t.bias[e] ?? 0));
-  return n > T.residual ? b("caution", u.incomplete(g(n))) : a > Math.max(T.faint, i / 2) ? b("caution", u.cancelling(m(a, 2), m(i, 2))) : n < rt ? b("holds", u.whole) : b("holds", u.complete(g(n)));
+  return n > E.residual ? b("caution", u.incomplete(g(n))) : a > Math.max(E.faint, i / 2) ? b("caution", u.cancelling(m(a, 2), m(i, 2))) : n < rt ? b("holds", u.whole) : b("holds", u.complete(g(n)));
 }
 function bt({ saliency_map: t }, { causal: e }) {
   if (ft.includes(t.method)) return null;
   if (!e) return b("open", u.notCausal);
   const n = m(e.z, 2);
-  return e.z < T.stronger ? b("caution", u.noCause(n)) : b("holds", u.cause(m(e.effect, 2), n));
+  return e.z < E.stronger ? b("caution", u.noCause(n)) : b("holds", u.cause(m(e.effect, 2), n));
 }
 function ht({ stability: t }) {
   if (typeof t?.worst != "number") return b("open", u.notStability);
   const e = m(t.worst, 2);
-  return t.worst < T.same ? b("caution", u.unstable(e)) : b("holds", u.stable(e));
+  return t.worst < E.same ? b("caution", u.unstable(e)) : b("holds", u.stable(e));
 }
 function pt({ outside_share: t }) {
-  return typeof t != "number" ? b("open", u.noBody) : t < T.outside ? b("holds", u.inside(g(t))) : b("caution", u.outside(g(t)));
+  return typeof t != "number" ? b("open", u.noBody) : t < E.outside ? b("holds", u.inside(g(t))) : b("caution", u.outside(g(t)));
 }
 function mt({ corner_share: t }) {
-  return typeof t != "number" || t < T.corners ? [] : [b("caution", u.corners(g(t)))];
+  return typeof t != "number" || t < E.corners ? [] : [b("caution", u.corners(g(t)))];
 }
 function gt({ focality: t, border_share: e }) {
   return [
@@ -1010,12 +1011,12 @@ function gt({ focality: t, border_share: e }) {
 function vt({ agreement: t }) {
   if (typeof t?.correlation != "number") return [];
   const e = m(t.correlation, 2);
-  return t.correlation < T.same ? [b("caution", u.otherMethodsDiffer(e))] : [b("holds", u.otherMethodsAgree(e))];
+  return t.correlation < E.same ? [b("caution", u.otherMethodsDiffer(e))] : [b("holds", u.otherMethodsAgree(e))];
 }
 function wt({ prior: t }) {
   if (!t) return [];
   const { shift: e, shift_unit: n, logit_change: a } = t, i = e === null ? "" : n === "mm" ? `${m(e, 2)} mm` : g(e);
-  return [b("open", u.prior(E(a), i && u.moved(i)))];
+  return [b("open", u.prior(T(a), i && u.moved(i)))];
 }
 function yt({ trust: t }) {
   const { details: e } = h, { head_deviation: n, verdict: a, head_inputs: i = 0, head_images: o = 0 } = t;
