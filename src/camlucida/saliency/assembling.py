@@ -114,7 +114,7 @@ def _cautions(subject: Subject, recording: Recording, question: Question, sample
 
 
 def _beyond_its_phantoms(subject: Subject, sample: int) -> bool:
-    """Whether a model of phantoms looks at a DICOM image of a patient; other files do not say what they are."""
+    """Whether a model of phantoms looks at a patient; only DICOM files say what they show."""
     if subject.model is None or subject.model.card.phantoms is not Phantoms.ONLY or not subject.images:
         return False
     source = subject.images[sample].source
