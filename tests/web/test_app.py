@@ -55,12 +55,12 @@ def test_an_unknown_key_is_a_sentence(browser, path):
     assert answer.json()["detail"].startswith("There is no such")
 
 
-def test_a_fault_of_ours_is_told_without_quoting_it(browser, monkeypatch, capsys):
+def test_a_fault_of_ours_is_told_without_quoting_it(browser, study, monkeypatch, capsys):
     def break_down(*_, **__):
         raise RuntimeError("Doe^Jane")
 
     monkeypatch.setattr(studies.predictions, "of_studies", break_down)
-    answer = browser.get("/api/studies")
+    answer = browser.get(f"/api/studies/{study['key']}")
     assert answer.status_code == 500
     assert "its log names the kind" in answer.json()["detail"]
     assert "default-src" in answer.headers["content-security-policy"]
@@ -68,10 +68,10 @@ def test_a_fault_of_ours_is_told_without_quoting_it(browser, monkeypatch, capsys
     assert "Doe" not in answer.text + said.out + said.err
 
 
-def test_a_damaged_database_is_no_traceback_on_the_page(station, browser):
+def test_a_damaged_database_is_no_traceback_on_the_page(station, browser, study):
     with station.home.database.write() as session:
         session.execute(text("DROP TABLE predictions"))
-    answer = browser.get("/api/studies")
+    answer = browser.get(f"/api/studies/{study['key']}")
     assert answer.status_code == 500
     assert "Traceback" not in answer.text
 

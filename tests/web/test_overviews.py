@@ -55,7 +55,7 @@ def test_a_finding_s_maps_are_seen_at_once_with_their_average(page):
     films(page)
     expect(page.locator(".average")).to_contain_text("Average of 3 maps")
     expect(page.locator(".sheet-legend")).to_contain_text("the same scale for all of these maps")
-    shown = page.locator(".tile:not(.average) .tile-figures span:first-child").all_inner_texts()
+    shown = page.locator(".tile:not(.average) .tile-figures > span:first-child").all_inner_texts()
     assert all("%" in text for text in shown)
 
 

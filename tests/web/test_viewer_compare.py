@@ -1,5 +1,7 @@
 """Comparing in a real browser: swipe, the prior, methods on demand, and what is told of their states."""
 
+import re
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -254,6 +256,9 @@ def test_a_method_that_the_network_does_not_take_is_refused_with_the_reason(page
 # ---- states ----
 
 
+ONE_STUDY = re.compile(r"/api/studies/[0-9a-f]{32}$")  # and not the worklist's search
+
+
 def told(page, station, change):
     """Open the study as it would be told after a change to its images."""
 
@@ -263,7 +268,7 @@ def told(page, station, change):
             change(image)
         route.fulfill(json=study)
 
-    page.route("**/api/studies/*", fulfil)
+    page.route(ONE_STUDY, fulfil)
     page.goto(address(station, "now"))
     return page.locator("cl-explained-by")
 
@@ -289,7 +294,7 @@ def test_what_has_failed_says_why_and_can_be_tried_again(page, station):
 
     def again(route):
         asked.append(route.request.method)
-        page.unroute("**/api/studies/*")
+        page.unroute(ONE_STUDY)
         key = route.request.url.split("/")[-2]
         row = {"key": key, "model": "films", "model_version": "1.0.0", "method": "grad-cam", "reason": None}
         route.fulfill(status=202, json={**row, **waiting})

@@ -157,7 +157,7 @@ def test_other_needs_words_and_escape_closes_the_form_only(page, station):
     open_study(page, station, "ct")
     choose(page, "Pneumothorax")
     page.keyboard.press("y")
-    page.get_by_role("button", name="Other").click()
+    page.get_by_role("button", name="Other", exact=True).click()
     expect(page.get_by_text("Say in a few words what is wrong.")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator(".flag-form")).to_be_hidden()

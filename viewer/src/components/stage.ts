@@ -66,6 +66,8 @@ export class Stage extends HTMLElement {
     const panes = panesOf(reading);
     if (this.#panes === panes && this.#viewports.every((one) => one.isConnected)) return;
     this.#panes = panes;
+    // Or the keys would go to the page around us: a notebook has its own.
+    const focused = this.matches(":focus-within");
     this.dataset.layout = reading.view.layout;
     this.dataset.panes = String(panes.length);
     const peers = (): Viewport[] => this.#viewports;
@@ -73,6 +75,7 @@ export class Stage extends HTMLElement {
     if (reading.view.layout === "swipe") this.#viewports[0]?.append(new Divider(reading));
     this.#legend = new Legend(reading);
     fill(this, ...this.#viewports, this.#legend);
+    if (focused) this.active?.focus({ preventScroll: true });
   }
 
   /** Words, where there is no image to show. */
