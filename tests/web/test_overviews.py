@@ -108,7 +108,7 @@ def test_maps_are_hidden_by_h_and_a_tile_opens_its_study_with_the_map(page):
 
 
 def test_of_a_volume_the_slice_with_most_evidence_is_shown_and_opened(page):
-    go(page, "Maps")
+    films(page)
     choose(page, "Model, method", "volumes@1.0.0, Grad-CAM")
     page.wait_for_function(ARRIVED % 1)
     slice_shown = re.search(r"slice=(\d+)", page.locator(".tile:not(.average) a").get_attribute("href"))
