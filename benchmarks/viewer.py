@@ -17,10 +17,8 @@ import gzip
 import http.server
 import json
 import os
-import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
+from browsing import ARGUMENTS, served
 from numpy.typing import NDArray
 from playwright.sync_api import Page, StorageState, ViewportSize, sync_playwright
 
@@ -52,18 +51,6 @@ STEPS = 60
 SLICES = 40
 FILM_STEPS = ("window", "opacity", "toggle")
 SIZE: ViewportSize = {"width": 1440, "height": 900}
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NO_FRAME_LIMIT = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
 
 FRAME = "const frame = () => new Promise(requestAnimationFrame);"
@@ -313,21 +300,6 @@ def as_image(
         "slope": slope,
         "intercept": intercept,
     }
-
-
-@contextmanager
-def served(home: Path) -> Iterator[str]:
-    """Our station over a home."""
-    command = [sys.executable, "-m", "camlucida.cli", "serve", "--home", str(home), "--port", "0"]
-    environment = {**os.environ, "COLUMNS": "400", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            found = (re.search(r"http\S+/sign-in\?token=\S+", line) for line in process.stdout or ())
-            yield next(link[0] for link in found if link)
-        finally:
-            process.terminate()
 
 
 @contextmanager

@@ -9,16 +9,14 @@ import argparse
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
+from browsing import ARGUMENTS, served
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from camlucida import pipeline
@@ -27,18 +25,6 @@ from camlucida.examples.phantom.volume import Volume, ct_volume
 from camlucida.models.registry import Registry
 from camlucida.store.home import Home
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 STEPS = 40
 MODEL = "phantom-ct-nodule"
 
@@ -85,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         print(f"{given.rows} × {given.rows} × {given.slices}, {os.cpu_count()} CPUs", flush=True)
         _make(Path(folder), given.slices, given.rows)
-        with _served(Path(folder) / "home") as link, sync_playwright() as playwright:
+        with served(Path(folder) / "home") as link, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
             _measure(browser, link, given.slices)
             browser.close()
@@ -163,20 +149,6 @@ def _megabytes(browser: Browser) -> str:
         if resident and process["type"] in {"renderer", "GPU"}:
             found[process["type"]] = found.get(process["type"], 0) + int(resident[1]) // 1024
     return ", ".join(f"{kind} {size} MB" for kind, size in found.items())
-
-
-@contextmanager
-def _served(home: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "camlucida.cli", "serve", "--home", str(home), "--port", "0"]
-    environment = {**os.environ, "COLUMNS": "400", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            found = (re.search(r"http\S+/sign-in\?token=\S+", line) for line in process.stdout or ())
-            yield next(link[0] for link in found if link)
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

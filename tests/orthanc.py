@@ -8,6 +8,8 @@ HTTP refuses other addresses, and DIMSE takes only associations of known AE titl
 """
 
 import json
+import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,14 +24,27 @@ import httpx2
 
 HOST = "127.0.0.1"
 PROGRAM = "/usr/sbin/Orthanc"
+PORTS_OF_LISTENERS = 20_000, 32_000  # below those that Linux takes for outgoing calls
+WORKERS = 16  # that run tests side by side, at most, without sharing ports
+_given: set[int] = set()
 CALLERS = ("CAMLUCIDA", "STORESCU", "FINDSCU", "MOVESCU", "GETSCU", "ECHOSCU")  # ours, and dcmtk's own titles
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as trying:
-        trying.bind((HOST, 0))
-        return int(trying.getsockname()[1])
+    """A port that nobody listens on, nor will soon: never one given before, none of those of outgoing calls.
+
+    What the system hands out for port 0 may be handed out again, to a neighbour or to the same caller, before
+    anybody listens there.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = range(*PORTS_OF_LISTENERS)[worker % WORKERS :: WORKERS]
+    for port in random.SystemRandom().sample(own, len(own)):  # hypothesis seeds the usual one
+        with suppress(OSError), socket.socket() as trying:
+            trying.bind((HOST, port))
+            if port not in _given:
+                _given.add(port)
+                return port
+    raise AssertionError("no port is free")
 
 
 def wait_for_port(host: str, port: int, seconds: float = 20) -> None:

@@ -107,8 +107,27 @@ def test_maps_are_hidden_by_h_and_a_tile_opens_its_study_with_the_map(page):
     assert page.evaluate("() => document.querySelector('cl-study').reading.view.map") is True
 
 
+def test_a_choice_that_is_made_before_the_first_sheet_has_come_holds(page):
+    held = []
+    page.route(
+        "**/api/sheet",
+        lambda route: route.continue_() if held or route.request.method == "GET" else held.append(route),
+    )
+    page.evaluate("location.hash = '#/sheet?model=films%401.0.0&method=grad-cam'")
+    choose(page, "Model, method", "volumes@1.0.0, Grad-CAM")
+    page.wait_for_function(ARRIVED % 1)
+    with page.expect_response(lambda answer: answer.request == held[0].request) as late:
+        held[0].continue_()
+    late.value.finished()
+    page.evaluate(
+        "() => new Promise(done => setTimeout(done, 200))"
+    )  # time enough to be drawn, were it taken
+    expect(page.locator(".tile:not(.average)")).to_have_count(1)
+    page.unroute_all()
+
+
 def test_of_a_volume_the_slice_with_most_evidence_is_shown_and_opened(page):
-    films(page)
+    go(page, "Maps")
     choose(page, "Model, method", "volumes@1.0.0, Grad-CAM")
     page.wait_for_function(ARRIVED % 1)
     slice_shown = re.search(r"slice=(\d+)", page.locator(".tile:not(.average) a").get_attribute("href"))

@@ -155,10 +155,10 @@ def test_the_keyboard_walks_opens_and_comes_back_to_where_it_was(page):
     before = 0
     for key in ("PageDown", "PageDown", "PageDown"):
         page.keyboard.press(key)
-        page.wait_for_function(f"document.querySelector('cl-study-table').scrollTop > {before}")
+        page.wait_for_function(f"() => document.querySelector('cl-study-table').scrollTop > {before}")
         before = page.evaluate("document.querySelector('cl-study-table').scrollTop")
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.activeElement.textContent.startsWith('Okafor')")
+    page.wait_for_function("() => document.activeElement.textContent.startsWith('Okafor')")
     place = page.evaluate("document.querySelector('cl-study-table').scrollTop")
     stood = page.evaluate("document.activeElement.textContent")
     assert place > 0

@@ -58,10 +58,11 @@ export class App extends HTMLElement {
       const page = overview(place);
       if (asked === location.hash) this.#put(page);
     } catch (error) {
-      fill(
-        this.#frame,
-        failure(error, () => this.#open(place)),
-      );
+      if (asked === location.hash)
+        fill(
+          this.#frame,
+          failure(error, () => this.#open(place)),
+        );
     }
   }
 

@@ -164,7 +164,7 @@ export class Sheet extends LoadedPage<Available[]> implements Page {
     this.#grid.setAttribute("aria-busy", "true");
     try {
       const { all, maps } = await sheet(sought);
-      if (this.#wish !== wish && this.#wish?.finding !== wish.finding) return; // another one was chosen meanwhile
+      if (!this.#wish || !sameMaps(this.#wish, wish)) return; // others were chosen meanwhile
       this.#maps = maps;
       write(this.#count, words.count(maps.length, all));
       this.#draw();
@@ -192,6 +192,13 @@ export class Sheet extends LoadedPage<Available[]> implements Page {
     fill(this.#legend, ...sheetLegend(this.#maps, DEFAULT_COLOUR_MAP));
   }
 }
+
+/** Whether two wishes are for the same maps, in whatever order. */
+const sameMaps = (one: Wish, other: Wish): boolean =>
+  one.model === other.model &&
+  one.method === other.method &&
+  one.finding === other.finding &&
+  one.choice === other.choice;
 
 const ALL_ORDERS = Object.keys(ORDERS) as Order[];
 
