@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("fuzzed.py")
-EXAMPLES = int(os.environ.get("CAMLUCIDA_FUZZ_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("CAMLUCIDA_FUZZ_EXAMPLES", "100"))
 SECONDS_EACH = 60  # the largest bombs take 10 on a quiet machine
-SECONDS_ALL = 300 + EXAMPLES
+SECONDS_ALL = 300 + 2 * EXAMPLES
 PEAK_BYTES = 1 << 30
 
 pytestmark = pytest.mark.slow

@@ -61,6 +61,13 @@ def kept(home_folder):
     return Counter(row.sop_instance_uid for row in rows)
 
 
+def wait_for_more(folder, count, seconds=60):
+    """Until there are so many files more than now."""
+    wanted, until = len(list(folder.rglob("*"))) + count, time.monotonic() + seconds
+    while len(list(folder.rglob("*"))) < wanted and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def due(home_folder, paths, orthanc):
     """Results of a home that are to be sent to a PACS."""
     with opened(home_folder) as home:
@@ -155,7 +162,8 @@ def test_what_was_acknowledged_outlasts_kill_9(tmp_path, write_ct):
         again = chance.sample(paths, 4)  # what is known is sent once more, too
         with Station(tmp_path) as station:
             senders = [storescu_of(station.port, "-v", again[n], *todo[n::4]) for n in range(4)]
-            time.sleep(chance.uniform(0.5, 1.5))
+            wait_for_more(tmp_path / "home" / "blobs", 5)
+            time.sleep(chance.uniform(0, 0.5))
             station.process.kill()
         for sender in senders:
             with sender:
