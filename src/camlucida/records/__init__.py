@@ -1,5 +1,6 @@
 """The nouns: frozen dataclasses that both columns of the pipeline speak in. No torch."""
 
+from camlucida.records.annotation import Annotation, AnnotationKind
 from camlucida.records.concept import CodedConcept
 from camlucida.records.event import Event, EventKind
 from camlucida.records.explanation import Explanation
@@ -8,6 +9,7 @@ from camlucida.records.flag import Flag, FlagReason, Region, ViewState
 from camlucida.records.geometry import Geometry
 from camlucida.records.image import FileFormat, Image, Patient, Photometric, Source
 from camlucida.records.instance import InstanceHeader
+from camlucida.records.measurement import Measurement
 from camlucida.records.opinion import Opinion, Stance
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
@@ -27,6 +29,8 @@ from camlucida.records.window import VoiLut, VoiLutFunction, Window
 
 __all__ = [
     "AgreementCheck",
+    "Annotation",
+    "AnnotationKind",
     "CausalCheck",
     "Change",
     "CodedConcept",
@@ -42,6 +46,7 @@ __all__ = [
     "HeadKind",
     "Image",
     "InstanceHeader",
+    "Measurement",
     "MethodAgreement",
     "Opinion",
     "Patient",
