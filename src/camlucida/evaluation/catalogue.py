@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from camlucida.evaluation import classification
 from camlucida.evaluation.measures import Measure
 
 
@@ -14,5 +15,7 @@ def _by_key(*topics: Iterable[Measure]) -> Mapping[str, Measure]:
     return {measure.key: measure for measure in measures}
 
 
-MEASURES: Mapping[str, Measure] = _by_key()
+MEASURES: Mapping[str, Measure] = _by_key(
+    classification.MEASURES,
+)
 """Each topic's module has its own `MEASURES`, and stands here."""
