@@ -57,7 +57,7 @@ class Series:
 
     name: str
     x: Sequence[float]
-    y: Sequence[float]
+    y: Sequence[float] = ()
     low: Sequence[float] = ()
     high: Sequence[float] = ()
 
@@ -66,7 +66,9 @@ class ChartKind(StrEnum):
     """How series are drawn."""
 
     LINE = "line"
-    INTERVALS = "intervals"  # one row a value with its interval (a forest plot); `labels` name the rows
+    INTERVALS = (
+        "intervals"  # a forest plot: x are the values, low and high about them, `labels` the rows; no y
+    )
     HISTOGRAM = "histogram"  # x are the edges' left ends, y counts
 
 
