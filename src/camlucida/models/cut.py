@@ -113,7 +113,7 @@ def run(
 
     with as_it_was(network, training) as was_training, torch.inference_mode(mode=False), torch.no_grad():
         given = inputs.clone()  # a network may work in place on it; not inside, where calls are counted
-        with _watching(network, cut, cross) as head:
+        with watching(network, cut, cross) as head:
             returned = network(given)
         torch.set_grad_enabled(mode=graph)
         output = read_output(returned, head.probabilities, logits)
@@ -129,7 +129,7 @@ def run_traced(
 
     Gives the logits, and the function that the network puts after them. For use inside `as_it_was`.
     """
-    with _watching(network, cut, at_cut) as head:
+    with watching(network, cut, at_cut) as head:
         returned = network(inputs)
     return _find_logits(returned, head.probabilities, logits)
 
@@ -234,7 +234,7 @@ def _find_logits(
 
 
 @contextmanager
-def _watching(network: nn.Module, cut: Cut, cross: Callable[[Tensor], Tensor]) -> Iterator["_Head"]:
+def watching(network: nn.Module, cut: Cut, cross: Callable[[Tensor], Tensor]) -> Iterator["_Head"]:
     """Switch the head's function mode on at the right exit, not before: it costs time."""
     if cut.layout is not None:
         cross = cut.layout.around(cross)
