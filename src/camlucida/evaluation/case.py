@@ -13,6 +13,11 @@ class Mark:
 
     finding: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it is drawn from, beside what stands in the mark itself."""
+        return ()
+
     def on(self, image: Image) -> Annotation:
         """The mark on the image's pixel grid.
 

@@ -16,7 +16,8 @@ class Observed:
 
     `maps` by the key of their method, on the native grid. `thumbnail` is the image as it is looked at, uint8
     (row, column) or (row, column, 3), at most 256 pixels along each side; of a volume the slice with the most
-    evidence. `embedding` (channel,) float32 are the pooled activations of the target layer, for probes.
+    evidence, and `slice_index`, counted from 0, says which. `embedding` (channel,) float32 are the pooled
+    activations of the target layer, for probes. `notes` say what of the case could not be used.
     """
 
     case: Case
@@ -25,6 +26,8 @@ class Observed:
     measurements: tuple[Measurement, ...]
     thumbnail: NDArray[np.uint8]
     embedding: NDArray[np.float32]
+    slice_index: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,34 +83,44 @@ def from_safetensors(content: bytes) -> Explanation:
 
 def to_json(explanation: Explanation) -> dict[str, Any]:
     """Everything but the values, as plain JSON types; evidence for and against is added for readers."""
-    saliency_map = explanation.saliency_map
+    return {
+        "format": FORMAT,
+        "prediction": prediction_to_json(explanation.prediction),
+        "saliency_map": map_to_json(explanation.saliency_map),
+        "trust": asdict(explanation.trust),
+        "provenance": asdict(explanation.provenance) | {"cache_key": explanation.provenance.cache_key},
+    }
+
+
+def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as plain JSON types; JSON has no NaN, which a regression has for probabilities."""
+    probabilities = [None if isnan(value) else value for value in prediction.probabilities]
+    return asdict(prediction) | {"probabilities": probabilities}
+
+
+def map_to_json(saliency_map: SaliencyMap) -> dict[str, Any]:
+    """All of a map but its values, as plain JSON types."""
     indices = range(len(saliency_map.findings))
     geometry = saliency_map.geometry
     return {
-        "format": FORMAT,
-        "prediction": asdict(explanation.prediction) | {"probabilities": _probabilities(explanation)},
-        "saliency_map": {
-            "findings": list(saliency_map.findings),
-            "logits": list(saliency_map.logits),
-            "bias": list(saliency_map.bias),
-            "residual": list(saliency_map.residual),
-            "evidence_for": [saliency_map.evidence_for(index) for index in indices],
-            "evidence_against": [saliency_map.evidence_against(index) for index in indices],
-            "supported": [saliency_map.supported(index) for index in indices],
-            "method": saliency_map.method,
-            "target_layer": saliency_map.target_layer,
-            "unit": saliency_map.unit,
-            "contrasts": list(saliency_map.contrasts),
-            "geometry": {
-                "native_shape": list(geometry.native_shape),
-                "pixel_shape": list(geometry.pixel_shape),
-                "native_to_pixel": geometry.native_to_pixel.tolist(),
-                "spacing": None if geometry.spacing is None else list(geometry.spacing),
-                "pixel_to_patient": _optional_list(geometry.pixel_to_patient),
-            },
+        "findings": list(saliency_map.findings),
+        "logits": list(saliency_map.logits),
+        "bias": list(saliency_map.bias),
+        "residual": list(saliency_map.residual),
+        "evidence_for": [saliency_map.evidence_for(index) for index in indices],
+        "evidence_against": [saliency_map.evidence_against(index) for index in indices],
+        "supported": [saliency_map.supported(index) for index in indices],
+        "method": saliency_map.method,
+        "target_layer": saliency_map.target_layer,
+        "unit": saliency_map.unit,
+        "contrasts": list(saliency_map.contrasts),
+        "geometry": {
+            "native_shape": list(geometry.native_shape),
+            "pixel_shape": list(geometry.pixel_shape),
+            "native_to_pixel": geometry.native_to_pixel.tolist(),
+            "spacing": None if geometry.spacing is None else list(geometry.spacing),
+            "pixel_to_patient": _optional_list(geometry.pixel_to_patient),
         },
-        "trust": asdict(explanation.trust),
-        "provenance": asdict(explanation.provenance) | {"cache_key": explanation.provenance.cache_key},
     }
 
 
@@ -120,14 +130,15 @@ def from_json(content: dict[str, Any], values: NDArray[np.float32]) -> Explanati
         raise ValueError(f"format {content['format']} is not {FORMAT}")
     provenance = {key: value for key, value in content["provenance"].items() if key != "cache_key"}
     return Explanation(
-        prediction=_prediction(content["prediction"]),
-        saliency_map=_saliency_map(content["saliency_map"], values),
+        prediction=prediction_from_json(content["prediction"]),
+        saliency_map=map_from_json(content["saliency_map"], values),
         trust=_trust(content["trust"]),
         provenance=Provenance(**provenance),
     )
 
 
-def _prediction(content: dict[str, Any]) -> Prediction:
+def prediction_from_json(content: dict[str, Any]) -> Prediction:
+    """The prediction that `prediction_to_json` was given."""
     findings = tuple(
         Finding(
             finding["name"],
@@ -140,7 +151,8 @@ def _prediction(content: dict[str, Any]) -> Prediction:
     return Prediction(findings, tuple(content["logits"]), probabilities)
 
 
-def _saliency_map(content: dict[str, Any], values: NDArray[np.float32]) -> SaliencyMap:
+def map_from_json(content: dict[str, Any], values: NDArray[np.float32]) -> SaliencyMap:
+    """The map that `map_to_json` was given, with its values (finding, *native)."""
     place = content["geometry"]
     to_patient = place["pixel_to_patient"]
     geometry = Geometry(
@@ -197,11 +209,6 @@ _CHECKS: Mapping[str, Callable[[dict[str, Any]], object]] = {
     "agreement": _agreement,
     "prior": lambda content: PriorDistance(**content),
 }
-
-
-def _probabilities(explanation: Explanation) -> list[float | None]:
-    """JSON has no NaN, which a regression's outputs have for probabilities."""
-    return [None if isnan(value) else value for value in explanation.prediction.probabilities]
 
 
 def _optional_list(matrix: NDArray[np.float64] | None) -> list[Any] | None:
