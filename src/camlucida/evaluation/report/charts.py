@@ -27,7 +27,7 @@ STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")  # told apart without colour too
 WIDTH, HEIGHT, SQUARE, ROW = 6.8, 3.2, 4.2, 0.27  # inches
 FEW = 40  # points that are shown as dots along a line
-RC = {
+RC: Any = {  # matplotlib names 300 keys in its type
     "svg.fonttype": "none",
     "svg.hashsalt": "camlucida",
     "text.parse_math": False,  # a column's name may hold a $
