@@ -196,5 +196,5 @@ def _inline(svg: str, number: int, said: str, width: float) -> str:
     box = size[0] if size else ""
     return (
         f'<svg role="img" aria-label="{escape(said)}" {box} '
-        f'style="max-width: {round(100 * width)}px">{body.strip()}'
+        f'style="--wide: {round(100 * width)}px">{body.strip()}'
     )
