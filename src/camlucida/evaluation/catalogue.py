@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from camlucida.evaluation import classification, localization
+from camlucida.evaluation import classification, faithfulness, localization
 from camlucida.evaluation.measures import Measure
 
 
@@ -17,6 +17,7 @@ def _by_key(*topics: Iterable[Measure]) -> Mapping[str, Measure]:
 
 MEASURES: Mapping[str, Measure] = _by_key(
     classification.MEASURES,
+    faithfulness.MEASURES,
     localization.MEASURES,
 )
 """Each topic's module has its own `MEASURES`, and stands here."""

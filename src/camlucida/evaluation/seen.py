@@ -13,9 +13,11 @@ from torch import Tensor
 from camlucida.errors import UnknownFinding
 from camlucida.images.prepare import Prepared
 from camlucida.models.classifier import Classifier
-from camlucida.records import Annotation, Image, Measurement, SaliencyMap
+from camlucida.models.cut import as_it_was, run_whole
+from camlucida.records import Annotation, Image, Measurement, Prediction, SaliencyMap
 from camlucida.records.geometry import resizing
 from camlucida.rendering.upsample import resample, to_pixel_grid
+from camlucida.saliency.known_networks import admitted, known
 
 BATCH_VALUES = 2**23
 """Input values of the images that are scored together: 32 MB of float32."""
@@ -47,15 +49,22 @@ class Seen:
         values = torch.from_numpy(np.ascontiguousarray(self.prepared.values))[None]
         return values if parameter is None else values.to(parameter.device)
 
-    @torch.no_grad()
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What the model says of the image: one inference."""
+        return self.model.prediction(self.score(self.inputs)[0].tolist())
+
     def score(self, inputs: Tensor) -> NDArray[np.float64]:
-        """Logits (n, finding) of other inputs (n, channel, *size), all findings in the model's order."""
+        """Logits (n, finding) of other inputs (n, channel, *size), all findings in the model's order.
+
+        Logits also of a network that ends in a sigmoid or softmax; it is left as it was found.
+        """
         at_once = max(1, BATCH_VALUES // max(1, inputs[0].numel()))
-        adapter = self.model.logits
-        parts = []
-        for some in torch.split(inputs, at_once):
-            returned = self.model.module(some)
-            parts.append(returned if adapter is None else adapter(returned))
+        network = admitted(self.model.module)
+        with known(network).alone, as_it_was(network), torch.no_grad():
+            parts = [
+                run_whole(network, some, self.model.logits).logits for some in torch.split(inputs, at_once)
+            ]
         scores: NDArray[np.float64] = torch.cat(parts).double().cpu().numpy()
         return scores
 
