@@ -132,8 +132,8 @@ MEASURES = (
         "Drop, in logits",
         Topic.FAITHFULNESS,
         Better.LOWER,
-        "By how much the logit falls when the image is darkened by the map; below 0 it rises. A map that is 1 "
-        "everywhere scores 0 here too.",
+        "By how much the logit falls when the image is darkened by the map; below 0 it rises. A map that is "
+        "1 everywhere scores 0 here too.",
         _DROP,
         "logits",
     ),
