@@ -7,16 +7,28 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "ArtefactRandomisation": "randomisation",
     "LiveEvidence": "evidence",
+    "Retrained": "retraining",
+    "group_numbers": "groups",
+    "group_sampler": "groups",
+    "group_weights": "groups",
     "on_cells": "regions",
     "region_penalty": "penalty",
+    "retrain_last_layer": "retraining",
     "right_reasons": "penalty",
 }
 
 __all__ = [
+    "ArtefactRandomisation",
     "LiveEvidence",
+    "Retrained",
+    "group_numbers",
+    "group_sampler",
+    "group_weights",
     "on_cells",
     "region_penalty",
+    "retrain_last_layer",
     "right_reasons",
 ]
 
