@@ -22,7 +22,8 @@ from camlucida.models.card import Output
 
 def given(present, log_odds, point=0.5):
     patients = tuple(str(case) for case in range(len(present)))
-    return Answers("A", np.asarray(present, bool), np.asarray(log_odds, float), point, patients)
+    x = np.asarray(log_odds, float)
+    return Answers("A", np.asarray(present, bool), x, point, expit(x) >= point, patients)
 
 
 def drawn(count, seed=0, slope=1.0, shift=0.0):
@@ -143,6 +144,7 @@ def test_only_cases_with_a_known_label_count(observed):
     assert one.log_odds.tolist() == [2.0, -2.0]
     assert one.patients == ("1", "2")
     assert one.operating_point == 0.3
+    assert one.reported.tolist() == [True, False]
     assert len(answers(cases, "B").present) == 1
     assert answers([], "A").operating_point is None
 
@@ -161,6 +163,13 @@ def test_log_odds_of_softmax_are_against_all_other_findings(observed):
         )
     sure = observed(100.0, 0.0, one_of=True).prediction
     assert log_odds(sure, "A", Output.SOFTMAX) == 100.0  # where the probability is 1 and says no more
+
+
+def test_in_a_softmax_the_highest_probability_is_reported_unless_there_is_an_operating_point(observed):
+    said = [observed(1.0, 0.9, labels={"B": True}, one_of=True, point=point) for point in (None, 0.4)]
+    assert [answers([one], "B", Output.SOFTMAX).reported.tolist() for one in said] == [[False], [True]]
+    assert answers([said[0]], "B", Output.SIGMOID).reported is None
+    assert classified(answers([said[0]], "B", Output.SIGMOID)).stated is None
 
 
 def test_one_of_several_findings(observed):

@@ -1,7 +1,7 @@
 """Agreement with Quantus 0.6.0 (Hedström et al., JMLR 2023) on fixed inputs, where it has the measure.
 
-It is asked without its own scaling of maps (`normalise`), which would turn them around or make negative values
-count. Where its code is not what its paper says, the test says so.
+It is asked without its own scaling of maps (`normalise`), which would turn them around or make negative
+values count. Where its code is not what its paper says, the test says so.
 """
 
 import warnings

@@ -11,6 +11,7 @@ from camlucida.records import HeadKind
 from camlucida.settings import settings
 from example_models import small_network, write_model
 from example_networks import Volume, make
+from squeezenet import write_squeezenet
 
 
 @pytest.fixture(autouse=True)
@@ -189,68 +190,10 @@ def test_a_volume_network_is_loaded_and_proven(tmp_path):
 
 @pytest.mark.real_data
 def test_a_real_squeezenet_is_loaded(tmp_path, real_data):
-    folder = tmp_path / "model"
-    foreign(
-        folder,
-        SqueezeNet,
-        weights="squeezenet1_1_kermany3.pth",
-        output="softmax",
-        input={
-            "size": [224, 224],
-            "channels": 3,
-            "mean": [0.485, 0.456, 0.406],
-            "std": [0.229, 0.224, 0.225],
-        },
-        findings=[{"name": name} for name in ("Bacterial pneumonia", "Normal", "Viral pneumonia")],
-    )
-    weights = (real_data / "models" / "squeezenet1_1_kermany3.pth").read_bytes()
-    (folder / "squeezenet1_1_kermany3.pth").write_bytes(weights)
+    folder = write_squeezenet(tmp_path / "model", real_data)
     model = load_folder(folder)
     assert model.head.grid == (13, 13)
     assert model.head.target_layer.startswith("classifier")
-
-
-class Fire(nn.Module):
-    """Iandola et al., arXiv 1602.07360, section 3.2, with torchvision's names."""
-
-    def __init__(self, inputs, squeeze, expand):
-        super().__init__()
-        self.squeeze = nn.Conv2d(inputs, squeeze, 1)
-        self.expand1x1 = nn.Conv2d(squeeze, expand, 1)
-        self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
-
-    def forward(self, x):
-        x = self.squeeze(x).relu()
-        return torch.cat([self.expand1x1(x).relu(), self.expand3x3(x).relu()], 1)
-
-
-class SqueezeNet(nn.Module):
-    """SqueezeNet 1.1 for three findings."""
-
-    def __init__(self):
-        super().__init__()
-        pool = lambda: nn.MaxPool2d(3, 2, ceil_mode=True)  # noqa: E731
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 3, 2),
-            nn.ReLU(),
-            pool(),
-            Fire(64, 16, 64),
-            Fire(128, 16, 64),
-            pool(),
-            Fire(128, 32, 128),
-            Fire(256, 32, 128),
-            pool(),
-            Fire(256, 48, 192),
-            Fire(384, 48, 192),
-            Fire(384, 64, 256),
-            Fire(512, 64, 256),
-        )
-        self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Conv2d(512, 3, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
-        )
-
-    def forward(self, x):
-        return self.classifier(self.features(x)).flatten(1)
 
 
 def test_a_pth_beside_the_card_is_loaded(tmp_path):

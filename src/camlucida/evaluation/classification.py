@@ -29,13 +29,15 @@ class Answers:
 
     `log_odds` are of the finding against everything else: the logit itself where findings are independent,
     its distance to the others' log-sum-exp where exactly one is the case (softmax). Unlike probabilities they
-    do not become equal near 1.
+    do not become equal near 1. `reported` says which cases reach the card's operating point; without one, in
+    a softmax, of which this finding has the highest probability; None where neither is so.
     """
 
     finding: str
     present: Flags
     log_odds: Numbers
     operating_point: float | None
+    reported: Flags | None
     patients: tuple[str, ...]
 
     @property
@@ -43,14 +45,13 @@ class Answers:
         """Of the finding, 0 to 1."""
         return np.asarray(expit(self.log_odds))
 
-    def reported(self, operating_point: float) -> Flags:
-        """Which cases reach the operating point (a probability)."""
-        return np.asarray(self.probability >= operating_point)
-
     def of(self, chosen: Flags) -> "Answers":
         """Some of the cases."""
         whose = tuple(patient for patient, one in zip(self.patients, chosen, strict=True) if one)
-        return Answers(self.finding, self.present[chosen], self.log_odds[chosen], self.operating_point, whose)
+        reported = None if self.reported is None else self.reported[chosen]
+        return Answers(
+            self.finding, self.present[chosen], self.log_odds[chosen], self.operating_point, reported, whose
+        )
 
 
 def answers(observed: Iterable[Observed], finding: str, output: Output = Output.SIGMOID) -> Answers:
@@ -62,17 +63,28 @@ def answers(observed: Iterable[Observed], finding: str, output: Output = Output.
         The model has no such finding.
     """
     known = [one for one in observed if finding in one.case.labels]
+    reported = [_reported(one.prediction, finding, output) for one in known]
+    said = [flag for flag in reported if flag is not None]
     return Answers(
         finding=finding,
         present=np.array([one.case.labels[finding] for one in known], bool),
         log_odds=np.array([log_odds(one.prediction, finding, output) for one in known], np.float64),
         operating_point=_operating_point(known[0].prediction, finding) if known else None,
+        reported=np.array(said, bool) if known and len(said) == len(known) else None,
         patients=tuple(one.case.patient for one in known),
     )
 
 
 def _operating_point(prediction: Prediction, finding: str) -> float | None:
     return prediction.findings[prediction.index(finding)].operating_point
+
+
+def _reported(prediction: Prediction, finding: str, output: Output) -> bool | None:
+    index = prediction.index(finding)
+    reported = prediction.reported(index)
+    if reported is None and output is Output.SOFTMAX:
+        return prediction.logits[index] == max(prediction.logits)
+    return reported
 
 
 def log_odds(prediction: Prediction, finding: str, output: Output) -> float:
@@ -107,30 +119,40 @@ def auc(present: Flags, score: Numbers) -> Statistic:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What reporting from a probability on comes to."""
+    """What reporting some of the cases comes to.
 
-    probability: float
+    `probability` is the one from which cases are reported; None where the highest probability decides.
+    """
+
+    probability: float | None
     sensitivity: Estimate
     specificity: Estimate
     positive_predictive_value: Estimate
     negative_predictive_value: Estimate
 
 
-def at(answers: Answers, operating_point: float, *, seed: int = 0) -> OperatingPoint:
-    """Sensitivity, specificity and predictive values at an operating point."""
-    reported, present = answers.reported(operating_point), answers.present
+def reporting(
+    answers: Answers, reported: Flags, probability: float | None = None, *, seed: int = 0
+) -> OperatingPoint:
+    """Sensitivity, specificity and predictive values where these cases (case,) are reported."""
+    present = answers.present
 
     def share(hits: Flags, among: Flags) -> Estimate:
         whose = [patient for patient, one in zip(answers.patients, among, strict=True) if one]
         return proportion(hits[among], whose, seed=seed)
 
     return OperatingPoint(
-        operating_point,
+        probability,
         share(reported, present),
         share(~reported, ~present),
         share(present, reported),
         share(~present, ~reported),
     )
+
+
+def at(answers: Answers, operating_point: float, *, seed: int = 0) -> OperatingPoint:
+    """The same at an operating point: cases that reach it are reported."""
+    return reporting(answers, answers.probability >= operating_point, operating_point, seed=seed)
 
 
 def youden(answers: Answers) -> float | None:
@@ -153,9 +175,9 @@ def youden(answers: Answers) -> float | None:
 class Classified:
     """All that is said of one finding.
 
-    `estimates` by the measure's key. `alternative` is at Youden's operating point. `error_range` is the
-    calibration error with 5 to 20 bins, least and most; `error_by_chance` what a perfectly calibrated model
-    would show.
+    `estimates` by the measure's key. `stated` is where the model reports by its own rule,
+    `alternative` at Youden's operating point. `error_range` is the calibration error with 5 to 20 bins, least
+    and most; `error_by_chance` what a perfectly calibrated model would show.
     """
 
     answers: Answers
@@ -175,9 +197,11 @@ class Classified:
 
 def classified(answers: Answers, *, seed: int = 0) -> Classified:
     """Discrimination at the card's operating point and Youden's, and calibration; all with intervals."""
-    probability, point = answers.probability, answers.operating_point
+    probability, reported = answers.probability, answers.reported
     best = youden(answers)
-    stated = None if point is None else at(answers, point, seed=seed)
+    stated = None
+    if reported is not None:
+        stated = reporting(answers, reported, answers.operating_point, seed=seed)
     empty = not len(probability)
     errors = [
         float(calibration.error(answers.present, probability, bins)(np.ones((1, len(probability))))[0])

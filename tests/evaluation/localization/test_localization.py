@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from sklearn import metrics
 
 import camlucida
@@ -50,7 +49,9 @@ AREA = box(PIXELS, (20, 41), (11, 30))
 def enlarged(values, pixels=PIXELS):
     """As CheXlocalize enlarges: torch's bilinear interpolation of what argues for the finding."""
     support = torch.from_numpy(values).clamp(min=0)[None, None]
-    return F.interpolate(support, size=pixels, mode="bilinear", align_corners=False)[0, 0].numpy()
+    return torch.nn.functional.interpolate(support, size=pixels, mode="bilinear", align_corners=False)[
+        0, 0
+    ].numpy()
 
 
 def test_the_share_is_that_of_the_enlarged_support(values):
@@ -75,7 +76,8 @@ def chexlocalize(values, area):
 def test_iou_and_hit_are_those_of_chexlocalize(seed):
     random = np.random.default_rng(seed)
     values = random.gamma(0.3, size=(7, 7)).astype(np.float32) - 0.1
-    area = box(PIXELS, *(sorted(random.integers(0, size, 2) + (0, 1)) for size in PIXELS))
+    (top, left), (bottom, right) = np.sort(random.integers(0, PIXELS, (2, 2)), axis=0)
+    area = box(PIXELS, (top, bottom + 1), (left, right + 1))
     found = localization(values, whole((7, 7), PIXELS), marks(area))
     overlap, hit = chexlocalize(values, area)
     assert found[measures.IOU_OTSU] == pytest.approx(overlap, abs=2e-3)  # a pixel at the edge of a level
