@@ -13,6 +13,7 @@ from torch.nn import functional
 import camlucida
 from camlucida.errors import UnknownFinding, UnsuitableImage, UnsupportedNetwork
 from camlucida.models.load import load_folder
+from camlucida.saliency.explain import explain_by_each
 from example_models import write_model
 from example_networks import SHAPES, Deep, Dense, Flat, Residual, Sigmoid, Skip, Volume, images, make
 
@@ -188,3 +189,21 @@ def test_inference_in_another_thread_does_not_get_into_the_maps(method):
     assert len(answers) > 1
     assert all(torch.equal(answer, plain) for answer in answers)
     assert all(answer.requires_grad for answer in answers)  # their own graphs, not ours
+
+
+def test_several_methods_from_one_forward_pass_are_those_of_each_alone(make_image):
+    model = camlucida.load_model("phantom-radiograph")
+    images = [make_image((90, 80), seed) for seed in range(3)]
+    methods = ["Grad-CAM", "layercam", "xgrad-cam"]
+    explain_by_each(model, images, methods)  # what is found once: where the network is cut
+    calls = []
+    handle = model.module.register_forward_hook(lambda *_: calls.append(1))
+    explained, activations = explain_by_each(model, images, methods)
+    handle.remove()
+    for key, own in explained.items():
+        for one, alone in zip(own, camlucida.explain_batch(model, images, method=key), strict=True):
+            np.testing.assert_allclose(one.values, alone.values, rtol=1e-5, atol=1e-6)
+            assert one.explanation.trust == alone.explanation.trust
+    assert list(explained) == ["grad-cam", "layercam", "xgrad-cam"]
+    assert activations.shape[0] == 3
+    assert len(calls) == 1

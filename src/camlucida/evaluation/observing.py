@@ -17,23 +17,20 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from camlucida.errors import CamlucidaError, InputError, MissingExtra, sentence
+from camlucida.errors import CamlucidaError, DiskFull, InputError, MissingExtra, UnsuitableRuntime, sentence
 from camlucida.evaluation.case import Case
 from camlucida.evaluation.cohort import Cohort, Observed, Refused
 from camlucida.evaluation.keeping import ENDING, keep, kept
 from camlucida.evaluation.seen import Measuring, Seen
 from camlucida.images.read import ImageFiles, read
 from camlucida.models.classifier import Classifier
-from camlucida.models.cut import mean_over_space, run
+from camlucida.models.cut import mean_over_space
 from camlucida.records import Annotation, Image
 from camlucida.rendering.legend import most_evidence
 from camlucida.rendering.thumbnail import thumbnail
-from camlucida.saliency.explain import explain_batch
-from camlucida.saliency.known_networks import admitted, known
+from camlucida.saliency.explain import explain_by_each
 from camlucida.saliency.methods import find_method
-from camlucida.saliency.subject import of_classifier
 from camlucida.saliency.visual_explanation import VisualExplanation
 from camlucida.version import __version__
 
@@ -131,14 +128,25 @@ def _group(
         except Exception as error:  # noqa: BLE001 - one bad file must not end the others
             done[place] = Refused(case.name, sentence(error))
     explained = _explained(model, list(images.values()), keys, runtime)
-    for (place, image), found in zip(images.items(), explained, strict=True):
-        case, path = group[place], paths[place]
-        done[place] = _observed(model, case, image, found, measuring)
-        result = done[place]
-        if path is not None and isinstance(result, Observed):
-            keep(result, path)
-    for place in range(len(group)):
+    found = dict(zip(images, explained, strict=True))
+    for place, (case, path) in enumerate(zip(group, paths, strict=True)):
+        if place in found:
+            done[place] = _observed(model, case, images[place], found[place], measuring)
+            _keep(done[place], path)
         yield done[place]
+
+
+def _keep(result: Observed | Refused, path: Path | None) -> None:
+    """A refused case is tried again when the run goes on: its file may have been mended."""
+    if path is None or isinstance(result, Refused):
+        return
+    try:
+        keep(result, path)
+    except OSError as error:
+        raise DiskFull(
+            f"What was seen of a case cannot be kept in {path.parent} ({sentence(error).rstrip('.')}); make "
+            "room, and start again: the run goes on where it was."
+        ) from error
 
 
 def _image(model: Classifier, case: Case) -> Image:
@@ -160,33 +168,18 @@ def _explained(
     if not images:
         return []
     try:
-        batches = {key: explain_batch(model, images, method=key, runtime=runtime) for key in keys}
-        embeddings = _embeddings(model, images)
-    except MissingExtra:
+        batches, activations = explain_by_each(model, images, keys, runtime=runtime)
+    except (MissingExtra, UnsuitableRuntime):  # no case could be explained so
         raise
     except Exception as error:  # noqa: BLE001 - as above
         if len(images) == 1:
             return [sentence(error)]
         return [found for image in images for found in _explained(model, [image], keys, runtime)]
+    embeddings = mean_over_space(activations).flatten(1).float().cpu().numpy()
     return [
         ({key: batch[number] for key, batch in batches.items()}, embeddings[number])
         for number in range(len(images))
     ]
-
-
-def _embeddings(model: Classifier, images: Sequence[Image]) -> NDArray[np.float32]:
-    """The target layer's activations, their mean over space: (image, channel)."""
-    network = admitted(model.module)
-    means: list[NDArray[np.float32]] = []
-    with known(network).alone:
-        subject = of_classifier(model, network, images, None, scalar=False)
-
-        def at_cut(tensor: Tensor) -> Tensor:
-            means.append(mean_over_space(tensor).flatten(1).float().cpu().numpy())
-            return tensor
-
-        run(network, subject.inputs, subject.cut, at_cut, subject.logits, training=subject.training)
-    return means[0]
 
 
 def _observed(

@@ -21,6 +21,8 @@ def thumbnail(image: Image, slice_index: int | None = None, most: int = MOST) ->
     shrink = min(1.0, most / max(rows, columns))
     size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
     seen = display(values, image, default_display(image))
+    if shrink == 1:
+        return np.ascontiguousarray(seen)
     channels = np.moveaxis(seen, -1, 0) if image.colour else seen
     drawn = resample(channels, resizing((rows, columns), size), size, antialias=True)
     levels = np.floor(np.clip(drawn, 0, 255) + 0.5).astype(np.uint8)

@@ -15,6 +15,7 @@ from camlucida.models.classifier import Classifier
 from camlucida.models.cut import Logits
 from camlucida.records.image import Image
 from camlucida.saliency.asked import (
+    ChosenMethod,
     ContrastChoice,
     FindingChoice,
     Layer,
@@ -162,14 +163,53 @@ def _explain(model: Classifier | nn.Module, images: Any, question: Question) -> 
     with known(network).alone:
         subject = _subject(model, network, images, layer, question)
         recording = _record(subject, question, chosen.method)
-        maps = chosen.method.compute(recording, variant=chosen.variant, progress=question.progress)
-        maps = maps.detach().float()
-        _refuse_what_is_not_finite(recording, maps)
-        share = (time.perf_counter() - started) / len(maps)
-        explanations = [
-            assemble(subject, recording, own, chosen, question, sample, share)
-            for sample, own in enumerate(maps)
-        ]
+        return _of_recording(subject, recording, chosen, question, started)
+
+
+def explain_by_each(
+    model: Classifier, images: Sequence[Image], methods: Sequence[str], **question: Any
+) -> tuple[dict[str, list[VisualExplanation]], Tensor]:
+    """Explain a model's findings on several images by several methods, with one forward pass for all.
+
+    Parameters
+    ----------
+    question
+        The keywords of `explain` but `method`, `variant` and `target_layer`; they hold for every method.
+
+    Returns
+    -------
+    explanations, activations
+        By the method's key, for each image in their order; and the target layer's (image, channel, *grid).
+
+    Raises
+    ------
+    UnsuitableImage, UnsupportedNetwork
+        As in `explain_batch`.
+    """
+    asked = Question(**question)
+    network = admitted(model.module)
+    with known(network).alone:
+        subject = _subject(model, network, images, None, asked)
+        chosen = [choose_method(name, None) for name in methods]
+        recording = _record(subject, asked, chosen[0].method)
+        explanations = {}
+        for one in chosen:
+            recording.remarks.clear()
+            explanations[one.key] = _of_recording(subject, recording, one, asked, time.perf_counter())
+        return explanations, recording.activations
+
+
+def _of_recording(
+    subject: Subject, recording: Recording, chosen: ChosenMethod, question: Question, started: float
+) -> list[VisualExplanation]:
+    """One method's explanation of each image."""
+    maps = chosen.method.compute(recording, variant=chosen.variant, progress=question.progress)
+    maps = maps.detach().float()
+    _refuse_what_is_not_finite(recording, maps)
+    share = (time.perf_counter() - started) / len(maps)
+    explanations = [
+        assemble(subject, recording, own, chosen, question, sample, share) for sample, own in enumerate(maps)
+    ]
     return [
         VisualExplanation(explanation, subject.image(sample))
         for sample, explanation in enumerate(explanations)
