@@ -1,0 +1,1 @@
+"""Shortcuts: evidence from where the disease cannot be, found over many images."""
