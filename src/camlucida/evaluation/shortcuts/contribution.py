@@ -1,10 +1,10 @@
 """What a region contributed to a logit, summed up from a signed map.
 
-A cell's value says what the network found around it, as far as its receptive field reaches. So what a thing
-in the image does is spread over the cells that see it, and a tight mask misses most of it (0.98 of a marker's
-+3.02 logits, when it was tried). Dilated by that reach, the mask holds it all: where the head is linear in the
-pooled activations, the dilated sum of the difference of two maps, with the thing and without, is its
-counterfactual effect exactly (Draelos and Carin, arXiv 2011.08891: the map's sum is the logit less its bias).
+A cell's value says what the network found around it, as far as its receptive field reaches. So what a
+thing in the image does is spread over the cells that see it, and a tight mask misses most of it (0.98 of a
+marker's +3.02 logits, when it was tried). Dilated by that reach, the mask holds it all: where the head is
+linear in the pooled activations, the dilated sum of the difference of two maps, with the thing and without,
+is its counterfactual effect exactly (Draelos and Carin, arXiv 2011.08891: a map's sum is logit less bias).
 """
 
 import numpy as np
@@ -65,7 +65,8 @@ def reach(model: Classifier, method: str = "hirescam") -> int:
 def _radius(difference: NDArray[np.float64]) -> int:
     middle = [side // 2 for side in difference.shape]
     away = np.max(
-        [abs(index - centre) for index, centre in zip(np.indices(difference.shape), middle, strict=True)], axis=0
+        [abs(index - centre) for index, centre in zip(np.indices(difference.shape), middle, strict=True)],
+        axis=0,
     )
     rings = np.bincount(away.ravel(), difference.ravel())
     if not rings.sum():

@@ -36,8 +36,8 @@ def measures_of(zone: Zone) -> tuple[Measure, ...]:
             f"Effect of {zone.title}",
             Topic.SHORTCUT,
             Better.NEITHER,
-            "By how much the logit falls when the zone is filled in: what it does to the network. 0 where the "
-            "image has none.",
+            "By how much the logit falls when the zone is filled in: what it does to the network. 0 where "
+            "the image has none.",
             _PEARL,
             "logits",
         ),
@@ -46,8 +46,8 @@ def measures_of(zone: Zone) -> tuple[Measure, ...]:
             f"Contribution of {zone.title}",
             Topic.SHORTCUT,
             Better.NEITHER,
-            "Sum of the signed map over the zone, dilated by the receptive field's reach; it holds what stands "
-            "near the zone, too.",
+            "Sum of the signed map over the zone, dilated by the receptive field's reach; it holds what "
+            "stands near the zone, too.",
             _DRAELOS,
             "logits",
         ),
@@ -56,8 +56,8 @@ def measures_of(zone: Zone) -> tuple[Measure, ...]:
             f"Share of the evidence in {zone.title}",
             Topic.SHORTCUT,
             Better.LOWER,
-            "What of the supporting evidence lies in the zone. A share is no effect: a map can be clean and the "
-            "network not.",
+            "What of the supporting evidence lies in the zone. A share is no effect: a map can be clean and "
+            "the network not.",
             "Counted on native cells by the area that lies in the zone",
         ),
     )

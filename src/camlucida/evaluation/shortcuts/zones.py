@@ -1,8 +1,8 @@
 """Where disease cannot be: zones of an image in which evidence is no evidence for a disease.
 
-A zone is found on each image anew, from its grey values alone, on a copy of at most 512 samples along an edge.
-What is found by brightness (lettering, devices) is a guess and misses much; each zone says what it misses.
-A zone that the user knows better is given as a mask.
+A zone is found on each image anew, from its grey values alone, on a copy of at most 512 samples along an
+edge. What is found by brightness (lettering, devices) is a guess and misses much; each zone says what it
+misses. A zone that the user knows better is given as a mask.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,6 +42,21 @@ LEAST_CONTRAST = 0.2
 
 LONG = 0.15
 """A stroke that reaches over this share of the height is no letter: a tube, a wire, an edge."""
+
+EDGE = 0.12
+"""Step of brightness between neighbouring samples at the outline of a thing that is no tissue."""
+
+WHITE = 0.8
+"""Letters and things on the patient are at least this bright (share of the range); lesions seldom are."""
+
+FLAT = 0.06
+"""The brightness of a thing on the patient has no larger standard deviation; dense lungs have."""
+
+LARGEST_THING = 0.03
+"""Share of the image that a thing on the patient covers at most."""
+
+DARKEST = 0.12
+"""A shutter is no brighter than this share of the range anywhere along the edge, but for 2 % of it."""
 
 TOUCHED = 0.02
 """An input pixel of which a zone covers this share is removed with it."""
@@ -164,8 +179,24 @@ def lettering(copy: Plain) -> NDArray[np.bool_] | None:
 
 
 def devices(copy: Plain) -> NDArray[np.bool_] | None:
-    """Long strokes, what they enclose, and a sample around them."""
-    return _strokes(copy, long=True)
+    """Long strokes, and bright flat things with a sharp outline; what they enclose, a sample around them."""
+    lines, things = _strokes(copy, long=True), _things(copy)
+    return None if lines is None or things is None else lines | things
+
+
+def shutters(copy: Plain) -> NDArray[np.bool_] | None:
+    """Black bands along whole edges of the image, and a sample beside them."""
+    if copy.grey.ndim != 2:
+        return None
+    inside = np.zeros(copy.grey.shape, np.bool_)
+    for axis in (0, 1):
+        black = np.quantile(copy.grey, 0.98, axis=1 - axis) <= DARKEST
+        for line in (black, black[::-1]):
+            wide = int(np.argmin(line)) if not line.all() else 0
+            band = [slice(None), slice(None)]
+            band[axis] = slice(0, wide + 1) if line is black else slice(len(line) - wide - 1, None)
+            inside[tuple(band)] |= wide > 0
+    return inside
 
 
 BORDER_ZONE = Zone(
@@ -193,20 +224,28 @@ OUTSIDE_ZONE = Zone(
 LETTERING_ZONE = Zone(
     "lettering",
     "burned-in letters and other short bright strokes",
-    "Narrow, and brighter than what is around them. Missed: faint handwriting, black letters, letters on bright "
-    "tissue. Taken for letters: clips, calcifications, crossing ribs.",
+    "Narrow, and brighter than what is around them. Missed: faint handwriting, black letters, letters on "
+    "bright tissue. Taken for letters: clips, calcifications, crossing ribs.",
     lettering,
 )
 DEVICES_ZONE = Zone(
     "devices",
-    "tubes, wires and edges",
-    "Narrow, bright, and longer than 15 % of the height, with what they enclose. Missed: faint tubes, and boxes "
-    "without an outline; draw a mask for them. Taken for devices: scales of the film's edge.",
+    "tubes, wires and devices",
+    "Bright lines longer than 15 % of the height, and white things with a sharp outline. Missed: faint "
+    "tubes, things on bright tissue; draw a mask for them. Taken for devices: sharp edges of dense bone.",
     devices,
 )
 
+SHUTTERS_ZONE = Zone(
+    "shutters",
+    "the collimator's shutters",
+    "Black bands along whole edges of the image. Missed: shutters that lie askew, or are not black.",
+    shutters,
+)
+
 ZONES: Mapping[str, Zone] = {
-    zone.key: zone for zone in (OUTSIDE_ZONE, BORDER_ZONE, CORNERS_ZONE, LETTERING_ZONE, DEVICES_ZONE)
+    zone.key: zone
+    for zone in (OUTSIDE_ZONE, BORDER_ZONE, CORNERS_ZONE, LETTERING_ZONE, DEVICES_ZONE, SHUTTERS_ZONE)
 }
 """The zones that are looked for by themselves, by their keys."""
 
@@ -227,7 +266,9 @@ def zone_of_mask(name: str, mask: Path) -> Zone:
     inside = (values if values.ndim == 2 else values.max(axis=-1)) > 0
     if inside.all() or not inside.any():
         what = "all white" if inside.all() else "all black"
-        raise InputError(f"The mask {mask.name} of the zone “{name}” is {what}; draw the zone white on black.")
+        raise InputError(
+            f"The mask {mask.name} of the zone “{name}” is {what}; draw the zone white on black."
+        )
     sentence = "A mask of yours, the same place on every image."
     return Zone(name, f"your zone “{name}”", sentence, partial(_stretched, inside), everywhere=True)
 
@@ -239,7 +280,7 @@ def _stretched(mask: NDArray[np.bool_], copy: Plain) -> NDArray[np.bool_] | None
     return covered
 
 
-def _near_ends(shape: tuple[int, ...], reach: float, join: "np.ufunc") -> NDArray[np.bool_]:
+def _near_ends(shape: tuple[int, ...], reach: float, join: np.ufunc) -> NDArray[np.bool_]:
     """Samples near the ends of the rows, of the columns, or of both; the same on each slice of a volume."""
     rows, columns = (_ends(size, reach) for size in shape[-2:])
     return np.broadcast_to(join(rows[:, np.newaxis], columns), shape).copy()
@@ -265,8 +306,31 @@ def _strokes(copy: Plain, *, long: bool) -> NDArray[np.bool_] | None:
     hat = copy.grey - ndimage.grey_opening(copy.grey, (side, side))
     pieces, count = ndimage.label(hat > LEAST_CONTRAST, np.ones((3, 3)))
     kept = np.zeros(count + 1, np.bool_)
+    brightest = ndimage.maximum(copy.grey, pieces, np.arange(count + 1))
     for piece, place in enumerate(ndimage.find_objects(pieces), start=1):
-        kept[piece] = (max(along.stop - along.start for along in place) >= LONG * height) == long
+        reaches = max(along.stop - along.start for along in place) >= LONG * height
+        kept[piece] = reaches if long else not reaches and brightest[piece] >= WHITE
     chosen = ndimage.binary_fill_holes(kept[pieces])
     widened: NDArray[np.bool_] = ndimage.binary_dilation(chosen, iterations=max(1, height // 128))
+    return widened
+
+
+def _things(copy: Plain) -> NDArray[np.bool_] | None:
+    """What a closed sharp outline encloses, if it is small and brighter than what is around it."""
+    from scipy import ndimage  # noqa: PLC0415
+
+    if copy.grey.ndim != 2:
+        return None
+    edge = ndimage.morphological_gradient(copy.grey, (3, 3)) > EDGE
+    pieces, count = ndimage.label(ndimage.binary_fill_holes(edge) & ~edge)
+    kept = np.zeros(count + 1, np.bool_)
+    for piece in range(1, count + 1):
+        inside = pieces == piece
+        around = ndimage.binary_dilation(inside, iterations=4) & ~ndimage.binary_dilation(
+            inside, iterations=2
+        )
+        level, beside = copy.grey[inside].mean(), copy.grey[around].mean()
+        white = level >= WHITE and level - beside > LEAST_CONTRAST and copy.grey[inside].std() <= FLAT
+        kept[piece] = white and inside.mean() <= LARGEST_THING
+    widened: NDArray[np.bool_] = ndimage.binary_dilation(kept[pieces], iterations=3)
     return widened

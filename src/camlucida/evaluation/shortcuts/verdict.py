@@ -1,0 +1,163 @@
+"""The verdict on a finding: does the network rely on what disease cannot explain?
+
+The score of a zone is how far it moves the logit between films: twice the standard deviation, over the films,
+of the effect of taking it out. A thing that adds e logits on half of the films has the score e. What a zone
+adds to every film alike has the score 0: it tells no film from another, and is in the bias.
+
+The threshold was chosen on planted networks of phantoms, and its false alarms counted on others
+(`scripts/measure_shortcuts.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camlucida.errors import InputError
+from camlucida.evaluation.cohort import Cohort
+from camlucida.evaluation.intervals import Statistic, Weights, estimate
+from camlucida.evaluation.shortcuts.measuring import EFFECT
+
+THRESHOLD = 0.7
+"""Logits from which a finding is called reliant."""
+
+LEAST_FILMS = 20
+"""Films below which nothing is decided."""
+
+UNJUDGED = frozenset({"border"})
+"""Zones that are told but not judged: disease reaches into them, and a hole there is no small thing."""
+
+NOT_DETECTABLE = (
+    "Not detectable this way: shortcuts without a place, such as blur, noise and its spectrum, sharpening "
+    "or contrast; textures inside the organ; the patient's build, sex and age as the body shows them; what "
+    "stands on every film alike. The probes tell what the network knows of some of these, not whether it "
+    "uses it."
+)
+
+
+class Judgement(StrEnum):
+    """What is said of a finding."""
+
+    RELIANT = "reliant"
+    NO_SIGN = "no sign"
+    UNDECIDED = "not decidable"
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneScore:
+    """One zone's score, in logits, with its 95 % interval by patient.
+
+    `mean` is its mean effect in logits; `correlation` that of its effect with the logit, None where either is
+    constant; `judged` says whether it counts for the verdict.
+    """
+
+    zone: str
+    score: float
+    low: float
+    high: float
+    mean: float
+    correlation: float | None
+    judged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShortcutScore:
+    """The verdict on one finding: `score` is the highest of the judged zones', in logits.
+
+    `zones` come with the highest score first. `why` is a sentence.
+    """
+
+    finding: str
+    judgement: Judgement
+    score: float
+    low: float
+    high: float
+    threshold: float
+    zone: str
+    why: str
+    zones: tuple[ZoneScore, ...]
+
+
+def score(
+    cohort: Cohort, finding: str, *, threshold: float = THRESHOLD, unjudged: frozenset[str] = UNJUDGED
+) -> ShortcutScore:
+    """Whether a finding relies on a zone, from the effects that `ZoneMeasuring` measured.
+
+    Raises
+    ------
+    InputError
+        Nothing was measured of this finding.
+    """
+    effects = effects_of(cohort, finding)
+    if not effects:
+        raise InputError(
+            f"No zone's effect on “{finding}” was measured; observe the cases with ZoneMeasuring."
+        )
+    patients = [one.case.patient for one in cohort.observed]
+    logits = np.array([one.prediction.logits[one.prediction.index(finding)] for one in cohort.observed])
+    zones = sorted(
+        (
+            _zone_score(zone, values, logits, patients, zone not in unjudged)
+            for zone, values in effects.items()
+        ),
+        key=lambda one: (not one.judged, -one.score),
+    )
+    highest = zones[0]
+    judgement, why = _judged(highest, len(patients), threshold)
+    return ShortcutScore(
+        finding,
+        judgement,
+        highest.score,
+        highest.low,
+        highest.high,
+        threshold,
+        highest.zone,
+        why,
+        tuple(zones),
+    )
+
+
+def effects_of(cohort: Cohort, finding: str) -> Mapping[str, NDArray[np.float64]]:
+    """The effect (case,) of each zone on a finding's logit, in the cohort's order; 0 where it has none."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for row, one in enumerate(cohort.observed):
+        for measured in one.measurements:
+            kind, _, zone = measured.measure.rpartition(".")
+            if kind == EFFECT and measured.finding == finding and measured.value is not None:
+                found.setdefault(zone, np.zeros(len(cohort.observed)))[row] = measured.value
+    return found
+
+
+def _zone_score(
+    zone: str, values: NDArray[np.float64], logits: NDArray[np.float64], patients: Sequence[str], judged: bool
+) -> ZoneScore:
+    spread = estimate(_twice_deviation(values), patients)
+    value = spread.value or 0.0
+    varies = values.std() > 0 and logits.std() > 0
+    correlation = float(np.corrcoef(values, logits)[0, 1]) if varies else None
+    low = value if spread.low is None else spread.low
+    high = value if spread.high is None else spread.high
+    return ZoneScore(zone, value, low, high, float(values.mean()), correlation, judged)
+
+
+def _twice_deviation(values: NDArray[np.float64]) -> Statistic:
+    def of(weights: Weights) -> NDArray[np.float64]:
+        shares = weights / weights.sum(axis=1, keepdims=True)
+        variance = shares @ values**2 - (shares @ values) ** 2
+        return np.asarray(2 * np.sqrt(np.maximum(variance, 0)))
+
+    return of
+
+
+def _judged(highest: ZoneScore, films: int, threshold: float) -> tuple[Judgement, str]:
+    says = f"{highest.zone} moves the logit by {highest.score:.2f} between films ({highest.low:.2f} to "
+    says += f"{highest.high:.2f}); from {threshold:.2f} on a finding is called reliant"
+    if films < LEAST_FILMS:
+        return Judgement.UNDECIDED, f"{films} films are too few: give at least {LEAST_FILMS}. So far {says}."
+    if highest.score >= threshold:
+        return Judgement.RELIANT, f"{says}."
+    if highest.high >= threshold:
+        return Judgement.UNDECIDED, f"{says}, and the interval reaches above it: give more films."
+    return Judgement.NO_SIGN, f"{says}."
