@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from camlucida.evaluation import classification, faithfulness, localization
+from camlucida.evaluation import classification, faithfulness, localization, robustness
 from camlucida.evaluation.measures import Measure
 
 
@@ -19,5 +19,6 @@ MEASURES: Mapping[str, Measure] = _by_key(
     classification.MEASURES,
     faithfulness.MEASURES,
     localization.MEASURES,
+    robustness.MEASURES,
 )
 """Each topic's module has its own `MEASURES`, and stands here."""
