@@ -88,6 +88,9 @@ def test_the_true_map_is_better_than_chance_and_the_false_one_worse(model, brigh
     true = seen(model, bright, {"x": np.stack([square()] * 2)})
     good, chance = (by_key(measure(true), method) for method in ("x", CHANCE))
     bad = by_key(measure(false), "x")
+    beyond = good["faithfulness.road-logit"] - chance["faithfulness.road-logit"]
+    assert good["faithfulness.beyond-chance"] == pytest.approx(beyond)
+    assert chance["faithfulness.beyond-chance"] is None
     for key in ("insertion", "insertion-logit", "road", "road-logit", "road-weakest"):
         assert good[f"faithfulness.{key}"] > chance[f"faithfulness.{key}"] > bad[f"faithfulness.{key}"]
     for key in ("deletion-logit", "road-strongest"):
@@ -182,3 +185,10 @@ def test_exchanging_nothing_and_everything(model, bright):
     logits = exchanged(case.score, case.inputs, other, np.arange(SIDE**2), 2)
     np.testing.assert_allclose(logits[0], case.score(case.inputs)[0])
     np.testing.assert_allclose(logits[-1], case.score(other)[0])
+
+
+def test_a_counterfactual_map_is_turned_round(model, bright):
+    against = seen(model, bright, {"counterfactual grad-cam": np.stack([-square()] * 2)})
+    for_it = seen(model, bright, {"grad-cam": np.stack([square()] * 2)})
+    key = "counterfactual grad-cam"
+    assert by_key(measure(against), key) == by_key(measure(for_it), "grad-cam")

@@ -7,7 +7,7 @@
 The map of a method stands beside "chance": random cells, which is what a map that knows nothing gives.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isnan
@@ -25,6 +25,7 @@ from camlucida.evaluation.seen import Measuring, Seen
 from camlucida.images.prepare import Preparation
 from camlucida.records import Measurement
 from camlucida.records.geometry import resizing
+from camlucida.records.method_name import OPPOSING
 from camlucida.rendering.upsample import resample
 
 Scoring: TypeAlias = Callable[[Tensor], NDArray[np.float64]]
@@ -95,6 +96,16 @@ MEASURES = (
         Topic.FAITHFULNESS,
         Better.HIGHER,
         "As ROAD, in logits.",
+        _ROAD,
+        "logits",
+    ),
+    Measure(
+        "faithfulness.beyond-chance",
+        "ROAD beyond chance, in logits",
+        Topic.FAITHFULNESS,
+        Better.HIGHER,
+        "ROAD in logits less what a map of random cells reaches on the same image. An interval that holds 0: "
+        "on these images the map's order is no better than any.",
         _ROAD,
         "logits",
     ),
@@ -200,9 +211,19 @@ def measure(seen: Seen, removal: Removal | None = None) -> Iterator[Measurement]
     """
     removal = removal or Removal()
     for finding in findings_of_interest(seen, removal.findings):
-        for method, values in _maps(seen, finding, chance=removal.chance):
-            for key, value in _measured(seen, finding, values, removal):
+        maps = _maps(seen, finding, chance=removal.chance)
+        found = {method: dict(_measured(seen, finding, values, removal)) for method, values in maps}
+        for method, values in found.items():
+            values["beyond-chance"] = _difference(values, found.get(CHANCE)) if method != CHANCE else None
+            for key, value in values.items():
                 yield Measurement(seen.name, finding, method, f"faithfulness.{key}", value)
+
+
+def _difference(
+    values: Mapping[str, float | None], chance: Mapping[str, float | None] | None
+) -> float | None:
+    own, other = values["road-logit"], (chance or {}).get("road-logit")
+    return None if own is None or other is None else own - other
 
 
 def insertion(score: Scoring, image: Tensor, order: NDArray[np.intp], steps: int) -> NDArray[np.float64]:
@@ -279,9 +300,13 @@ def darkened(image: Tensor, weights: NDArray[np.floating], preparation: Preparat
 
 
 def _maps(seen: Seen, finding: str, *, chance: bool) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Each method's map of the finding on the network's input, and one of chance."""
+    """Each method's map of the finding on the network's input, and one of chance.
+
+    Positive is what argues for the finding, also where the method's own map has it the other way round.
+    """
     for method in seen.maps:
-        yield method, seen.on_input(method, finding)
+        values = seen.on_input(method, finding)
+        yield method, -values if method in OPPOSING else values
     if chance:
         size = tuple(seen.inputs.shape[2:])
         cells = tuple(min(CHANCE_CELLS, side) for side in size)
