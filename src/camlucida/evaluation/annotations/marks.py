@@ -5,7 +5,7 @@ left corner of the upper left pixel is (0, 0), so that the centre of pixel (row,
 (column + 0.5, row + 0.5). A pixel belongs to an outline if its centre lies inside.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
@@ -21,6 +21,30 @@ Size = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
+class Plane:
+    """Which slice of a volume a mark lies on: its number from 0, or its SOP Instance UID."""
+
+    slice_index: int | None = None
+    instance: str = field(default="", repr=False)  # who has it in a PACS knows the patient
+
+    def of(self, image: Image) -> int:
+        """The slice's number in this volume."""
+        count = image.space[0]
+        if self.slice_index is not None:
+            if not 0 <= self.slice_index < count:
+                raise InputError(f"there is no slice {self.slice_index}; the volume has {count}.")
+            return self.slice_index
+        instances = image.source.sop_instance_uids
+        if self.instance in instances and len(instances) == count:
+            return instances.index(self.instance)
+        raise InputError("the image is a volume, and nothing says on which slice it lies.")
+
+
+ANYWHERE = Plane()
+"""Of an image that is no volume."""
+
+
+@dataclass(frozen=True, slots=True)
 class BoxMark(Mark):
     """A box with its upper left corner at (x, y)."""
 
@@ -29,7 +53,7 @@ class BoxMark(Mark):
     width: float
     height: float
     size: Size | None = None
-    slice_index: int | None = None
+    plane: Plane = ANYWHERE
 
     def on(self, image: Image) -> Annotation:
         """All pixels whose centres lie in the box; of a box smaller than a pixel the one it lies in."""
@@ -38,12 +62,11 @@ class BoxMark(Mark):
         if (corners[1] <= corners[0]).any():
             raise InputError(f"the box is {self.width:g} wide and {self.height:g} high; it has no area.")
         first, last = (np.ceil(corner - 0.5).astype(int) for corner in corners)
-        last = np.maximum(last, first + 1)
-        plane = np.zeros(image.space[-2:], np.bool_)
-        plane[first[1] : last[1], first[0] : last[0]] = True
-        if not plane.any():
-            plane[_pixel(corners.mean(axis=0), image)] = True
-        return Annotation(self.finding, AnnotationKind.BOX, _in_volume(plane, image, self.slice_index))
+        inside = np.zeros(image.space[-2:], np.bool_)
+        inside[first[1] : last[1], first[0] : last[0]] = True
+        if not inside.any():
+            inside[_pixel(corners.mean(axis=0), image)] = True
+        return Annotation(self.finding, AnnotationKind.BOX, in_volume(inside, image, self.plane))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +76,71 @@ class PointMark(Mark):
     x: float
     y: float
     size: Size | None = None
-    slice_index: int | None = None
+    plane: Plane = ANYWHERE
 
     def on(self, image: Image) -> Annotation:
         """The pixel that the point lies in."""
         (point,) = _on_image(np.array([[self.x, self.y]]), self.size, image)
-        plane = np.zeros(image.space[-2:], np.bool_)
-        plane[_pixel(point, image)] = True
-        return Annotation(self.finding, AnnotationKind.POINT, _in_volume(plane, image, self.slice_index))
+        inside = np.zeros(image.space[-2:], np.bool_)
+        inside[_pixel(point, image)] = True
+        return Annotation(self.finding, AnnotationKind.POINT, in_volume(inside, image, self.plane))
+
+
+@dataclass(frozen=True, slots=True)
+class PolygonMark(Mark):
+    """What one or several closed lines go around, each as (x, y, x, y, …)."""
+
+    polygons: tuple[tuple[float, ...], ...]
+    size: Size | None = None
+    plane: Plane = ANYWHERE
+
+    def on(self, image: Image) -> Annotation:
+        """All pixels whose centres lie in one of them, by the even-odd rule; of a tiny one its middle's."""
+        inside = np.zeros(image.space[-2:], np.bool_)
+        for polygon in self.polygons:
+            points = _on_image(np.array(polygon, np.float64).reshape(-1, 2), self.size, image)
+            drawn = filled(points, image.space[-2:])
+            if not drawn.any():
+                drawn[_pixel(points.mean(axis=0), image)] = True
+            inside |= drawn
+        return Annotation(self.finding, AnnotationKind.MASK, in_volume(inside, image, self.plane))
+
+
+def filled(points: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which pixels' centres lie inside a closed line (n, 2) of (x, y), by the even-odd rule: bool (*shape).
+
+    Where an edge crosses the line through a row's centres, all that is right of it is turned over.
+    """
+    rows, columns = shape
+    crossings = np.zeros((rows, columns + 1), np.int32)
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        first, last = (int(np.clip(np.ceil(y - 0.5), 0, rows)) for y in sorted((y0, y1)))
+        if last > first:
+            crossed = np.arange(first, last)
+            at = x0 + (crossed + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+            crossings[crossed, np.clip(np.ceil(at - 0.5), 0, columns).astype(np.intp)] += 1
+    inside: NDArray[np.bool_] = np.cumsum(crossings[:, :-1], axis=1) % 2 == 1
+    return inside
+
+
+def resized(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A mask (row, column) of another size than its image, nearest pixels; the proportion must be the same.
+
+    Raises
+    ------
+    InputError
+        The proportions differ by more than a pixel.
+    """
+    if mask.shape == shape:
+        return mask
+    rows, columns = shape
+    if abs(mask.shape[0] * columns / mask.shape[1] - rows) > max(1.0, rows / mask.shape[0]):
+        raise InputError(
+            f"the mask has {mask.shape[1]} × {mask.shape[0]} pixels and the image {columns} × {rows}: other "
+            "proportions, so it is of another image or was cut."
+        )
+    at = [(np.arange(new) + 0.5) * old / new for old, new in zip(mask.shape, shape, strict=True)]
+    return mask[np.ix_(at[0].astype(np.intp), at[1].astype(np.intp))]
 
 
 def _pixel(point: NDArray[np.float64], image: Image) -> tuple[int, int]:
@@ -87,13 +167,10 @@ def _on_image(points: NDArray[np.float64], size: Size | None, image: Image) -> N
     return np.clip(points, 0, (columns, rows))
 
 
-def _in_volume(plane: NDArray[np.bool_], image: Image, slice_index: int | None) -> NDArray[np.bool_]:
+def in_volume(inside: NDArray[np.bool_], image: Image, plane: Plane) -> NDArray[np.bool_]:
+    """A mask (row, column) on the pixel grid of its image: one slice of a volume."""
     if len(image.space) == 2:
-        return plane
-    if slice_index is None:
-        raise InputError("the image is a volume, and nothing says on which slice it lies.")
-    if not 0 <= slice_index < image.space[0]:
-        raise InputError(f"there is no slice {slice_index}; the volume has {image.space[0]}.")
+        return inside
     volume = np.zeros(image.space, np.bool_)
-    volume[slice_index] = plane
+    volume[plane.of(image)] = inside
     return volume

@@ -11,14 +11,17 @@ from pathlib import Path
 
 from camlucida.errors import InputError
 from camlucida.evaluation.annotations.gallery import Gallery
-from camlucida.evaluation.annotations.marks import BoxMark, PointMark
+from camlucida.evaluation.annotations.marks import ANYWHERE, BoxMark, Plane, PointMark
+from camlucida.evaluation.annotations.mask_files import SUFFIXES, MaskFileMark
 from camlucida.evaluation.case import Mark
 from camlucida.evaluation.labels import Vocabulary
+from camlucida.evaluation.named_files import NamedFiles
 from camlucida.evaluation.table import Row, read_table
 from camlucida.evaluation.told import Told
 
 IMAGE = ("image", "image index", "file", "filename", "file name", "path", "image path", "image id")
 FINDING = ("finding", "finding label", "label", "class", "class name", "category")
+MASK = ("mask", "mask file", "mask path", "segmentation")
 NUMBERS = {
     "x": ("x", "bbox [x", "x min", "xmin", "left"),
     "y": ("y", "y min", "ymin", "top"),
@@ -44,6 +47,7 @@ def read(path: Path, gallery: Gallery, vocabulary: Vocabulary, told: Told) -> It
     image, finding = table.column("", *IMAGE), table.column("", *FINDING)
     if image is None:
         raise InputError(f"it has no column “image”, only: {', '.join(table.columns)}.")
+    mask, files = table.column("", *MASK), NamedFiles(path.parent)
     columns = {what: table.column("", *names) for what, names in NUMBERS.items()}
     for line, row in table.rows:
         number = gallery.named(row[image])
@@ -54,7 +58,10 @@ def read(path: Path, gallery: Gallery, vocabulary: Vocabulary, told: Told) -> It
             told.note(f"{path.name}: marks of what is no finding of the model", f"line {line}")
         else:
             try:
-                yield number, _mark(name, row, columns)
+                yield (
+                    number,
+                    (_mask(name, row[mask], row, files) if mask and row[mask] else _mark(name, row, columns)),
+                )
             except InputError as error:
                 told.note(f"{path.name}: {str(error).rstrip('.')}", f"line {line}")
 
@@ -77,12 +84,20 @@ def _mark(finding: str, row: Row, columns: dict[str, str | None]) -> Mark:
         height = numbers["bottom"] - y
     sizes = numbers.get("image_width"), numbers.get("image_height")
     size = None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])
-    at = int(numbers["slice"]) if "slice" in numbers else None
+    plane = Plane(int(numbers["slice"])) if "slice" in numbers else ANYWHERE
     if width is None and height is None:
-        return PointMark(finding, x, y, size, at)
+        return PointMark(finding, x, y, size, plane)
     if width is None or height is None:
         raise InputError("A box needs both its width and its height.")
-    return BoxMark(finding, x, y, width, height, size, at)
+    return BoxMark(finding, x, y, width, height, size, plane)
+
+
+def _mask(finding: str, name: str, row: Row, files: NamedFiles) -> Mark:
+    path = files.find(name)
+    if path is None or not path.name.lower().endswith(SUFFIXES):
+        raise InputError("The mask is not in the table's folder, or is no PNG, NIfTI or NRRD")
+    value = row.get("value", "")
+    return MaskFileMark(finding, path, _number("value", value) if value else None)
 
 
 def _number(what: str, cell: str) -> float:
