@@ -29,6 +29,7 @@ from camlucida.evaluation.localization.ranking import ranking
 from camlucida.evaluation.localization.rivals import CENTRE_GAUSSIAN, RIVALS, SOBEL, centre_gaussian, sobel
 from camlucida.evaluation.seen import Seen
 from camlucida.records import Geometry, Measurement
+from camlucida.records.method_name import OPPOSING
 from camlucida.saliency.trust.prior import centre
 
 __all__ = ["MEASURES", "RIVALS", "chance_of", "localization", "measure_localization"]
@@ -49,11 +50,14 @@ def measure_localization(seen: Seen) -> Iterator[Measurement]:
     """Every marked finding of a case and every map of it, what chance gives each, and the rivals.
 
     Findings without a mark are left out: an image without a finding says nothing about where its evidence
-    ought to be, and one with it may not have been marked.
+    ought to be, and one with it may not have been marked. So are methods whose maps show what argues against
+    a finding.
     """
     for finding in dict.fromkeys(one.finding for one in seen.annotations):
         found = marked(seen.annotations, finding)
-        methods = [method for method, one in seen.maps.items() if finding in one.findings]
+        methods = [
+            method for method, one in seen.maps.items() if finding in one.findings and method not in OPPOSING
+        ]
         if found is None or not methods:
             continue
         held = Held(found, seen.image.space, seen.image.spacing)

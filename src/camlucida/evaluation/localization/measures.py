@@ -46,6 +46,7 @@ MEASURES: tuple[Measure, ...] = (
         "The share of the supporting evidence that lies inside what was marked. A small finding cannot reach "
         "1 on a coarse grid; a map that lights everything has the share of the image that is marked.",
         "Arras et al., Information Fusion 2022, relevance mass accuracy",
+        digits=3,
     ),
     _measure(
         HIT,
@@ -104,6 +105,7 @@ MEASURES: tuple[Measure, ...] = (
         "the map's own, so that a faint map and a strong one show as much. A box holds more than the "
         "finding: no map that is right reaches 1.",
         _CHEXLOCALIZE + "; Otsu, IEEE Transactions on Systems, Man, and Cybernetics 1979",
+        digits=3,
     ),
     *(
         _measure(
@@ -112,6 +114,7 @@ MEASURES: tuple[Measure, ...] = (
             f"Overlap over union of what was marked and what the map shows above {level} % of the way from "
             "its lowest to its highest value.",
             _CHEXLOCALIZE + ", with a level that is the same for all maps",
+            digits=3,
         )
         for level in LEVELS
     ),
@@ -121,6 +124,7 @@ MEASURES: tuple[Measure, ...] = (
         "Area under the precision-recall curve of the map's pixels, marked against not marked, over all "
         "levels. Its chance is the marked share of the image, so compare it only where that is alike.",
         "Arun et al., Radiology: Artificial Intelligence 2021, utility",
+        digits=3,
     ),
     _measure(
         AUROC,
@@ -134,6 +138,7 @@ MEASURES: tuple[Measure, ...] = (
         "Rank accuracy",
         "Of the pixels with most support, as many as are marked: the share that is marked.",
         "Arras et al., Information Fusion 2022, relevance rank accuracy",
+        digits=3,
     ),
     _measure(
         SUPPORTED,

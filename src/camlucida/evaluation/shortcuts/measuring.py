@@ -16,6 +16,8 @@ from camlucida.rendering.body import body
 from camlucida.rendering.upsample import resample
 
 EFFECT, CONTRIBUTION, SHARE = "shortcut.effect", "shortcut.contribution", "shortcut.share"
+SCORE, PROBE = "shortcut.score", "shortcut.probe"
+AUC_WITHOUT_BODY, AUC_WITHOUT_REGION = "shortcut.auc-without-body", "shortcut.auc-without-region"
 BODYLESS, REGIONLESS = "shortcut.logit-without-body", "shortcut.logit-without-region"
 
 _PEARL = "Pearl, Causality, 2009, chapter 3; filled in after Gortler, SIGGRAPH 1996, section 3.4"
@@ -29,8 +31,18 @@ def key(measure: str, zone: str) -> str:
 
 
 def measures_of(zone: Zone) -> tuple[Measure, ...]:
-    """The three measures of a zone; those of the user's own zones are not in the catalogue."""
+    """The four measures of a zone; those of the user's own zones are not in the catalogue."""
     return (
+        Measure(
+            key(SCORE, zone.key),
+            f"Reliance on {zone.title}",
+            Topic.SHORTCUT,
+            Better.LOWER,
+            "Twice the standard deviation of the zone's effect over the films: what a thing that half of them "
+            "have adds to the logit. What it adds to all alike does not count.",
+            "Defined here; its false alarms are measured on planted networks",
+            "logits",
+        ),
         Measure(
             key(EFFECT, zone.key),
             f"Effect of {zone.title}",
@@ -65,6 +77,31 @@ def measures_of(zone: Zone) -> tuple[Measure, ...]:
 
 MEASURES: tuple[Measure, ...] = (
     *(measure for zone in ZONES.values() for measure in measures_of(zone)),
+    Measure(
+        PROBE,
+        "What a probe reads in the features",
+        Topic.SHORTCUT,
+        Better.NEITHER,
+        "AUC of a linear probe of a column's group in the pooled features, by cases of other patients. That it "
+        "can be read does not say that the network uses it.",
+        "Alain and Bengio, arXiv 1610.01644",
+    ),
+    Measure(
+        AUC_WITHOUT_BODY,
+        "AUC without the body",
+        Topic.SHORTCUT,
+        Better.NEITHER,
+        "The AUC when the whole body is filled in: 0.5 where nothing is told from around it.",
+        _SOURGET,
+    ),
+    Measure(
+        AUC_WITHOUT_REGION,
+        "AUC without the annotated region",
+        Topic.SHORTCUT,
+        Better.LOWER,
+        "The AUC when what readers marked is filled in; cases without the finding are as they were.",
+        _SOURGET,
+    ),
     Measure(
         BODYLESS,
         "Logit without the body",

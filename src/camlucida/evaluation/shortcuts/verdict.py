@@ -9,7 +9,7 @@ The threshold was chosen on planted networks of phantoms, and its false alarms c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from camlucida.errors import InputError
 from camlucida.evaluation.cohort import Cohort
 from camlucida.evaluation.intervals import Statistic, Weights, estimate
-from camlucida.evaluation.shortcuts.measuring import EFFECT
+from camlucida.evaluation.shortcuts.measuring import CONTRIBUTION, EFFECT, SHARE, key
 
 THRESHOLD = 0.7
 """Logits from which a finding is called reliant."""
@@ -37,6 +37,9 @@ NOT_DETECTABLE = (
 )
 
 
+FALSE_ALARMS = "TO BE MEASURED"
+
+
 class Judgement(StrEnum):
     """What is said of a finding."""
 
@@ -50,7 +53,8 @@ class ZoneScore:
     """One zone's score, in logits, with its 95 % interval by patient.
 
     `mean` is its mean effect in logits; `correlation` that of its effect with the logit, None where either is
-    constant; `judged` says whether it counts for the verdict.
+    constant. `contribution` (logits, dilated) and `share` are means of what the map has there; None without a
+    map. `judged` says whether it counts for the verdict.
     """
 
     zone: str
@@ -60,13 +64,15 @@ class ZoneScore:
     mean: float
     correlation: float | None
     judged: bool
+    contribution: float | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ShortcutScore:
     """The verdict on one finding: `score` is the highest of the judged zones', in logits.
 
-    `zones` come with the highest score first. `why` is a sentence.
+    `zones` come with the highest score first, those that are not judged at the end.
     """
 
     finding: str
@@ -76,7 +82,7 @@ class ShortcutScore:
     high: float
     threshold: float
     zone: str
-    why: str
+    films: int
     zones: tuple[ZoneScore, ...]
 
 
@@ -99,22 +105,25 @@ def score(
     logits = np.array([one.prediction.logits[one.prediction.index(finding)] for one in cohort.observed])
     zones = sorted(
         (
-            _zone_score(zone, values, logits, patients, zone not in unjudged)
+            replace(
+                _zone_score(zone, values, logits, patients, zone not in unjudged),
+                contribution=_mean_of(cohort, finding, key(CONTRIBUTION, zone)),
+                share=_mean_of(cohort, finding, key(SHARE, zone)),
+            )
             for zone, values in effects.items()
         ),
         key=lambda one: (not one.judged, -one.score),
     )
     highest = zones[0]
-    judgement, why = _judged(highest, len(patients), threshold)
     return ShortcutScore(
         finding,
-        judgement,
+        _judged(highest, len(patients), threshold),
         highest.score,
         highest.low,
         highest.high,
         threshold,
         highest.zone,
-        why,
+        len(patients),
         tuple(zones),
     )
 
@@ -128,6 +137,17 @@ def effects_of(cohort: Cohort, finding: str) -> Mapping[str, NDArray[np.float64]
             if kind == EFFECT and measured.finding == finding and measured.value is not None:
                 found.setdefault(zone, np.zeros(len(cohort.observed)))[row] = measured.value
     return found
+
+
+def _mean_of(cohort: Cohort, finding: str, measure: str) -> float | None:
+    """The mean of what a map has in a zone, over the cases that have the zone."""
+    values = [
+        row.value
+        for one in cohort.observed
+        for row in one.measurements
+        if row.measure == measure and row.finding == finding and row.value is not None
+    ]
+    return float(np.mean(values)) if values else None
 
 
 def _zone_score(
@@ -151,13 +171,25 @@ def _twice_deviation(values: NDArray[np.float64]) -> Statistic:
     return of
 
 
-def _judged(highest: ZoneScore, films: int, threshold: float) -> tuple[Judgement, str]:
-    says = f"{highest.zone} moves the logit by {highest.score:.2f} between films ({highest.low:.2f} to "
-    says += f"{highest.high:.2f}); from {threshold:.2f} on a finding is called reliant"
+def reading(score: ShortcutScore, zone: str) -> str:
+    """The verdict's reason in a sentence; `zone` is what the highest zone is called."""
+    says = (
+        f"What stands there moves the logit by {score.score:.2f} between films "
+        f"({score.low:.2f} to {score.high:.2f}), reliant is from {score.threshold:.2f} on"
+    )
+    if score.judgement is Judgement.RELIANT:
+        return f"{says}."
+    most = f"The most is by {zone}. {says}"
+    if score.films < LEAST_FILMS:
+        return f"{score.films} films are too few; give at least {LEAST_FILMS}. {most}."
+    if score.judgement is Judgement.UNDECIDED:
+        return f"{most}: the interval reaches above. Give more films."
+    return f"{most}. What has no place in the image is not detectable this way."
+
+
+def _judged(highest: ZoneScore, films: int, threshold: float) -> Judgement:
     if films < LEAST_FILMS:
-        return Judgement.UNDECIDED, f"{films} films are too few: give at least {LEAST_FILMS}. So far {says}."
+        return Judgement.UNDECIDED
     if highest.score >= threshold:
-        return Judgement.RELIANT, f"{says}."
-    if highest.high >= threshold:
-        return Judgement.UNDECIDED, f"{says}, and the interval reaches above it: give more films."
-    return Judgement.NO_SIGN, f"{says}."
+        return Judgement.RELIANT
+    return Judgement.UNDECIDED if highest.high >= threshold else Judgement.NO_SIGN

@@ -5,6 +5,7 @@ edge. What is found by brightness (lettering, devices) is a guess and misses muc
 misses. A zone that the user knows better is given as a mask.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -49,9 +50,6 @@ EDGE = 0.12
 WHITE = 0.8
 """Letters and things on the patient are at least this bright (share of the range); lesions seldom are."""
 
-FLAT = 0.06
-"""The brightness of a thing on the patient has no larger standard deviation; dense lungs have."""
-
 LARGEST_THING = 0.03
 """Share of the image that a thing on the patient covers at most."""
 
@@ -90,8 +88,7 @@ Find: TypeAlias = Callable[[Plain], "NDArray[np.bool_] | None"]
 class Zone:
     """A zone: what it is called, how it is found, and what a reader must know of it.
 
-    `everywhere` says that each image has it, whether or not there is anything in it: its effect is then a
-    matter of what stands there.
+    `digest` is that of the file with the user's mask; empty for a zone that is looked for.
     """
 
     key: str
@@ -99,7 +96,7 @@ class Zone:
     sentence: str
     find: Find = field(repr=False)
     filling: Filling = Filling.SURROUNDINGS
-    everywhere: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,14 +201,12 @@ BORDER_ZONE = Zone(
     "the border of the image",
     "The outer 6 % of each edge: collimator, cassette, cropping. Disease there is taken for a shortcut too.",
     border,
-    everywhere=True,
 )
 CORNERS_ZONE = Zone(
     "corners",
     "the corners of the image",
     "A sixth of each edge at the four corners, where letters stand.",
     corners,
-    everywhere=True,
 )
 OUTSIDE_ZONE = Zone(
     "outside",
@@ -219,7 +214,6 @@ OUTSIDE_ZONE = Zone(
     "All but the body, as it is told from the dark around it; where the body fills the frame there is none.",
     outside_the_body,
     Filling.MEDIAN,
-    everywhere=True,
 )
 LETTERING_ZONE = Zone(
     "lettering",
@@ -270,7 +264,8 @@ def zone_of_mask(name: str, mask: Path) -> Zone:
             f"The mask {mask.name} of the zone “{name}” is {what}; draw the zone white on black."
         )
     sentence = "A mask of yours, the same place on every image."
-    return Zone(name, f"your zone “{name}”", sentence, partial(_stretched, inside), everywhere=True)
+    digest = hashlib.sha256(mask.read_bytes()).hexdigest()
+    return Zone(name, f"your zone “{name}”", sentence, partial(_stretched, inside), digest=digest)
 
 
 def _stretched(mask: NDArray[np.bool_], copy: Plain) -> NDArray[np.bool_] | None:
@@ -330,7 +325,7 @@ def _things(copy: Plain) -> NDArray[np.bool_] | None:
             inside, iterations=2
         )
         level, beside = copy.grey[inside].mean(), copy.grey[around].mean()
-        white = level >= WHITE and level - beside > LEAST_CONTRAST and copy.grey[inside].std() <= FLAT
+        white = level >= WHITE and level - beside > LEAST_CONTRAST
         kept[piece] = white and inside.mean() <= LARGEST_THING
     widened: NDArray[np.bool_] = ndimage.binary_dilation(kept[pieces], iterations=3)
     return widened
