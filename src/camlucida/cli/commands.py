@@ -65,6 +65,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Test whether methods' maps depend on what a model has learnt.",
         "camlucida prove phantom-radiograph --out proof",
     ),
+    "shortcuts": Entry(
+        "shortcuts",
+        "Find evidence from where the disease cannot be, over many images.",
+        "camlucida shortcuts --model my-model --data films.csv --out shortcuts",
+    ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
     "send": Entry(

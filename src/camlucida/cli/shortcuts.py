@@ -21,9 +21,7 @@ REPORT = "shortcuts.html"
 KEPT = "kept"
 
 
-@app.command(
-    epilog="Example: camlucida shortcuts --model phantom-radiograph --data films.csv --out shortcuts"
-)
+@app.command(epilog="Example: camlucida shortcuts --model my-model --data films.csv --out shortcuts")
 def shortcuts(
     model: Annotated[
         str, typer.Option("--model", "-m", help="A registered or shipped model, or a model's folder.")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from camlucida.evaluation import classification, faithfulness, localization, robustness
 from camlucida.evaluation.measures import Measure
+from camlucida.evaluation.shortcuts import measuring as shortcuts
 
 
 def _by_key(*topics: Iterable[Measure]) -> Mapping[str, Measure]:
@@ -20,5 +21,6 @@ MEASURES: Mapping[str, Measure] = _by_key(
     faithfulness.MEASURES,
     localization.MEASURES,
     robustness.MEASURES,
+    shortcuts.MEASURES,
 )
 """Each topic's module has its own `MEASURES`, and stands here."""

@@ -53,7 +53,7 @@ REMOVED_WORDS = (
 )
 PROBE_WORDS = (
     "A logistic regression on the pooled features, tried on patients it was not fitted on. That a property "
-    "can be read does not say that the network uses it; where a finding is reliant, it says what to ask about."
+    "can be read does not say that the network uses it; where a finding is reliant, it says what to ask."
 )
 CLUSTER_WORDS = (
     "Films on which the network looks at the same places (spectral clusters of the maps, Lapuschkin et al., "

@@ -38,8 +38,8 @@ def measures_of(zone: Zone) -> tuple[Measure, ...]:
             f"Reliance on {zone.title}",
             Topic.SHORTCUT,
             Better.LOWER,
-            "Twice the standard deviation of the zone's effect over the films: what a thing that half of them "
-            "have adds to the logit. What it adds to all alike does not count.",
+            "Twice the standard deviation of the zone's effect over the films: what a thing that half of "
+            "them have adds to the logit. What it adds to all alike does not count.",
             "Defined here; its false alarms are measured on planted networks",
             "logits",
         ),
@@ -82,8 +82,8 @@ MEASURES: tuple[Measure, ...] = (
         "What a probe reads in the features",
         Topic.SHORTCUT,
         Better.NEITHER,
-        "AUC of a linear probe of a column's group in the pooled features, by cases of other patients. That it "
-        "can be read does not say that the network uses it.",
+        "AUC of a linear probe of a column's group in the pooled features, by cases of other patients. That "
+        "it can be read does not say that the network uses it.",
         "Alain and Bengio, arXiv 1610.01644",
     ),
     Measure(
