@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from camlucida.evaluation import classification, faithfulness, localization, robustness
+from camlucida.evaluation import classification, coherence, cost, faithfulness, localization, robustness
 from camlucida.evaluation.measures import Measure
 from camlucida.evaluation.shortcuts import measuring as shortcuts
 
@@ -18,6 +18,8 @@ def _by_key(*topics: Iterable[Measure]) -> Mapping[str, Measure]:
 
 MEASURES: Mapping[str, Measure] = _by_key(
     classification.MEASURES,
+    coherence.MEASURES,
+    cost.MEASURES,
     faithfulness.MEASURES,
     localization.MEASURES,
     robustness.MEASURES,

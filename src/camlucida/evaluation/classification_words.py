@@ -142,13 +142,6 @@ def _confusion(several: OneOfSeveral) -> Table:
 
 
 def _calibration(known: Sequence[Classified]) -> Table:
-    keys = (
-        "mean-probability",
-        "prevalence",
-        "calibration-slope",
-        "calibration-intercept",
-        "calibration-error",
-    )
     return Table(
         ("Finding", "Said", "Seen", "Slope", "Intercept (logits)", "Error (ECE)", "By chance", "Brier"),
         [
