@@ -84,7 +84,7 @@ def measure_table(
             (
                 finding,
                 spelling(method),
-                str(max((one.cases for one in values.values()), default=0)),
+                str(max((values[key].cases for key, _, _ in measures if key in values), default=0)),
                 *(values[key].text(digits) if key in values else "–" for key, _, digits in measures),
             )
             for (finding, method), values in found.items()

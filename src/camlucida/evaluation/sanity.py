@@ -134,19 +134,19 @@ def randomisation_test(
         )
     keys = tuple(dict.fromkeys(find_method(name)[0] for name in methods))
     network = subjects[0].network
-    order = steps(network, lambda: _record(subjects[0]))
+    order = steps(network, lambda: record(subjects[0]))
     errors: dict[str, str] = {}
     with known(network).alone:
         head = prove(
             network, subjects[0].cut, (one.inputs for one in subjects), subjects[0].logits, made_up=0
         )
-        cascade = [_maps(subjects, keys, errors)]
+        cascade = [maps_of(subjects, keys, errors)]
         _tell(progress, 1, len(order) + 1)
         able = tuple(key for key in keys if key not in errors)
         with randomising(network, seed) as forget:
             for step in order:
                 forget(step)
-                cascade.append(_maps(subjects, able, {}))
+                cascade.append(maps_of(subjects, able, {}))
                 _tell(progress, len(cascade), len(order) + 1)
     every = subjects[0].findings(subjects[0].cut.findings)
     return SanityReport(
@@ -162,17 +162,18 @@ def randomisation_test(
     )
 
 
-def _record(subject: Subject) -> Recording:
+def record(subject: Subject) -> Recording:
+    """One forward pass, of all findings."""
     return Recording(
         subject.network, subject.inputs, subject.cut, None, subject.logits, training=subject.training
     )
 
 
-def _maps(subjects: Sequence[Subject], keys: Sequence[str], errors: dict[str, str]) -> Maps:
+def maps_of(subjects: Sequence[Subject], keys: Sequence[str], errors: dict[str, str]) -> Maps:
     """Absolute maps; a method that fails on the first image is noted in `errors` and left out."""
     maps: Maps = {key: [] for key in keys}
     for subject in subjects:
-        recording = _record(subject)
+        recording = record(subject)
         for key in keys:
             if key in errors:
                 continue
@@ -190,7 +191,7 @@ def _map(recording: Recording, key: str) -> NDArray[np.float32]:
 
 
 def _result(key: str, cascade: Sequence[Maps], order: Sequence[Step], seed: int) -> MethodResult:
-    trained = [[_comparable(one) for one in image] for image in cascade[0][key]]
+    trained = [[comparable(one) for one in image] for image in cascade[0][key]]
     results = []
     for step, maps in zip(order, cascade[1:], strict=True):
         pairs = [
@@ -198,7 +199,7 @@ def _result(key: str, cascade: Sequence[Maps], order: Sequence[Step], seed: int)
             for image in range(len(trained))
             for finding in range(len(trained[image]))
         ]
-        likeness = [ssim(before, _comparable(now)) for _, now, before in pairs]
+        likeness = [ssim(before, comparable(now)) for _, now, before in pairs]
         ranks = [spearman(before, now) or 0.0 for before, now, _ in pairs]
         results.append(StepResult(step.name, float(np.mean(likeness)), float(np.mean(ranks))))
     return MethodResult(key, random_pairs(trained, seed), tuple(results))
@@ -215,7 +216,7 @@ def random_pairs(trained: Sequence[Sequence[NDArray[np.float32]]], seed: int) ->
     return float(np.mean(likeness))
 
 
-def _comparable(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def comparable(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """A map (*native) as it is looked at: interpolated to a common size, its largest value 1."""
     size = (SIDE[values.ndim],) * values.ndim
     shown = resample(values, resizing(values.shape, size), size, antialias=True)
