@@ -88,6 +88,8 @@ def read(path: Path, gallery: Gallery, vocabulary: Vocabulary, told: Told) -> It
     if number is None:
         told.note("Segmentations of images that are not in the data, or of several", path.name)
         return
+    if not segments:
+        told.note("Segmentations that are cut off, or have no segment", path.name)
     for segment, names in segments:
         finding = next((one for name in names if (one := vocabulary.finding(name)) is not None), None)
         if finding is None:

@@ -67,6 +67,9 @@ def read(path: Path, gallery: Gallery, vocabulary: Vocabulary, told: Told) -> It
     """
     with reading(path.name, []):
         dataset = open_dataset(path, pixels=False)
+        if not elements.items(dataset, "ContentSequence"):
+            told.note("DICOM files that are neither a segmentation nor a report", path.name)
+            return
         whole = case_of(dataset, gallery)
         regions = list(_regions(dataset, "", 0))
     for item, word in regions:
@@ -79,8 +82,7 @@ def read(path: Path, gallery: Gallery, vocabulary: Vocabulary, told: Told) -> It
             told.note("Regions on images that are not in the data", path.name)
         else:
             try:
-                with reading(path.name, []):
-                    marks = list(_marks(finding, item, instance))
+                marks = list(_marks(finding, item, instance))
             except InputError as error:
                 told.note(str(error).rstrip("."), path.name)
                 continue
