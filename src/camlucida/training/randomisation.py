@@ -1,8 +1,8 @@
 """Artefact randomisation: whether an image has the artefact is drawn by lot, whatever its label.
 
-What tells nothing about the label is not learnt. Neither must the traces of pasting and of filling in tell, so
-every image is filled in where the artefact lies, before it is pasted or not: pasted over itself, a translucent
-one would be brighter.
+What tells nothing about the label is not learnt. Neither must the traces of pasting and of filling in tell:
+every image is filled in where the artefact lies, before it is pasted or not. Pasted over itself, a
+translucent one would be brighter, and tell.
 """
 
 from collections.abc import Sequence
