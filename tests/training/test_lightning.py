@@ -51,10 +51,9 @@ def test_a_training_by_lightning_is_watched_epoch_by_epoch(lightning, tmp_path):
     torch.manual_seed(0)
     images = torch.rand(16, 1, 16, 16)
     labels = torch.ones(16, 1)
+    case = {"first": images[0]}
     watching = camlucida.training.WatchCallback(
-        {"first": images[0]}, tmp_path / "watched", part="model", findings=("Nodule",)
-    )
-        {"first": images[0]}, tmp_path / "watched", part="model", findings=("Nodule",)
+        case, tmp_path / "watched", part="model", findings=("Nodule",)
     )
     module = Module()
     trainer = lightning.Trainer(
