@@ -126,7 +126,8 @@ def _along_first(rows: NDArray[Any], taps: _Taps) -> NDArray[np.float32]:
     product = np.empty(rows.shape[1:], np.float32)
     for row, first, weights in zip(result, taps.first, taps.weights, strict=True):
         np.multiply(rows[first], weights[0], out=row, casting="unsafe")
-        for step in np.flatnonzero(weights[1:]) + 1:
-            np.multiply(rows[first + step], weights[step], out=product, casting="unsafe")
-            np.add(row, product, out=row)
+        for step in range(1, len(weights)):
+            if weights[step]:
+                np.multiply(rows[first + step], weights[step], out=product, casting="unsafe")
+                np.add(row, product, out=row)
     return result

@@ -199,6 +199,28 @@ def test_a_volume_of_one_slice_is_an_image(values):
     assert all(deep[key] == pytest.approx(flat[key]) for key in flat)
 
 
+def test_a_volume_is_measured_in_space():
+    """Slices of 5 mm, pixels of 1 mm; the map as torch enlarges it in three axes."""
+    values = np.random.default_rng(4).normal(size=(3, 4, 5)).astype(np.float32)
+    shape, spacing = (9, 24, 20), (5.0, 1.0, 1.0)
+    area = box(shape, (3, 6), (2, 14), (8, 16))
+    support = torch.from_numpy(values).clamp(min=0)[None, None]
+    shown = torch.nn.functional.interpolate(support, size=shape, mode="trilinear", align_corners=False)[0, 0]
+    shown = shown.numpy()
+    found = localization(values, whole((3, 4, 5), shape, spacing), marks(area))
+    assert found[measures.SHARE] == pytest.approx(shown[area].sum() / shown.sum(), rel=1e-5)
+    assert found[measures.AUPRC] == pytest.approx(
+        metrics.average_precision_score(area.ravel(), shown.ravel()), rel=1e-4
+    )
+    above = shown / shown.max() > 0.5
+    overlap = (above & area).sum() / (above | area).sum()
+    assert found[measures.iou_at(50)] == pytest.approx(overlap, abs=0.01)
+    cell = np.array(np.unravel_index(values.argmax(), values.shape))
+    peak = (cell + 0.5) * np.array(shape) / np.array(values.shape) - 0.5
+    nearest = min(np.linalg.norm((place - peak) * spacing) for place in np.argwhere(area))
+    assert found[measures.PEAK_DISTANCE] == pytest.approx(nearest)
+
+
 def test_evidence_in_the_padding_counts_as_outside():
     image = Image(np.zeros((40, 20), np.uint8))
     preparation = Preparation(space=2, channels=1, size=(40, 40), fit="pad")
