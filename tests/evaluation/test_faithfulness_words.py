@@ -79,7 +79,7 @@ def test_every_measure_stands_in_a_table():
         column for block in (*section.blocks, *section.details) for column in getattr(block, "columns", ())
     }
     for measure in MEASURES:
-        assert {measure.title, f"{measure.title} (%)"} & shown, measure.key
+        assert {measure.title, f"{measure.title} ({measure.unit})"} & shown, measure.key
 
 
 def test_robustness_says_which_change_the_model_does_not_stand():

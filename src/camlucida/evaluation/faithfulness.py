@@ -65,7 +65,7 @@ MEASURES = (
     ),
     Measure(
         "faithfulness.insertion-logit",
-        "Insertion, in logits",
+        "Insertion by logit",
         Topic.FAITHFULNESS,
         Better.HIGHER,
         "As insertion, with the logit in place of the probability, which hides all change near 0 and 1.",
@@ -74,7 +74,7 @@ MEASURES = (
     ),
     Measure(
         "faithfulness.deletion-logit",
-        "Deletion, in logits",
+        "Deletion by logit",
         Topic.FAITHFULNESS,
         Better.LOWER,
         "As deletion, with the logit in place of the probability.",
@@ -92,7 +92,7 @@ MEASURES = (
     ),
     Measure(
         "faithfulness.road-logit",
-        "ROAD, in logits",
+        "ROAD by logit",
         Topic.FAITHFULNESS,
         Better.HIGHER,
         "As ROAD, in logits.",
@@ -101,7 +101,7 @@ MEASURES = (
     ),
     Measure(
         "faithfulness.beyond-chance",
-        "ROAD beyond chance, in logits",
+        "ROAD beyond chance",
         Topic.FAITHFULNESS,
         Better.HIGHER,
         "ROAD in logits less what a map of random cells reaches on the same image. An interval that holds 0: "
@@ -140,7 +140,7 @@ MEASURES = (
     ),
     Measure(
         "faithfulness.drop-logit",
-        "Drop, in logits",
+        "Drop of the logit",
         Topic.FAITHFULNESS,
         Better.LOWER,
         "By how much the logit falls when the image is darkened by the map; below 0 it rises. A map that is "

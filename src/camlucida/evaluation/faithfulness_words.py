@@ -122,7 +122,7 @@ def _table(found: By, keys: Sequence[str], caption: str, notes: Sequence[str]) -
 
 
 def _heading(title: str, unit: str) -> str:
-    return f"{title} (%)" if unit == "%" else title
+    return f"{title} ({unit})" if unit else title
 
 
 def _chart(found: By) -> Chart:
