@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 from functools import partial
 
@@ -191,6 +192,28 @@ def test_patient_and_columns_are_never_kept(seen):
 def test_a_fault_of_a_measure_is_not_taken_for_a_bad_file(model, cases):
     with pytest.raises(ZeroDivisionError):
         cohort(model, cases[:1], METHODS[:1], [lambda _: 1 / 0])
+
+
+def test_a_measure_that_no_other_run_could_know_is_not_taken(model, cases):
+    class Nameless:
+        def __call__(self, seen):
+            return sums(seen)
+
+    with pytest.raises(ValueError, match="give it a repr"):
+        cohort(model, cases[:1], METHODS[:1], [Nameless()])
+
+
+def test_memory_does_not_grow_with_the_cases(model, cases):
+    """What is left of a case that nobody holds on to: nothing."""
+    images = []
+
+    def remembered(seen):
+        images.append(weakref.ref(seen.image.values))
+        return ()
+
+    for _ in observe(model, [cases[0]] * 30, METHODS[:1], [remembered]):
+        assert sum(one() is not None for one in images) <= observing.TOGETHER[2]
+    assert len(images) == 30
 
 
 def test_a_method_that_is_not_there_is_told_at_once(model, cases):

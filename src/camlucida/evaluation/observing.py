@@ -242,7 +242,10 @@ def _name(measuring: Measuring) -> str:
     if isinstance(measuring, partial):
         return f"{_name(measuring.func)} {measuring.args!r} {sorted(measuring.keywords.items())!r}"
     name = getattr(measuring, "__qualname__", None)
-    return f"{measuring.__module__}.{name}" if name else repr(measuring)
+    says = f"{measuring.__module__}.{name}" if name else repr(measuring)
+    if " at 0x" in says:
+        raise ValueError(f"{says} says nothing that another run could know it by; give it a repr.")
+    return says
 
 
 def _path(folder: Path, case: Case, asked: str) -> Path:
