@@ -166,7 +166,7 @@ def test_whatever_changes_is_computed_anew(model, cases, kept_in, change, tmp_pa
     if change == "labels":
         case = replace(case, labels={})
     if change == "marks":
-        case = replace(case, marks=())
+        case = replace(case, marks=(Everywhere("Nodule"),))
     if change == "file":
         path = tmp_path / "other.dcm"
         path.write_bytes(case.files[0].read_bytes() + b"\0" * 2)

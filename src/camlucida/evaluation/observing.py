@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -250,7 +251,8 @@ def _name(measuring: Measuring) -> str:
 
 def _path(folder: Path, case: Case, asked: str) -> Path:
     sha256 = hashlib.sha256(asked.encode())
-    sha256.update(json.dumps([sorted(case.labels.items()), [repr(mark) for mark in case.marks]]).encode())
+    marks = [(type(mark).__qualname__, astuple(mark)) for mark in case.marks]
+    sha256.update(repr((sorted(case.labels.items()), marks)).encode())
     for path in (*case.files, *(path for mark in case.marks for path in mark.files)):
         with suppress(OSError):  # reading it says why not
             sha256.update(_digest(path))

@@ -11,7 +11,10 @@ from camlucida.evaluation.annotations import read_annotations
 from camlucida.evaluation.annotations.mask_files import MaskFileMark
 from camlucida.evaluation.case import Case
 from camlucida.evaluation.labels import Vocabulary
+from camlucida.examples.phantom.dicom import write_ct
+from camlucida.examples.phantom.volume import ct_volume
 from camlucida.images.nifti import read_nifti
+from camlucida.images.read import read_image
 from camlucida.records import Image
 
 SHAPE = (7, 6, 5)  # i, j, k
@@ -91,6 +94,19 @@ def test_without_a_place_in_the_patient_shapes_must_be_the_same(labels, tmp_path
     assert np.array_equal(mark.on(Image(np.zeros(SHAPE[::-1], np.uint8))).inside, labels.T != 0)
     with pytest.raises(InputError, match="the mask has 5 × 6 × 7 cells and the image 7 × 6 × 5"):
         mark.on(Image(np.zeros(SHAPE, np.uint8)))
+
+
+def test_a_nifti_mask_of_a_dicom_series_lies_on_its_slices(tmp_path):
+    """As converters write it: (column, row, slice), RAS, and an axis turned round."""
+    write_ct(ct_volume(1, slices=5, rows=32), tmp_path / "ct")
+    image = read_image(tmp_path / "ct")
+    mask = np.zeros(image.space, np.uint8)
+    mask[3, 4:9, 20:30] = 1
+    affine = LPS @ image.pixel_to_patient[:, [2, 1, 0, 3]]
+    flip = np.diag([1.0, -1, 1, 1])
+    flip[1, 3] = image.space[1] - 1
+    path = save_nifti(tmp_path / "m.nii.gz", mask.transpose(2, 1, 0)[:, ::-1], affine @ flip)
+    assert np.array_equal(MaskFileMark("Mass", path).on(image).inside, mask == 1)
 
 
 def test_a_mask_of_another_place_is_refused(scan, labels, tmp_path):
