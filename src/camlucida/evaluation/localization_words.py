@@ -1,6 +1,6 @@
 """Localisation in words, tables and pictures: one chapter of a report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ FIRST = (
     measures.PEAK_DISTANCE_PIXELS,
 )
 """The measures of the first table; all of them stand in the details."""
+
+INTERVALS = "In brackets the 95 % interval, from 1,000 draws of patients."
 
 LEAST_PATIENTS = 10
 """Of fewer, resamples are too much alike for a verdict."""
@@ -75,35 +77,50 @@ def localization_section(cohort: Cohort, estimates: Sequence[Estimated]) -> Sect
         blocks.append(_table(own, finding, methods))
         pictures = worst_cases(cohort, finding, methods[0])
         if pictures:
-            caption = f"{finding}: the marked cases with least of {spelling(methods[0])}'s evidence inside"
+            caption = f"{finding}: the marked cases in which {spelling(methods[0])} peaks farthest away"
             blocks.append(Sheet(pictures, caption))
     return Section("Localisation", blocks, [_all(own, finding, methods) for finding in findings])
 
 
 def worst_cases(cohort: Cohort, finding: str, method: str, most: int = WORST) -> list[Picture]:
-    """The cases of a finding with the least evidence inside, or of points the farthest: the worst first.
+    """The marked cases of a finding whose map peaks farthest from the marks, the worst first.
 
-    Each is its image with the map over it and the outline of what was marked, which is drawn anew from the
-    file.
+    Of maps that peak inside, those with the least evidence inside come first. Each is its image with the map
+    over it and the outline of what was marked, which is drawn anew from the file. Maps without any support
+    have no peak, and are not among them.
     """
-    rows = [(badness, one) for one in cohort.observed if (badness := _badness(one, finding, method))]
-    worst = sorted(rows, key=lambda row: row[0][0], reverse=True)[:most]
-    return [_picture(one, finding, method, said) for (_, said), one in worst]
+    measured = [(_values(one, finding, method), one) for one in cohort.observed]
+    peaked = [(values, one) for values, one in measured if _peak(values) is not None]
+    worst = sorted(peaked, key=lambda row: _badness(row[0]), reverse=True)[:most]
+    return [_picture(one, finding, method, _how_bad(values)) for values, one in worst]
 
 
-def _badness(one: Observed, finding: str, method: str) -> tuple[float, str] | None:
-    """How bad a case is, and how it is said below its picture."""
-    values = {
+def _values(one: Observed, finding: str, method: str) -> Mapping[str, float]:
+    """What was measured of a case, by measure, where it is defined."""
+    return {
         row.measure: row.value
         for row in one.measurements
         if row.finding == finding and row.method == method and row.value is not None
     }
-    if (inside := values.get(measures.SHARE)) is not None:
-        return -inside, f"{inside:.0%} of the evidence inside"
-    for key in (measures.PEAK_DISTANCE, measures.PEAK_DISTANCE_PIXELS):
-        if (distance := values.get(key)) is not None:
-            return distance, f"peak {distance:.0f} {BY_KEY[key].unit} away"
-    return None
+
+
+def _peak(values: Mapping[str, float]) -> tuple[float, str] | None:
+    """How far the peak is from the marks, and the unit."""
+    keys = (measures.PEAK_DISTANCE, measures.PEAK_DISTANCE_PIXELS)
+    return next(((values[key], BY_KEY[key].unit) for key in keys if key in values), None)
+
+
+def _badness(values: Mapping[str, float]) -> tuple[float, float]:
+    away = _peak(values)
+    return away[0] if away else 0.0, -values.get(measures.SHARE, 0.0)
+
+
+def _how_bad(values: Mapping[str, float]) -> str:
+    distance, unit = _peak(values) or (0.0, "")
+    said = f"peak {distance:.0f} {unit} away" if round(distance) else "peak inside"
+    if measures.SHARE in values:
+        said += f", {values[measures.SHARE]:.0%} of the evidence inside"
+    return said
 
 
 def _picture(one: Observed, finding: str, method: str, said: str) -> Picture:
@@ -172,8 +189,23 @@ def _table(own: Own, finding: str, methods: Sequence[str]) -> Table:
         rows=rows,
         right=len(shown),
         caption=f"{finding}: {_cases(own, finding, methods)} marked cases",
-        notes=("In brackets the 95 % interval, from 1,000 draws of patients.",),
+        notes=(INTERVALS, *_unsupported(own, finding, methods)),
     )
+
+
+def _unsupported(own: Own, finding: str, methods: Sequence[str]) -> Iterator[str]:
+    """Which methods find nothing that argues for a marked finding, and how often."""
+    for method in methods:
+        supported = own.get((finding, method, measures.SUPPORTED))
+        if supported is None or supported.estimate.value is None:
+            continue
+        cases = supported.estimate.cases
+        without = round(cases * (1 - supported.estimate.value))
+        if without:
+            yield (
+                f"{spelling(method)} finds nothing that argues for it in {without} of {cases} marked cases: "
+                "they hit nothing, and are left out of the other figures."
+            )
 
 
 def _all(own: Own, finding: str, methods: Sequence[str]) -> Table:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import PIL.Image
 import pytest
@@ -34,6 +35,16 @@ class Corner(Mark):
         return Annotation(self.finding, AnnotationKind.BOX, inside)
 
 
+@dataclass(frozen=True)
+class FirstSlices(Mark):
+    """A block in the first half of a volume."""
+
+    def on(self, image):
+        inside = np.zeros(image.space, np.bool_)
+        inside[: image.space[0] // 2, 10:20, 10:20] = True
+        return Annotation(self.finding, AnnotationKind.MASK, inside)
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     path = tmp_path_factory.mktemp("films") / "film.png"
@@ -41,11 +52,19 @@ def film(tmp_path_factory):
     return path
 
 
-def observed(number, auprc, film=Path("none.png"), share=0.5, measure=measures.AUPRC):
+def observed(
+    number, auprc, film=Path("none.png"), share=0.5, measure=measures.AUPRC, away=0.0, supported=True
+):
     """One case: the measure's value by method, in the order of METHODS."""
     rows = [Measurement(f"{number}.png", "A", *at) for at in zip(METHODS, [measure] * 4, auprc, strict=True)]
-    rows.append(Measurement(f"{number}.png", "A", "grad-cam", measures.SHARE, share))
-    rows.append(Measurement(f"{number}.png", "A", "grad-cam", measures.SUPPORTED, 1.0))
+    rows += [
+        Measurement(f"{number}.png", "A", "grad-cam", key, value)
+        for key, value in (
+            (measures.SHARE, share),
+            (measures.SUPPORTED, float(supported)),
+            (measures.PEAK_DISTANCE_PIXELS, away if supported else None),
+        )
+    ]
     geometry = Geometry((4, 4), (40, 40), resizing((40, 40), (4, 4)))
     one = SaliencyMap(
         ("A",), np.eye(4, dtype=np.float32)[None], (1.0,), (0.0,), (0.0,), "grad-cam", "x", geometry
@@ -119,7 +138,7 @@ def test_of_a_distance_less_is_better():
 def test_tables_have_methods_chance_and_rivals_with_intervals():
     section = localization_section(cohort(*(every := cases((0.3, 0, 0, 0)))), means(every))
     table = next(block for block in section.blocks if isinstance(block, Table))
-    assert table.columns == ("", "Evidence inside", "AUPRC")
+    assert table.columns == ("", "Evidence inside", "AUPRC", "Distance of the peak, pixels")
     assert table.caption == "A: 12 marked cases"
     names = ["Grad-CAM", "Grad-CAM by chance", "Image middle", "Image edges"]
     assert [row[0] for row in table.rows] == names
@@ -130,17 +149,41 @@ def test_tables_have_methods_chance_and_rivals_with_intervals():
 
 
 def test_the_worst_cases_come_first_with_the_outline_of_the_mark(film):
-    every = [observed(n, [0.3] * 4, film, share) for n, share in enumerate((0.9, 0.1, 0.5))]
+    figures = ((0.9, 0.0, True), (0.1, 0.0, True), (0.5, 7.0, True), (None, 0.0, False))
+    every = [
+        observed(n, [0.3] * 4, film, share, away=away, supported=supported)
+        for n, (share, away, supported) in enumerate(figures)
+    ]
     pictures = worst_cases(cohort(*every), "A", "grad-cam", most=2)
     assert [picture.caption for picture in pictures] == [
-        "1.png: 10% of the evidence inside",
-        "2.png: 50% of the evidence inside",
+        "2.png: peak 7 pixels away, 50% of the evidence inside",
+        "1.png: peak inside, 10% of the evidence inside",
     ]
     drawn = np.argwhere((np.asarray(pictures[0].picture) == MARK).all(axis=-1))
     assert drawn.max() == 19  # the quarter's edge
-    sheet = localization_section(cohort(*every), means(every)).blocks[-1]
-    assert isinstance(sheet, Sheet)
-    assert len(sheet.pictures) == 3
+    section = localization_section(cohort(*every), means(every))
+    assert isinstance(section.blocks[-1], Sheet)
+    assert len(section.blocks[-1].pictures) == 3
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    assert "nothing that argues for it in 1 of 4 marked cases" in table.notes[1]
+
+
+def test_of_a_volume_the_outline_is_that_of_the_slice_shown(tmp_path):
+    path = tmp_path / "volume.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((40, 40, 6), np.int16), np.eye(4)), path)
+    flat = observed(1, [0.3] * 4, path)
+    geometry = Geometry((3, 4, 4), (6, 40, 40), resizing((6, 40, 40), (3, 4, 4)))
+    values = np.ones((1, 3, 4, 4), np.float32)
+    volume = replace(
+        flat,
+        case=replace(flat.case, marks=(FirstSlices("A"),)),
+        maps={"grad-cam": replace(flat.maps["grad-cam"], values=values, geometry=geometry)},
+    )
+    for slice_index, said in ((1, "inside"), (4, "inside; marked on other slices")):
+        shown = replace(volume, slice_index=slice_index)
+        (picture,) = worst_cases(cohort(shown), "A", "grad-cam")
+        assert picture.caption.endswith(said)
+        assert (np.asarray(picture.picture) == MARK).all(axis=-1).any() == (slice_index == 1)
 
 
 def test_a_file_that_has_gone_is_shown_without_its_outline():
