@@ -70,6 +70,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Find evidence from where the disease cannot be, over many images.",
         "camlucida shortcuts --model my-model --data films.csv --out shortcuts",
     ),
+    "certify-repair": Entry(
+        "certify_repair",
+        "Certify or reject the repair of a shortcut: does the artefact still move the logit?",
+        "camlucida certify-repair old/ new/ --data films.csv --artefact tag.png",
+    ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
     "send": Entry(

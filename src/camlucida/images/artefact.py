@@ -6,6 +6,7 @@ through the whole preparation, as if the film had been taken so.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,21 +76,7 @@ class Artefact:
             The box is in mm and there is no spacing.
         """
         rows, columns = space[-2:]
-        new_to_old = self._to_patch((rows, columns), spacing)
-        # Around the patch is nothing, as far as shrinking reaches; beyond the image's edge it goes on.
-        reach = [int(np.ceil(abs(step))) + 1 for step in np.diag(new_to_old)[:2]]
-        paint = self.alpha * (0 if self.brightness is None else self.brightness)
-        both = np.stack([paint, self.alpha])
-        for axis, size, patch, margin in zip((0, 1), (rows, columns), self.alpha.shape, reach, strict=True):
-            first, last = new_to_old[axis, [axis, axis]] * [-0.5, size - 0.5] + new_to_old[axis, 2]
-            before, after = (margin, 0), (0, margin)
-            for width, cut in ((before, first > -0.5 - EDGE), (after, last < patch - 0.5 + EDGE)):
-                around = [(0, 0), (0, 0), (0, 0)]
-                around[axis + 1] = width
-                both = np.pad(both, around, mode="edge" if cut else "constant")
-            new_to_old[axis, 2] += margin
-        painted, alpha = resample(both, new_to_old, (rows, columns), antialias=True)
-        return painted, alpha
+        return _planes(self, (rows, columns), None if spacing is None else (spacing[-2], spacing[-1]))
 
     def region(self, space: Sequence[int], spacing: Sequence[float] | None = None) -> NDArray[np.bool_]:
         """Which pixels it touches: bool (row, column). Raises as `planes`."""
@@ -130,26 +117,6 @@ class Artefact:
         top, left, bottom, further = self.box
         return replace(self, box=(top + down, left + right, bottom + down, further + right))
 
-    def _to_patch(self, space: tuple[int, int], spacing: Sequence[float] | None) -> NDArray[np.float64]:
-        """From indices of the image to those of the patch."""
-        top, left, bottom, right = self.box
-        if self.in_mm:
-            if spacing is None:
-                raise MissingGeometry(
-                    f"The place of the artefact “{self.name}” is in mm, and the image has no spacing; give "
-                    "its box as shares of the image."
-                )
-            height, width = (size * step for size, step in zip(space, spacing[-2:], strict=True))
-            top, bottom, left, right = top / height, bottom / height, left / width, right / width
-        patch = self.alpha.shape
-        covered = (bottom - top, right - left)
-        steps = [cells / (share * size) for cells, share, size in zip(patch, covered, space, strict=True)]
-        starts = [
-            0.5 * step - 0.5 - start * size * step
-            for step, start, size in zip(steps, (top, left), space, strict=True)
-        ]
-        return scaling(steps, starts)
-
 
 def read_artefact(path: Path, name: str = "") -> Artefact:
     """An artefact from a PNG that is laid over the whole image, whatever its size.
@@ -172,6 +139,21 @@ def read_artefact(path: Path, name: str = "") -> Artefact:
     if not transparent:
         return _cropped(name or path.stem, (grey > 0).astype(np.float32), None)
     return _cropped(name or path.stem, alpha, grey)
+
+
+def write_artefact(artefact: Artefact, path: Path, space: Sequence[int]) -> None:
+    """The artefact as a PNG with transparency of `space` (row, column) pixels, as `read_artefact` takes it.
+
+    Raises
+    ------
+    MissingGeometry
+        Its box is in mm.
+    """
+    painted, alpha = artefact.planes(space)
+    grey = np.divide(painted, alpha, out=np.zeros_like(painted), where=alpha > 0)
+    levels = [alpha] if artefact.brightness is None else [grey, alpha]
+    eight = np.stack([np.rint(255 * plane.clip(0, 1)).astype(np.uint8) for plane in levels], axis=-1)
+    PIL.Image.fromarray(eight[..., 0] if len(levels) == 1 else eight).save(path, "PNG")
 
 
 def cut_out(image: Image, box: tuple[int, int, int, int], name: str) -> Artefact:
@@ -247,6 +229,51 @@ def _halved(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     even = np.pad(plane, ((0, rows % 2), (0, columns % 2)), mode="edge")
     halved: NDArray[np.float32] = even.reshape(-(-rows // 2), 2, -(-columns // 2), 2).mean((1, 3))
     return halved
+
+
+@lru_cache(maxsize=4)  # films of one kind are of one size, and come one after the other
+def _planes(
+    artefact: Artefact, space: tuple[int, int], spacing: tuple[float, float] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    new_to_old = _to_patch(artefact, space, spacing)
+    # Around the patch is nothing, as far as shrinking reaches; beyond the image's edge it goes on.
+    reach = [int(np.ceil(abs(step))) + 1 for step in np.diag(new_to_old)[:2]]
+    paint = artefact.alpha * (0 if artefact.brightness is None else artefact.brightness)
+    both = np.stack([paint, artefact.alpha])
+    for axis, size, patch, margin in zip((0, 1), space, artefact.alpha.shape, reach, strict=True):
+        first, last = new_to_old[axis, [axis, axis]] * [-0.5, size - 0.5] + new_to_old[axis, 2]
+        before, after = (margin, 0), (0, margin)
+        for width, cut in ((before, first > -0.5 - EDGE), (after, last < patch - 0.5 + EDGE)):
+            around = [(0, 0), (0, 0), (0, 0)]
+            around[axis + 1] = width
+            both = np.pad(both, around, mode="edge" if cut else "constant")
+        new_to_old[axis, 2] += margin
+    painted, alpha = resample(both, new_to_old, space, antialias=True)
+    painted.flags.writeable = alpha.flags.writeable = False
+    return painted, alpha
+
+
+def _to_patch(
+    artefact: Artefact, space: tuple[int, int], spacing: tuple[float, float] | None
+) -> NDArray[np.float64]:
+    """From indices of the image to those of the patch."""
+    top, left, bottom, right = artefact.box
+    if artefact.in_mm:
+        if spacing is None:
+            raise MissingGeometry(
+                f"The place of the artefact “{artefact.name}” is in mm, and the image has no spacing; give "
+                "its box as shares of the image."
+            )
+        height, width = (size * step for size, step in zip(space, spacing, strict=True))
+        top, bottom, left, right = top / height, bottom / height, left / width, right / width
+    patch = artefact.alpha.shape
+    covered = (bottom - top, right - left)
+    steps = [cells / (share * size) for cells, share, size in zip(patch, covered, space, strict=True)]
+    starts = [
+        0.5 * step - 0.5 - start * size * step
+        for step, start, size in zip(steps, (top, left), space, strict=True)
+    ]
+    return scaling(steps, starts)
 
 
 def _cropped(name: str, alpha: NDArray[np.float32], brightness: NDArray[np.float32] | None) -> Artefact:

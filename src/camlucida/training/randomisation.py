@@ -112,4 +112,4 @@ def _a_channel(level: Level, images: Tensor) -> Tensor:
 
 
 def _tensor(plane: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(plane))
+    return torch.from_numpy(np.array(plane))  # its own: what an artefact remembers is read-only
