@@ -213,7 +213,9 @@ def test_kermanys_folders_are_read_with_their_patients(real_data, tmp_path):
     with ZipFile(real_data / "kermany224" / "test.zip") as archive:
         names = sorted(archive.namelist())
         archive.extractall(tmp_path, names[:20] + names[-20:])
-    read = read_dataset(tmp_path, ["Pneumonia"], columns=Columns(patient_pattern=r"(person\d+|IM-\d+)"))
+    read = read_dataset(
+        tmp_path, ["Pneumonia"], columns=Columns(patient_pattern=r"(person\d+|(NORMAL2-)?IM-\d+)")
+    )
     assert sum(case.labels["Pneumonia"] for case in read.cases) == 20
     assert len(read.cases) == 40
     assert 20 < read.patients < 40

@@ -47,7 +47,7 @@ class Columns:
     r"""Names of the table's columns; empty: those that are known.
 
     `patient_pattern` is a regular expression that finds the patient in the file's path, by its first group
-    or as a whole, where no column has it: `(person\d+|IM-\d+)`.
+    or as a whole, where no column has it: `(person\d+|(NORMAL2-)?IM-\d+)`.
     """
 
     image: str = ""
