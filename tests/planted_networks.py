@@ -30,6 +30,7 @@ weights = "weights.safetensors"
 output = "sigmoid"
 intended_use = "Tests."
 licence = "Apache-2.0"
+attribution = "Trained on films that camlucida drew."
 phantoms = "only"
 
 [architecture_arguments]
