@@ -79,7 +79,13 @@ def localization_section(cohort: Cohort, estimates: Sequence[Estimated]) -> Sect
         if pictures:
             caption = f"{finding}: the marked cases in which {spelling(methods[0])} peaks farthest away"
             blocks.append(Sheet(pictures, caption))
-    return Section("Localisation", blocks, [_all(own, finding, methods) for finding in findings])
+    details = [
+        _all(own, finding, method)
+        for finding in findings
+        for method in methods
+        if (finding, method, measures.SUPPORTED) in own
+    ]
+    return Section("Localisation", blocks, details)
 
 
 def worst_cases(cohort: Cohort, finding: str, method: str, most: int = WORST) -> list[Picture]:
@@ -208,19 +214,24 @@ def _unsupported(own: Own, finding: str, methods: Sequence[str]) -> Iterator[str
             )
 
 
-def _all(own: Own, finding: str, methods: Sequence[str]) -> Table:
-    """Every measure, one a row; the methods, chance and the rivals are columns."""
-    columns = [(method, name, brief) for method, name, brief in _rows(methods)]
+def _all(own: Own, finding: str, method: str) -> Table:
+    """Every measure of a method, one a row; the method, chance and the rivals are columns."""
+    columns = [
+        (method, spelling(method), False),
+        (chance_of(method), "By chance", True),
+        *((rival, RIVAL_ROWS[rival], False) for rival in RIVALS),
+    ]
     rows = [
-        (_headed(measure), *(_cell(own, finding, method, measure, brief) for method, _, brief in columns))
+        (_headed(measure), *(_cell(own, finding, of, measure, brief) for of, _, brief in columns))
         for measure in MEASURES
-        if any((finding, method, measure.key) in own for method in methods)
+        if (finding, method, measure.key) in own
     ]
     return Table(
-        columns=("Measure", *(name for _, name, _ in columns)),
+        columns=("", *(name for _, name, _ in columns)),
         rows=rows,
         right=len(columns),
-        caption=f"{finding}: all measures of localisation",
+        caption=f"{finding}: all measures of {spelling(method)}",
+        notes=(INTERVALS,),
     )
 
 

@@ -46,7 +46,6 @@ MEASURES: tuple[Measure, ...] = (
         "The share of the supporting evidence that lies inside what was marked. A small finding cannot reach "
         "1 on a coarse grid; a map that lights everything has the share of the image that is marked.",
         "Arras et al., Information Fusion 2022, relevance mass accuracy",
-        digits=3,
     ),
     _measure(
         HIT,
@@ -105,7 +104,6 @@ MEASURES: tuple[Measure, ...] = (
         "the map's own, so that a faint map and a strong one show as much. A box holds more than the "
         "finding: no map that is right reaches 1.",
         _CHEXLOCALIZE + "; Otsu, IEEE Transactions on Systems, Man, and Cybernetics 1979",
-        digits=3,
     ),
     *(
         _measure(
@@ -114,7 +112,6 @@ MEASURES: tuple[Measure, ...] = (
             f"Overlap over union of what was marked and what the map shows above {level} % of the way from "
             "its lowest to its highest value.",
             _CHEXLOCALIZE + ", with a level that is the same for all maps",
-            digits=3,
         )
         for level in LEVELS
     ),
