@@ -31,7 +31,6 @@ output = "sigmoid"
 intended_use = "Tests."
 licence = "Apache-2.0"
 attribution = "Trained on films that camlucida drew."
-phantoms = "only"
 
 [architecture_arguments]
 space = 2
@@ -42,6 +41,7 @@ stages = 3
 blocks = 1
 
 [input]
+phantoms = "only"
 modality = ["DX", "CR", ""]
 channels = 1
 size = [64, 64]
