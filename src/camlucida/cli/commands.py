@@ -69,6 +69,10 @@ COMMANDS: Mapping[str, Entry] = {
         "shortcuts",
         "Find evidence from where the disease cannot be, over many images.",
         "camlucida shortcuts --model my-model --data films.csv --out shortcuts",
+    "evaluate": Entry(
+        "evaluate",
+        "Evaluate a model on your cases: one report, and its tables.",
+        "camlucida evaluate --model paediatric-pneumonia --data films/ --out evaluation",
     ),
     "certify-repair": Entry(
         "certify_repair",
