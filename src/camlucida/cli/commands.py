@@ -69,6 +69,7 @@ COMMANDS: Mapping[str, Entry] = {
         "shortcuts",
         "Find evidence from where the disease cannot be, over many images.",
         "camlucida shortcuts --model my-model --data films.csv --out shortcuts",
+    ),
     "evaluate": Entry(
         "evaluate",
         "Evaluate a model on your cases: one report, and its tables.",
