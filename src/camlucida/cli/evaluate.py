@@ -11,6 +11,8 @@ from camlucida.cli import data_options, messages, options
 
 if TYPE_CHECKING:
     from camlucida.evaluation.evaluation import Evaluation, Plan
+    from camlucida.evaluation.measures import Topic
+    from camlucida.evaluation.observing import Progress
     from camlucida.evaluation.report.document import Document
 
 app = typer.Typer(add_completion=False)
@@ -84,7 +86,7 @@ def evaluate(
     with ExitStack() as stack:
         progress = stack.enter_context(messages.progress())
 
-        def stage(name: str):  # type: ignore[no-untyped-def]
+        def stage(name: str) -> "Progress":
             task = progress.add_task(name, total=None)
             return lambda done, whole: progress.update(task, completed=done, total=whole)
 
@@ -96,7 +98,7 @@ def evaluate(
     _say(found, document, out)
 
 
-def _parts(only: str):  # type: ignore[no-untyped-def]
+def _parts(only: str) -> "tuple[Topic, ...]":
     from camlucida.evaluation.evaluation import PARTS as KNOWN  # noqa: PLC0415
 
     asked = [name.strip().casefold() for name in only.split(",") if name.strip()]

@@ -27,6 +27,8 @@ from camlucida.evaluation.faithfulness import measuring as faithfulness
 from camlucida.evaluation.localization import measure_localization
 from camlucida.evaluation.measures import Topic
 from camlucida.evaluation.observing import Progress, cohort
+from camlucida.evaluation.robustness import measuring as robustness
+from camlucida.evaluation.robustness import prediction_saliency_correlation
 from camlucida.evaluation.sanity import LEAST_IMAGES, SanityReport, randomisation_test
 from camlucida.evaluation.seen import Measuring
 from camlucida.evaluation.subgroups import Group, Subgroups, by_group, groups
@@ -166,6 +168,7 @@ def evaluate(
             *(together.rows() if together else ()),
             *(row for one in by_column for row in one.estimates()),
             *means(whole.observed, seed=plan.seed),
+            *(prediction_saliency_correlation(whole.observed) if Topic.ROBUSTNESS in plan.parts else ()),
             *_maps_by_group(whole.observed, plan),
         ),
         notes=tuple(notes),
@@ -195,6 +198,8 @@ def _cheap(plan: Plan) -> Iterator[Measuring]:
 def _dear(plan: Plan) -> Iterator[Measuring]:
     if Topic.FAITHFULNESS in plan.parts:
         yield faithfulness()
+    if Topic.ROBUSTNESS in plan.parts:
+        yield robustness()
 
 
 def _joined(whole: Cohort, closely: Cohort) -> Cohort:

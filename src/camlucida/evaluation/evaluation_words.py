@@ -1,23 +1,30 @@
 """An evaluation as a report: first whether the model may be used on images like these, then why."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from camlucida.evaluation.classification_words import classification_section
+from camlucida.evaluation.classification_words import classification_section, subgroups_section
+from camlucida.evaluation.cohort import Observed
 from camlucida.evaluation.dataset import Dataset
 from camlucida.evaluation.domain import judgements, verdicts
 from camlucida.evaluation.evaluation import Evaluation
+from camlucida.evaluation.faithfulness_words import faithfulness_section
+from camlucida.evaluation.film_strip import film_strip
+from camlucida.evaluation.localization_words import localization_section
 from camlucida.evaluation.measures import Topic
 from camlucida.evaluation.report.document import (
     Block,
     Document,
     Paragraph,
+    Picture,
     Section,
     Table,
     Tone,
     Verdict,
 )
-from camlucida.evaluation.subgroups_words import subgroups_section
+from camlucida.evaluation.robustness_words import robustness_section
+from camlucida.evaluation.sanity_words import COLUMNS, head_in_words, rows
 from camlucida.evaluation.worst_cases import worst_cases_section
 from camlucida.models.classifier import Classifier
 from camlucida.records.method_name import spelling
@@ -101,12 +108,70 @@ def _randomised(evaluation: Evaluation) -> Iterator[Verdict]:
 def _sections(evaluation: Evaluation, dataset: Dataset) -> Iterator[Section]:
     plan, observed = evaluation.plan, evaluation.cohort.observed
     names = [one.answers.finding for one in evaluation.findings]
+    chapters: list[Section | None] = []
     if Topic.CLASSIFICATION in plan.parts:
-        yield classification_section(evaluation.findings, evaluation.together)
-        yield subgroups_section(evaluation.subgroups)
+        chapters.append(classification_section(evaluation.findings, evaluation.together))
+        chapters.append(subgroups_section(evaluation.subgroups))
     if names:
-        yield worst_cases_section(observed, names, plan.methods[0])
+        chapters.append(worst_cases_section(observed, names, plan.methods[0]))
+    if Topic.LOCALISATION in plan.parts:
+        chapters.append(localization_section(evaluation.cohort, evaluation.estimates) or UNMARKED)
+    if Topic.FAITHFULNESS in plan.parts:
+        chapters.append(faithfulness_section(_with(observed, Topic.FAITHFULNESS)))
+    if Topic.SANITY in plan.parts:
+        chapters.append(_sanity(evaluation))
+    if Topic.ROBUSTNESS in plan.parts:
+        chapters.append(robustness_section(_with(observed, Topic.ROBUSTNESS)))
+    yield from filter(None, chapters)
     yield _data(evaluation, dataset)
+
+
+UNMARKED = Section(
+    "Localisation",
+    [
+        Paragraph(
+            "No reader's marks were given, so nobody can say whether the evidence lies in the right place."
+        )
+    ],
+)
+
+
+def _with(observed: Sequence[Observed], topic: Topic) -> list[Observed]:
+    """The cases of which something was measured on this topic, with that alone."""
+    rows = [tuple(row for row in one.measurements if row.measure.startswith(f"{topic}.")) for one in observed]
+    return [replace(one, measurements=some) for one, some in zip(observed, rows, strict=True) if some]
+
+
+def _sanity(evaluation: Evaluation) -> Section | None:
+    report = evaluation.sanity
+    if report is None:
+        return None
+    strip = Picture(
+        film_strip(report),
+        "",
+        "One image's maps by each method, of the trained network and after each step of the randomisation.",
+    )
+    verdicts = [
+        Paragraph(f"{spelling(one.method)} {one.verdict}.", TONES[one.passed]) for one in report.methods
+    ]
+    return Section(
+        "Randomisation test",
+        [
+            Paragraph(RANDOMISED.format(images=report.images)),
+            *verdicts,
+            Table(COLUMNS, rows(report), right=5),
+            Paragraph(head_in_words(report)),
+        ],
+        [strip],
+    )
+
+
+RANDOMISED = (
+    "The weights are randomised layer by layer from the head downwards, on {images} images (Adebayo et al., "
+    "NeurIPS 2018). A method passes if its map of a network that has forgotten all is less like that of the "
+    "trained one than 50 random pairs of maps are like each other (Arun et al., Radiology: AI 2021)."
+)
+TONES = {True: Tone.GOOD, False: Tone.BAD, None: Tone.CAUTION}
 
 
 def _data(evaluation: Evaluation, dataset: Dataset) -> Section:
