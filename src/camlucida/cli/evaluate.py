@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 PARTS = "classification, localisation, faithfulness, sanity, robustness"
-KEPT = "cases"
+KEPT = "kept"
 """Folder in the report's in which a run that was stopped finds what was done."""
 
 

@@ -24,6 +24,7 @@ from camlucida.evaluation.cohort import Cohort, Observed
 from camlucida.evaluation.dataset import Dataset
 from camlucida.evaluation.estimates import Estimated, means
 from camlucida.evaluation.faithfulness import measuring as faithfulness
+from camlucida.evaluation.label_randomisation import LabelReport, label_randomisation_test
 from camlucida.evaluation.localization import measure_localization
 from camlucida.evaluation.measures import Topic
 from camlucida.evaluation.observing import Progress, cohort
@@ -35,10 +36,9 @@ from camlucida.evaluation.subgroups import Group, Subgroups, by_group, groups
 from camlucida.images.read import ImageFiles, read
 from camlucida.models.card import Output, Task
 from camlucida.models.classifier import Classifier
-from camlucida.records import Image
 from camlucida.saliency.known_networks import admitted
 from camlucida.saliency.methods import find_method
-from camlucida.saliency.subject import of_classifier
+from camlucida.saliency.subject import Subject, of_classifier
 
 PARTS = (Topic.CLASSIFICATION, Topic.LOCALISATION, Topic.FAITHFULNESS, Topic.SANITY, Topic.ROBUSTNESS)
 """What can be evaluated."""
@@ -88,6 +88,7 @@ class Evaluation:
     subgroups: tuple[Subgroups, ...]
     sampled: int
     sanity: SanityReport | None
+    label_sanity: LabelReport | None
     estimates: tuple[Estimated, ...]
     notes: tuple[str, ...] = field(default=())
 
@@ -151,7 +152,10 @@ def evaluate(
     if dear and chosen:
         closely = observed([whole.observed[place].case for place in chosen], dear, "Sample")
         whole = _joined(whole, closely)
-    sanity, notes = _sanity(model, [whole.observed[place].case for place in chosen], plan, begin)
+    tested = _subjects(model, [whole.observed[place].case for place in chosen], plan)
+    notes: list[str] = []
+    sanity = _weights_randomised(tested, plan, begin, notes)
+    label_sanity = _labels_randomised(model, tested, whole.observed, plan, begin, notes)
     every = _classified(model, whole.observed, plan)
     together = _together(model, whole.observed, plan)
     by_column = tuple(_by_column(model, whole.observed, plan))
@@ -163,6 +167,7 @@ def evaluate(
         subgroups=by_column,
         sampled=len(chosen) if dear else 0,
         sanity=sanity,
+        label_sanity=label_sanity,
         estimates=(
             *(row for one in every for row in one.rows()),
             *(together.rows() if together else ()),
@@ -275,22 +280,49 @@ def _columns(cases: Sequence[Case], asked: Sequence[str] | None) -> tuple[str, .
     return tuple(dict.fromkeys(asked))
 
 
-def _sanity(
-    model: Classifier, cases: Sequence[Case], plan: Plan, begin: Stage
-) -> tuple[SanityReport | None, list[str]]:
-    """The randomisation test on some of the sample, or why there is none."""
+def _subjects(model: Classifier, cases: Sequence[Case], plan: Plan) -> list[Subject]:
+    """Some of the sample, for tests of methods that ask a changed network."""
     if Topic.SANITY not in plan.parts:
-        return None, []
+        return []
     network = admitted(model.module)
-    images = [_image(case) for case in cases[:MOST_RANDOMISED]]
-    if len(images) < LEAST_IMAGES:
-        return None, [f"No randomisation test: it takes {LEAST_IMAGES} images that are worth a map."]
-    subjects = [of_classifier(model, network, [image], None, scalar=False) for image in images]
+    images = [read(ImageFiles(case.name, case.files))[0] for case in cases[:MOST_RANDOMISED]]
+    return [of_classifier(model, network, [image], None, scalar=False) for image in images]
+
+
+def _weights_randomised(
+    tested: Sequence[Subject], plan: Plan, begin: Stage, notes: list[str]
+) -> SanityReport | None:
+    """The cascade; why there is none goes into `notes`."""
+    if Topic.SANITY not in plan.parts:
+        return None
+    if len(tested) < LEAST_IMAGES:
+        notes.append(f"No randomisation test: it takes {LEAST_IMAGES} images with a finding, or reported.")
+        return None
     try:
-        return randomisation_test(subjects, plan.methods, plan.seed, begin("Randomising")), []
+        return randomisation_test(tested, plan.methods, plan.seed, begin("Randomising weights"))
     except CamlucidaError as error:
-        return None, [f"No randomisation test: {error}"]
+        notes.append(f"No randomisation of weights: {error}")
+        return None
 
 
-def _image(case: Case) -> Image:
-    return read(ImageFiles(case.name, case.files))[0]
+def _labels_randomised(
+    model: Classifier,
+    tested: Sequence[Subject],
+    observed: Sequence[Observed],
+    plan: Plan,
+    begin: Stage,
+    notes: list[str],
+) -> LabelReport | None:
+    """The last layer on shuffled labels; why that cannot be done goes into `notes`."""
+    if len(tested) < LEAST_IMAGES:
+        return None
+    embeddings = np.stack([one.embedding for one in observed])
+    names = [finding.name for finding in model.card.findings]
+    present = np.array([[one.case.labels.get(name, np.nan) for name in names] for one in observed], float)
+    try:
+        return label_randomisation_test(
+            tested, embeddings, present, plan.methods, plan.seed, begin("Randomising labels")
+        )
+    except CamlucidaError as error:
+        notes.append(f"No randomisation of labels: {error}")
+        return None

@@ -11,6 +11,7 @@ from camlucida.evaluation.domain import judgements, verdicts
 from camlucida.evaluation.evaluation import Evaluation
 from camlucida.evaluation.faithfulness_words import faithfulness_section
 from camlucida.evaluation.film_strip import film_strip
+from camlucida.evaluation.label_randomisation_words import label_blocks
 from camlucida.evaluation.localization_words import localization_section
 from camlucida.evaluation.measures import Topic
 from camlucida.evaluation.report.document import (
@@ -155,12 +156,13 @@ def _sanity(evaluation: Evaluation) -> Section | None:
         Paragraph(f"{spelling(one.method)} {one.verdict}.", TONES[one.passed]) for one in report.methods
     ]
     return Section(
-        "Randomisation test",
+        "Randomisation tests",
         [
             Paragraph(RANDOMISED.format(images=report.images)),
             *verdicts,
             Table(COLUMNS, rows(report), right=5),
             Paragraph(head_in_words(report)),
+            *(label_blocks(evaluation.label_sanity) if evaluation.label_sanity else ()),
         ],
         [strip],
     )
