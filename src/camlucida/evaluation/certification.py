@@ -138,7 +138,7 @@ class _Pair:
             )
         carries = np.array([twin.carries for twin in twins], bool)
         points = [
-            youden(Answers("", present, _as_they_are(twins, model), None, patients)) or 0.5
+            youden(Answers("", present, _as_they_are(twins, model), None, None, patients)) or 0.5
             for model in ("before", "after")
         ]
         return cls(tuple(twins), patients, present, carries, (points[0], points[1]), seed)
