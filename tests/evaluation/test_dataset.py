@@ -129,20 +129,27 @@ def test_a_table_without_any_of_its_images_is_refused(folder):
 
 
 def test_folders_are_labels_the_nearest_that_is_known(tmp_path):
-    for place in ("train/NORMAL/a", "train/PNEUMONIA/one/person7_1", "test/pneumonia/person7_2", "odd/b"):
+    for place in (
+        "train/NORMAL/a",
+        "train/PNEUMONIA/one/person7_1",
+        "test/pneumonia/person7_2",
+        "odd/b",
+        "c",
+    ):
         path = tmp_path / f"{place}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         PIL.Image.new("L", (1, 1)).save(path)
     read = read_dataset(tmp_path, FINDINGS, columns=Columns(patient_pattern=r"person(\d+)"))
     labels = {case.name: dict(case.labels) for case in read.cases}
     assert labels == {
+        "c.png": {},
         "odd/b.png": {},
         "test/pneumonia/person7_2.png": {"Pneumonia": True},
         "train/NORMAL/a.png": {"Pneumonia": False},
         "train/PNEUMONIA/one/person7_1.png": {"Pneumonia": True},
     }
-    assert [case.patient for case in read.cases] == ["odd/b.png", "7", "train/NORMAL/a.png", "7"]
-    assert any("odd (1)" in note for note in read.notes)
+    assert [case.patient for case in read.cases] == ["c.png", "odd/b.png", "7", "train/NORMAL/a.png", "7"]
+    assert any(f"{tmp_path.name} (1)" in note and "odd (1)" in note for note in read.notes)
     assert any("say nothing of: Mass" in note for note in read.notes)
     with pytest.raises(InputError, match="no regular expression"):
         read_dataset(tmp_path, FINDINGS, columns=Columns(patient_pattern="("))

@@ -282,7 +282,11 @@ def _of_folder(folder: Path, vocabulary: Vocabulary) -> Dataset:
     places = [_inside(folder, files.paths) for files in found]
     words = [_label_of(place, vocabulary) for place in places]
     labels, _ = of_words([None if word is None else [word] for word in words], vocabulary)
-    unnamed = Counter(place.parent.as_posix() for place, word in zip(places, words, strict=True) if not word)
+    unnamed = Counter(
+        place.parent.as_posix() if place.parent.name else folder.resolve().name
+        for place, word in zip(places, words, strict=True)
+        if not word
+    )
     cases = [
         Case(place.as_posix(), files.paths, known, "")
         for place, files, known in zip(places, found, labels, strict=True)
