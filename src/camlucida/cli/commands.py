@@ -80,6 +80,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Certify or reject the repair of a shortcut: does the artefact still move the logit?",
         "camlucida certify-repair old/ new/ --data films.csv --artefact tag.png",
     ),
+    "compare": Entry(
+        "compare",
+        "Compare methods on your model and images: what maps cost, and what they are worth.",
+        "camlucida compare --model my-model --data films.csv --out methods",
+    ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
     "send": Entry(

@@ -26,15 +26,19 @@ class Estimated:
     estimate: Estimate
 
 
-def means(observed: Iterable[Observed], group: str = "", *, seed: int = 0) -> tuple[Estimated, ...]:
+def means(
+    observed: Iterable[Observed], group: str = "", *, by_finding: bool = True, seed: int = 0
+) -> tuple[Estimated, ...]:
     """The mean of every measurement by finding, method and measure, with intervals by patient.
 
-    A case for which a measure is not defined does not count for it.
+    A case for which a measure is not defined does not count for it. Without `by_finding` all findings are
+    taken together, and `finding` is empty.
     """
     rows: dict[tuple[str, str, str], list[tuple[Measurement, str]]] = defaultdict(list)
     for one in observed:
         for row in one.measurements:
-            rows[row.measure, row.finding, row.method].append((row, one.case.patient))
+            finding = row.finding if by_finding else ""
+            rows[row.measure, finding, row.method].append((row, one.case.patient))
     return tuple(
         Estimated(
             *key, group, mean([_number(row) for row, _ in some], [whose for _, whose in some], seed=seed)

@@ -38,16 +38,16 @@ def film_strip(report: SanityReport) -> PIL.Image.Image:
 def _head(draw: PIL.ImageDraw.ImageDraw, columns: int) -> None:
     names = ["trained", *(f"step {number}" for number in range(1, columns))]
     for column, name in enumerate(names):
-        draw.text((_left(column), TOP - 22), name, QUIET, _font(13))
+        draw.text((_left(column), TOP - 22), name, QUIET, font(13))
     words = "Randomised from the head downwards; beneath: SSIM with the trained network's map"
-    draw.text((GAP, 10), words, INK, _font(15))
+    draw.text((GAP, 10), words, INK, font(15))
 
 
 def _name(draw: PIL.ImageDraw.ImageDraw, method: MethodResult, top: int) -> None:
-    draw.text((GAP, top), method.method, INK, _font(15))
+    draw.text((GAP, top), method.method, INK, font(15))
     verdict, ink = ("pass", PASS) if method.passed else ("fail", FAIL)
-    draw.text((GAP, top + 24), verdict, ink, _font(15))
-    draw.text((GAP, top + 48), f"random pairs: {method.random_pairs:.2f}", QUIET, _font(13))
+    draw.text((GAP, top + 24), verdict, ink, font(15))
+    draw.text((GAP, top + 48), f"random pairs: {method.random_pairs:.2f}", QUIET, font(13))
 
 
 def _row(
@@ -61,7 +61,7 @@ def _row(
         canvas.paste(PIL.Image.fromarray(_tile(values)), (_left(column), top))
     for column, step in enumerate(method.steps, 1):
         ink = QUIET if step.ssim < method.random_pairs else FAIL
-        draw.text((_left(column), top + TILE + 3), f"{step.ssim:.2f}", ink, _font(13))
+        draw.text((_left(column), top + TILE + 3), f"{step.ssim:.2f}", ink, font(13))
 
 
 def _tile(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -75,5 +75,5 @@ def _left(column: int) -> int:
     return LEFT + column * (TILE + GAP)
 
 
-def _font(size: int) -> PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont:
+def font(size: int) -> PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont:
     return PIL.ImageFont.load_default(size)

@@ -130,13 +130,13 @@ def _how_bad(values: Mapping[str, float]) -> str:
 
 
 def _picture(one: Observed, finding: str, method: str, said: str) -> Picture:
-    area = _marked(one, finding)
+    area = marked_area(one, finding)
     if area is not None and not area.any():
         said += "; marked on other slices"
     return case_picture(one, finding, method, f"{one.case.name}: {said}", marked=area)
 
 
-def _marked(one: Observed, finding: str) -> NDArray[np.bool_] | None:
+def marked_area(one: Observed, finding: str) -> NDArray[np.bool_] | None:
     """What was marked (row, column), of a volume on the slice that is shown; None if it cannot be drawn."""
     try:
         image = read(ImageFiles(one.case.name, one.case.files))[0]
