@@ -267,6 +267,24 @@ def test_a_coarser_grid_keeps_half_covered_cells_and_never_loses_a_mark():
     assert coarse.to_pixel[0, -1] == 1  # the centre of the first three pixels
 
 
+def test_a_coarser_grid_is_counted_cell_by_cell():
+    area = np.zeros((11, 14, 9), np.bool_)
+    area[3:9, 5:13, 2:7] = np.random.default_rng(6).random((6, 8, 5)) < 0.6
+    coarse = grid(area.shape, 60)
+    steps = coarse.steps
+    assert np.prod(steps) > 8
+    slow = [
+        area[tuple(slice(at * step, (at + 1) * step) for at, step in zip(cell, steps, strict=True))].mean()
+        >= 0.5
+        for cell in np.ndindex(*coarse.shape)
+    ]
+    assert any(slow)
+    assert (coarse.of(area).ravel() == slow).all()
+    found = marked([Annotation("A", AnnotationKind.MASK, area)], "A")
+    assert np.allclose(found.centre, np.argwhere(area).mean(axis=0))
+    assert (found.places == np.argwhere(area)).all()
+
+
 # --- chance and rivals --------------------------------------------------------------------------------------
 
 

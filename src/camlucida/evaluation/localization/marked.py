@@ -17,6 +17,9 @@ from camlucida.rendering.upsample import EDGE, on_grid
 MOST_PIXELS = 2**23
 """Of the grid on which maps and marks are compared: the pixel grid itself of films up to 2900 × 2900."""
 
+MOST_PLACES = 2**20
+"""Marked pixels to which distances are measured."""
+
 MOST_RANKED = 2**18
 """Pixels that are sorted by their support: 512 × 512."""
 
@@ -40,13 +43,17 @@ class Marked:
     @cached_property
     def places(self) -> NDArray[np.float64]:
         """The marked pixels (n, axes), at most a million of them, evenly taken."""
-        places = np.argwhere(self.area)
-        return places[:: max(1, len(places) // 2**20)].astype(np.float64)
+        return self._every[:: -(-len(self._every) // MOST_PLACES)].astype(np.float64)
 
     @cached_property
     def centre(self) -> NDArray[np.float64]:
         """The mean place of what is marked, in pixels (axes,)."""
-        return np.asarray(np.argwhere(self.area).mean(axis=0), np.float64)
+        return np.asarray(self._every.mean(axis=0), np.float64)
+
+    @cached_property
+    def _every(self) -> NDArray[np.intp]:
+        box = extent(self.area)
+        return np.asarray(np.argwhere(self.area[box]) + [along.start for along in box])
 
 
 def marked(annotations: Sequence[Annotation], finding: str) -> Marked | None:
@@ -81,8 +88,20 @@ class Grid:
         """What is marked (*pixels) on this grid: where at least half of a cell is, or any where none is."""
         if prod(self.steps) == 1:
             return area
+        result = np.zeros(self.shape, np.bool_)
+        touched = [  # in cells: a volume is large, and what is marked on it is small
+            slice(along.start // step, -(-along.stop // step))
+            for along, step in zip(extent(area), self.steps, strict=True)
+        ]
+        covered = [
+            slice(one.start * step, one.stop * step) for one, step in zip(touched, self.steps, strict=True)
+        ]
+        result[tuple(touched)] = self._coarser(area[tuple(covered)])
+        return result
+
+    def _coarser(self, area: NDArray[np.bool_]) -> NDArray[np.bool_]:
         share: NDArray[np.floating] = area.astype(np.float32)
-        for axis, (size, step) in enumerate(zip(self.pixels, self.steps, strict=True)):
+        for axis, (size, step) in enumerate(zip(area.shape, self.steps, strict=True)):
             starts = np.arange(0, size, step)
             counts = np.minimum(step, size - starts).reshape(
                 [-1 if a == axis else 1 for a in range(area.ndim)]
@@ -90,6 +109,16 @@ class Grid:
             share = np.add.reduceat(share, starts, axis=axis) / counts.astype(np.float32)
         half: NDArray[np.bool_] = share >= 0.5
         return half if half.any() else share > 0
+
+
+def extent(area: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest block that holds all that is marked, along each axis; all of it where nothing is."""
+    slices = []
+    for axis, size in enumerate(area.shape):
+        others = tuple(other for other in range(area.ndim) if other != axis)
+        at = np.flatnonzero(area.any(axis=others))
+        slices.append(slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, size))
+    return tuple(slices)
 
 
 def grid(pixels: Sequence[int], most: int, spacing: Sequence[float] | None = None) -> Grid:
