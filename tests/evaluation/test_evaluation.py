@@ -74,7 +74,7 @@ def test_what_is_dear_is_measured_on_the_sample_only_and_joins_the_cases(found):
         if any(row.measure.startswith("faithfulness.") for row in one.measurements)
     ]
     assert len(measured) == 2
-    everywhere = next(row for row in found.estimates if row.measure == "faithfulness.road-logit")
+    everywhere = next(row for row in found.estimates if row.measure == "faithfulness.beyond-chance")
     assert everywhere.estimate.cases == 2
 
 

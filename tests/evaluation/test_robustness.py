@@ -97,6 +97,19 @@ def test_a_map_is_carried_to_where_it_lies_on_the_image_before():
     assert not known[:, 29:].any()
 
 
+def test_a_volume_s_map_is_carried_within_its_slices():
+    geometry = Geometry((4, 8, 8), (12, 32, 32), resizing((12, 32, 32), (4, 8, 8)))
+    ramp = np.broadcast_to(np.arange(8, dtype=np.float32), (4, 8, 8))
+    moved = np.eye(4)
+    moved[2, 3] = 4
+    still, _ = carried(ramp, geometry, np.eye(4))
+    further, known = carried(ramp, geometry, moved)
+    assert still.shape == (12, 24, 24)
+    np.testing.assert_allclose(further[..., 3:18] - still[..., 3:18], 1, atol=1e-6)
+    assert known[:, :, :20].all()
+    assert not known[:, :, 22:].any()
+
+
 def test_two_maps_of_which_one_has_no_support_have_no_likeness_of_look():
     geometry = Geometry((4, 4), (4, 4), np.eye(3))
     random = np.random.default_rng(0).normal(size=(1, 4, 4)).astype(np.float32)

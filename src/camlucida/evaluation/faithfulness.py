@@ -7,7 +7,7 @@
 The map of a method stands beside "chance": random cells, which is what a map that knows nothing gives.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isnan
@@ -91,22 +91,14 @@ MEASURES = (
         f"{_ROAD}; (LeRF - MoRF) / 2, mean over the shares removed",
     ),
     Measure(
-        "faithfulness.road-logit",
-        "ROAD by logit",
-        Topic.FAITHFULNESS,
-        Better.HIGHER,
-        "As ROAD, in logits.",
-        _ROAD,
-        "logits",
-    ),
-    Measure(
         "faithfulness.beyond-chance",
         "ROAD beyond chance",
         Topic.FAITHFULNESS,
         Better.HIGHER,
-        "ROAD in logits less what a map of random cells reaches on the same image. An interval that holds 0: "
-        "on these images the map's order is no better than any.",
-        _ROAD,
+        "ROAD in logits: half of how much lower the logit is with the strongest pixels filled in than with "
+        "as many of the weakest. Chance is 0, as a random order and its reverse are equally likely. An "
+        "interval that holds 0: on these images the map's order may be no better than any.",
+        f"{_ROAD}; (LeRF - MoRF) / 2, mean over the shares removed",
         "logits",
     ),
     Measure(
@@ -211,19 +203,9 @@ def measure(seen: Seen, removal: Removal | None = None) -> Iterator[Measurement]
     """
     removal = removal or Removal()
     for finding in findings_of_interest(seen, removal.findings):
-        maps = _maps(seen, finding, chance=removal.chance)
-        found = {method: dict(_measured(seen, finding, values, removal)) for method, values in maps}
-        for method, values in found.items():
-            values["beyond-chance"] = _difference(values, found.get(CHANCE)) if method != CHANCE else None
-            for key, value in values.items():
+        for method, values in _maps(seen, finding, chance=removal.chance):
+            for key, value in _measured(seen, finding, values, removal):
                 yield Measurement(seen.name, finding, method, f"faithfulness.{key}", value)
-
-
-def _difference(
-    values: Mapping[str, float | None], chance: Mapping[str, float | None] | None
-) -> float | None:
-    own, other = values["road-logit"], (chance or {}).get("road-logit")
-    return None if own is None or other is None else own - other
 
 
 def insertion(score: Scoring, image: Tensor, order: NDArray[np.intp], steps: int) -> NDArray[np.float64]:
@@ -343,7 +325,7 @@ def _by_order(
         "road",
         _known((_probabilities(seen, weakest) - _probabilities(seen, strongest))[:, index].mean() / 2),
     )
-    yield "road-logit", float((weakest - strongest)[:, index].mean() / 2)
+    yield "beyond-chance", float((weakest - strongest)[:, index].mean() / 2)
     for key, logits in (("road-strongest", strongest), ("road-weakest", weakest)):
         yield key, float(logits[:, index].mean() - seen.prediction.logits[index])
 
@@ -354,7 +336,7 @@ _BY_ORDER = (
     "deletion",
     "deletion-logit",
     "road",
-    "road-logit",
+    "beyond-chance",
     "road-strongest",
     "road-weakest",
 )

@@ -19,7 +19,7 @@ from camlucida.evaluation.report.document import (
 )
 from camlucida.records.method_name import spelling
 
-MAIN = ("beyond-chance", "road-logit", "insertion", "deletion", "average-drop", "kept")
+MAIN = ("beyond-chance", "insertion", "deletion", "average-drop", "kept")
 MORE = (
     "road",
     "road-strongest",
@@ -122,13 +122,14 @@ def _table(found: By, keys: Sequence[str], caption: str, notes: Sequence[str]) -
 
 
 def _heading(title: str, unit: str) -> str:
-    return f"{title} ({unit})" if unit else title
+    return title if not unit or "logit" in title else f"{title} ({unit})"
 
 
 def _chart(found: By) -> Chart:
     """ROAD beside chance: a row for each finding and method."""
     rows = {
-        f"{spelling(method)}, {finding}": values["road-logit"] for (finding, method), values in found.items()
+        f"{spelling(method)}, {finding}": values["beyond-chance"]
+        for (finding, method), values in found.items()
     }
     places = [float(place) for place in range(len(rows))]
     x, low, high = (

@@ -38,8 +38,8 @@ class Probe:
 
     @property
     def readable(self) -> bool:
-        """Whether the whole interval is above chance."""
-        return self.auc.low is not None and self.auc.low > 0.5
+        """Whether the whole interval is above chance; an AUC of 1 has none."""
+        return self.auc.value == 1 or (self.auc.low is not None and self.auc.low > 0.5)
 
 
 def probes(cohort: Cohort, columns: Sequence[str] | None = None) -> tuple[Probe, ...]:

@@ -20,7 +20,7 @@ from camlucida.evaluation.cohort import Cohort
 from camlucida.evaluation.intervals import Statistic, Weights, estimate
 from camlucida.evaluation.shortcuts.measuring import CONTRIBUTION, EFFECT, SHARE, key
 
-THRESHOLD = 0.7
+THRESHOLD = 1.0
 """Logits from which a finding is called reliant."""
 
 LEAST_FILMS = 20
@@ -43,9 +43,9 @@ FALSE_ALARMS = "TO BE MEASURED"
 class Judgement(StrEnum):
     """What is said of a finding."""
 
-    RELIANT = "reliant"
-    NO_SIGN = "no sign"
-    UNDECIDED = "not decidable"
+    RELIANT = "reliant"  # the score's whole interval is at the threshold or above
+    NO_SIGN = "no sign"  # it is below
+    UNDECIDED = "not decidable"  # the interval holds the threshold, or there are too few films
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +101,38 @@ def score(
         raise InputError(
             f"No zone's effect on “{finding}” was measured; observe the cases with ZoneMeasuring."
         )
-    patients = [one.case.patient for one in cohort.observed]
-    logits = np.array([one.prediction.logits[one.prediction.index(finding)] for one in cohort.observed])
+    found = judge(
+        finding,
+        effects,
+        np.array([one.prediction.logits[one.prediction.index(finding)] for one in cohort.observed]),
+        [one.case.patient for one in cohort.observed],
+        threshold=threshold,
+        unjudged=unjudged,
+    )
+    zones = tuple(
+        replace(
+            one,
+            contribution=_mean_of(cohort, finding, key(CONTRIBUTION, one.zone)),
+            share=_mean_of(cohort, finding, key(SHARE, one.zone)),
+        )
+        for one in found.zones
+    )
+    return replace(found, zones=zones)
+
+
+def judge(
+    finding: str,
+    effects: Mapping[str, NDArray[np.float64]],
+    logits: NDArray[np.float64],
+    patients: Sequence[str],
+    *,
+    threshold: float = THRESHOLD,
+    unjudged: frozenset[str] = UNJUDGED,
+) -> ShortcutScore:
+    """The verdict from each zone's effects (case,) and the logits (case,): all that it is made of."""
     zones = sorted(
         (
-            replace(
-                _zone_score(zone, values, logits, patients, zone not in unjudged),
-                contribution=_mean_of(cohort, finding, key(CONTRIBUTION, zone)),
-                share=_mean_of(cohort, finding, key(SHARE, zone)),
-            )
+            _zone_score(zone, values, logits, patients, zone not in unjudged)
             for zone, values in effects.items()
         ),
         key=lambda one: (not one.judged, -one.score),
@@ -183,13 +206,13 @@ def reading(score: ShortcutScore, zone: str) -> str:
     if score.films < LEAST_FILMS:
         return f"{score.films} films are too few; give at least {LEAST_FILMS}. {most}."
     if score.judgement is Judgement.UNDECIDED:
-        return f"{most}: the interval reaches above. Give more films."
+        return f"{most}: its interval holds that. Give more films."
     return f"{most}. What has no place in the image is not detectable this way."
 
 
 def _judged(highest: ZoneScore, films: int, threshold: float) -> Judgement:
     if films < LEAST_FILMS:
         return Judgement.UNDECIDED
-    if highest.score >= threshold:
+    if highest.low >= threshold:
         return Judgement.RELIANT
     return Judgement.UNDECIDED if highest.high >= threshold else Judgement.NO_SIGN

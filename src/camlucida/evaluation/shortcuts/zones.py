@@ -250,12 +250,14 @@ def zone_of_mask(name: str, mask: Path) -> Zone:
     Raises
     ------
     InputError
-        The name is taken or empty, or the mask is empty or all white.
+        The name is taken or empty, or the mask is not there, empty or all white.
     """
     if name in ZONES or not name.isidentifier():
         raise InputError(
             f"A zone cannot be called “{name}”; take letters, digits and _, other than: {', '.join(ZONES)}."
         )
+    if not mask.is_file():
+        raise InputError(f"There is no mask {mask} for the zone “{name}”.")
     values = read_picture(mask).values
     inside = (values if values.ndim == 2 else values.max(axis=-1)) > 0
     if inside.all() or not inside.any():
