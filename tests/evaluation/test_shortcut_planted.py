@@ -21,7 +21,7 @@ from camlucida.evaluation.shortcuts.zones import ZONES, found_on
 from camlucida.images.artefact import phantom_artefact
 from camlucida.models.load import load_model
 
-FILMS = int(os.environ.get("CAMLUCIDA_PLANTED_FILMS", "24"))
+FILMS = int(os.environ.get("CAMLUCIDA_PLANTED_FILMS", "20"))
 pytestmark = pytest.mark.slow
 
 

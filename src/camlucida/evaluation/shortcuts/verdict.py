@@ -5,7 +5,7 @@ of the effect of taking it out. A thing that adds e logits on half of the films 
 adds to every film alike has the score 0: it tells no film from another, and is in the bias.
 
 The threshold was chosen on planted networks of phantoms, and its false alarms counted on others
-(`scripts/measure_shortcuts.py`).
+(tests/evaluation/test_shortcut_planted.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,13 @@ NOT_DETECTABLE = (
 )
 
 
-FALSE_ALARMS = "TO BE MEASURED"
+FALSE_ALARMS = (
+    "False alarms, measured on phantoms, 50 films each, on networks that the threshold was not chosen on: of "
+    "ten networks that rely on a planted artefact all ten were called reliant; of ten clean ones none for "
+    "the finding that was trained beside the artefact, and one of all their 20 findings (5 %, 95 % interval "
+    "0.1 to 25 %), by the shutters, where filling in is most of a guess. On patients' films zones are found less "
+    "well, and this is not measured."
+)
 
 
 class Judgement(StrEnum):
