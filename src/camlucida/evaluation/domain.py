@@ -113,7 +113,7 @@ def _calibration(one: Classified) -> Reasons:
         f"{one.error_by_chance:.2f}: their mean is {said}, and {seen} of the cases have the finding"
     )
     if beyond >= FAR_OFF:
-        return [(Fitness.UNFIT, why)]
+        return [(Fitness.UNFIT, f"it is badly calibrated: {why}")]
     return [(Fitness.MISCALIBRATED, why)]
 
 

@@ -41,8 +41,8 @@ FALSE_ALARMS = (
     "False alarms, measured on phantoms, 50 films each, on networks that the threshold was not chosen on: of "
     "ten networks that rely on a planted artefact all ten were called reliant; of ten clean ones none for "
     "the finding that was trained beside the artefact, and one of all their 20 findings (5 %, 95 % interval "
-    "0.1 to 25 %), by the shutters, where filling in is most of a guess. On patients' films zones are found less "
-    "well, and this is not measured."
+    "0.1 to 25 %), by the shutters, where filling in is most of a guess. On patients' films zones are "
+    "found less well, and this is not measured."
 )
 
 
