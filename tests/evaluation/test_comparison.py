@@ -21,10 +21,10 @@ METHODS = ("grad-cam", "gradient", "attention rollout")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Three phantoms with an effusion and its box, and a file that is none."""
+    """Two phantoms with an effusion and its box, and a file that is none."""
     folder = tmp_path_factory.mktemp("phantoms")
     rows, boxes = [f"image,{','.join(FINDINGS)}"], ["image,finding,x,y,width,height"]
-    for seed in range(3):
+    for seed in range(2):
         film = radiograph(900 + seed, ["Effusion"], rows=128)
         pixels = (film.values / film.values.max() * 255).astype(np.uint8)
         PIL.Image.fromarray(pixels).save(folder / f"{seed}.png")
@@ -75,7 +75,7 @@ def test_a_class_activation_map_is_more_coherent_than_the_gradient_and_costs_les
 
 def test_the_table_has_a_row_a_method_and_every_heading(found):
     rows = table(found).rows
-    assert [row[0] for row in rows] == ["Grad-CAM", "Vanilla gradient"]
+    assert [row[0] for row in rows] == ["Grad-CAM", "Gradient"]
     assert all(len(row) == len(HEADINGS) for row in rows)
     assert rows[0][1] in {"pass", "late", "fail"}
     assert "–" not in rows[0]
@@ -83,7 +83,7 @@ def test_the_table_has_a_row_a_method_and_every_heading(found):
 
 def test_the_report_names_what_could_not_be_done(found):
     page = as_html(document(found, "films.csv"))
-    assert "Attention rollout has no maps of this network" in page
+    assert "attention rollout has no maps of this network" in page.casefold()
     assert "broken.png" in page
     assert "others may well turn the order" in page
 
@@ -91,7 +91,7 @@ def test_the_report_names_what_could_not_be_done(found):
 def test_the_contact_sheet_has_a_row_a_case_and_a_column_a_method(found):
     sheet = contact_sheet(found.cohort.observed, found.methods)
     assert sheet.width > 3 * TILE
-    assert sheet.height > 3 * TILE
+    assert sheet.height > 2 * TILE
     assert contact_sheet([], found.methods) is None
 
 
