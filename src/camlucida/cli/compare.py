@@ -17,6 +17,8 @@ app = typer.Typer(add_completion=False)
 
 REPORT, SHEET, PROOF = "compare.html", "sheet.png", "proof.json"
 KEPT = "kept"
+NARROW = (0, 1, 2, 3, 4, 6, 8, 9, 11)
+"""The columns that a terminal has room for; the report has all."""
 CASES = 12
 """Cases, if nothing is said: a method that asks the network 500 times takes seconds for each."""
 
@@ -94,9 +96,9 @@ def _told(found: "Comparison") -> None:
     shown = table(found)
     messages.table(
         f"{found.cohort.model}: {shown.caption[0].lower()}{shown.caption[1:]}",
-        shown.columns,
-        shown.rows,
-        right=shown.right,
+        [shown.columns[place] for place in NARROW],
+        [[row[place] for place in NARROW] for row in shown.rows],
+        right=len(NARROW) - 2,
     )
     for verdict in verdicts(found):
         messages.say(f"{verdict.title}. {verdict.why}")
