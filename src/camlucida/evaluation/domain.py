@@ -109,11 +109,12 @@ def _calibration(one: Classified) -> Reasons:
     said = one.estimates["classification.mean-probability"].text()
     seen = one.estimates["classification.prevalence"].text()
     why = (
-        f"its probabilities are off by {error.text()} on average, where chance alone gives "
-        f"{one.error_by_chance:.2f}: their mean is {said}, and {seen} of the cases have the finding"
+        f"it is badly calibrated: its probabilities are off by {error.text()} on average, where chance "
+        f"alone gives {one.error_by_chance:.2f}: their mean is {said}, and {seen} of the cases have the "
+        "finding"
     )
     if beyond >= FAR_OFF:
-        return [(Fitness.UNFIT, f"it is badly calibrated: {why}")]
+        return [(Fitness.UNFIT, why)]
     return [(Fitness.MISCALIBRATED, why)]
 
 
