@@ -51,7 +51,6 @@ def film_strip(watched: Watched, finding: int, images: NDArray[np.float32]) -> P
     canvas = PIL.Image.new("RGB", size, BACKGROUND)
     draw = PIL.ImageDraw.Draw(canvas)
     _head(draw, watched, finding, epochs)
-    rows = {(row["epoch"], row["case"], row["finding"]): row for row in watched.rows()}
     zone = next(iter(watched.zones), "")
     for case in cases:
         top = TOP + case * (TILE + BELOW)
@@ -63,8 +62,7 @@ def film_strip(watched: Watched, finding: int, images: NDArray[np.float32]) -> P
         for column, (epoch, values) in enumerate(zip(epochs, maps, strict=True), 1):
             shown = resample(np.nan_to_num(values), resizing(values.shape, grey.shape), grey.shape)
             _paste(canvas, overlay(grey, shown, scale), column, top)
-            row = rows[epoch.number, watched.cases[case], watched.findings[finding]]
-            _figures(draw, row, zone, (_left(column), top + TILE + 2))
+            _figures(draw, watched.row(epoch, case, finding), zone, (_left(column), top + TILE + 2))
     return canvas
 
 

@@ -52,7 +52,7 @@ class Watched:
         zone the share of the support that lies in it (None without support), and the signed sum in it.
         """
         return [
-            self._row(epoch, case, finding)
+            self.row(epoch, case, finding)
             for epoch in self.epochs
             for case in range(len(self.cases))
             for finding in range(len(self.findings))
@@ -85,7 +85,8 @@ class Watched:
         if names == (self.cases, self.findings):
             self.epochs = [Epoch(*part) for part in parts]
 
-    def _row(self, epoch: Epoch, case: int, finding: int) -> dict[str, Any]:
+    def row(self, epoch: Epoch, case: int, finding: int) -> dict[str, Any]:
+        """The figures of one map, as in `rows`."""
         values = epoch.maps[case, finding].astype(np.float64)
         support = np.maximum(values, 0)
         row = {
