@@ -2,8 +2,8 @@
 
     python benchmarks/watching.py                         DenseNet-121, 8 cases of 224 pixels, 18 findings
 
-CPU time: of inference on the cases, of finding the target layer (which a watch does once), of an epoch watched
-(maps of one finding or of all, files and strips), and of one training step on as many images.
+CPU time: of inference on the cases, of finding the target layer (which a watch does once), of an epoch
+watched (maps of one finding or of all, files and strips), and of one training step on as many images.
 """
 
 import argparse
