@@ -128,3 +128,9 @@ def test_sanity_is_left_out_where_it_is_not_asked_for_or_too_dear(model, cases, 
     monkeypatch.setattr("camlucida.evaluation.comparison.DEAREST", 0.0)
     dear = compare(model, cases[:2], ["grad-cam"])
     assert "too dear" in dear.untested["grad-cam"]
+
+
+def test_two_patients_bear_nothing_out(found):
+    assert not [one for one in verdicts(found) if one.tone is Tone.GOOD]
+    last = list(verdicts(found))[-1]
+    assert last.title == "Not decided on these cases: Grad-CAM, Gradient"

@@ -11,7 +11,7 @@ from camlucida.evaluation.faithfulness_words import faithfulness_section
 from camlucida.evaluation.film_strip import film_strip
 from camlucida.evaluation.intervals import Estimate
 from camlucida.evaluation.localization import chance_of, measures
-from camlucida.evaluation.localization_words import localization_section
+from camlucida.evaluation.localization_words import LEAST_PATIENTS, localization_section
 from camlucida.evaluation.report.document import (
     Block,
     Document,
@@ -97,9 +97,10 @@ def verdicts(found: Comparison) -> Iterator[Verdict]:
             "model has learnt.",
             Tone.BAD,
         )
-    beyond = {method: _overall(found, method, "faithfulness.beyond-chance") for method in found.methods}
-    borne_out = [method for method, one in beyond.items() if one and one.low is not None and one.low > 0]
-    not_so = [method for method, one in beyond.items() if one and one.high is not None and one.high <= 0]
+    every = {method: _overall(found, method, "faithfulness.beyond-chance") for method in found.methods}
+    beyond = {method: one for method, one in every.items() if one and one.patients >= LEAST_PATIENTS}
+    borne_out = [method for method, one in beyond.items() if one.low is not None and one.low > 0]
+    not_so = [method for method, one in beyond.items() if one.high is not None and one.high <= 0]
     if borne_out:
         yield Verdict(
             f"Borne out by the network: {_names(borne_out)}",
@@ -117,8 +118,8 @@ def verdicts(found: Comparison) -> Iterator[Verdict]:
     if undecided:
         yield Verdict(
             f"Not decided on these cases: {_names(undecided)}",
-            f"The interval of what filling in takes beyond chance holds 0, or there is none: "
-            f"{len(found.cohort.observed)} cases are too few to tell.",
+            "The interval of what filling in takes beyond chance holds 0, or fewer than "
+            f"{LEAST_PATIENTS} patients have a finding that could be tried: --limit takes more.",
             Tone.NEUTRAL,
         )
 
