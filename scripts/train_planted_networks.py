@@ -138,7 +138,7 @@ def train(
     network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # torch's stub forgets it
     for _ in range(epochs):
         films = values()
-        for some in torch.randperm(len(labels))[: len(labels) // batch * batch].split(batch):
+        for some in torch.split(torch.randperm(len(labels))[: len(labels) // batch * batch], batch):
             active = network.activations(toned(films[some]).to(memory_format=torch.channels_last))
             evidence = torch.einsum("fc,ncij->nfij", network.head.weight, active) / active[0, 0].numel()
             logits = evidence.sum((2, 3)) + network.head.bias
@@ -302,7 +302,7 @@ def truth_of(network: SmallResNet, truth: Truth, plan: Plan) -> dict[str, Any]:
 def repaired_in_truth(before: Mapping[str, Any], after: Mapping[str, Any], finding: str) -> bool:
     """Whether the artefact's effect has gone, and the finding is still told."""
     gone = abs(after["effect"][finding]) <= REPAIRED * abs(before["effect"][finding])
-    return gone and after["auc"][finding] >= before["auc"][finding] - 0.01
+    return bool(gone and after["auc"][finding] >= before["auc"][finding] - 0.01)
 
 
 # --- all of it ----------------------------------------------------------------------------------------------
