@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from camlucida.evaluation.seen import Seen
+from camlucida.evaluation.data.seen import Seen
 from camlucida.models.card import read_card
 from camlucida.models.classifier import Classifier
 from camlucida.records import Geometry, Image, SaliencyMap

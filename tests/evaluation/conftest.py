@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from camlucida.evaluation.case import Case
-from camlucida.evaluation.cohort import Observed
+from camlucida.evaluation.data.case import Case
+from camlucida.evaluation.data.cohort import Observed
 from camlucida.records import Finding, Measurement, Prediction
 
 

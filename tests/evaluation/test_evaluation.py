@@ -5,13 +5,13 @@ import PIL.Image
 import pytest
 
 from camlucida.errors import InputError, UnsupportedNetwork
-from camlucida.evaluation.dataset import Dataset, read_dataset
+from camlucida.evaluation.classification.worst_cases import worst
+from camlucida.evaluation.data.dataset import Dataset, read_dataset
 from camlucida.evaluation.evaluation import Plan, evaluate, sample
-from camlucida.evaluation.evaluation_words import as_document
 from camlucida.evaluation.measures import Topic
 from camlucida.evaluation.report.document import Sheet, Table
 from camlucida.evaluation.report.page import as_html
-from camlucida.evaluation.worst_cases import worst
+from camlucida.evaluation.words import as_document
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.models.card import Task
 from camlucida.models.load import load_model
@@ -90,7 +90,7 @@ def test_subgroups_are_made_of_the_usual_columns_and_of_those_alone(found):
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(model, dataset, kept, found, monkeypatch):
-    monkeypatch.setattr("camlucida.evaluation.observing._explained", explain_nothing)
+    monkeypatch.setattr("camlucida.evaluation.data.observing._explained", explain_nothing)
     rest = replace(dataset, cases=tuple(case for case in dataset.cases if case.name != "broken.png"))
     again = evaluate(model, rest, Plan(parts=PARTS_WITHOUT_SANITY, sample=2), kept_in=kept)
     assert again.findings[0].estimates == found.findings[0].estimates

@@ -7,12 +7,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from camlucida.evaluation.dataset import Columns, read_dataset
+from camlucida.evaluation.data.dataset import Columns, read_dataset
 from camlucida.evaluation.evaluation import Plan, evaluate
-from camlucida.evaluation.evaluation_words import as_document
 from camlucida.evaluation.measures import Topic
 from camlucida.evaluation.report.document import Tone
 from camlucida.evaluation.report.page import as_html
+from camlucida.evaluation.words import as_document
 from camlucida.models.load import load_folder, load_model
 from squeezenet import write_squeezenet
 

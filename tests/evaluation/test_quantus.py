@@ -13,7 +13,7 @@ from torch import nn
 
 import other_networks
 from camlucida.evaluation.faithfulness import area, exchanged, road, strongest_first
-from camlucida.evaluation.imputation import imputed
+from camlucida.evaluation.faithfulness.imputation import imputed
 from camlucida.evaluation.localization import localization, measures
 from camlucida.evaluation.localization.marked import marked
 from camlucida.records import Annotation, Geometry

@@ -14,10 +14,10 @@ from camlucida.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from camlucida.evaluation.case import Case
     from camlucida.evaluation.certification import Certificate
-    from camlucida.evaluation.cohort import Refused
-    from camlucida.evaluation.counterfactual import Twin
+    from camlucida.evaluation.certification.counterfactual import Twin
+    from camlucida.evaluation.data.case import Case
+    from camlucida.evaluation.data.cohort import Refused
     from camlucida.evaluation.report.document import Picture
     from camlucida.images.artefact import Artefact
     from camlucida.models.classifier import Classifier
@@ -75,7 +75,8 @@ def certify_repair(
     interval. What a heatmap shows passes nobody. Exit code: 0 certified, 3 rejected, 4 undecided.
     """
     from camlucida.evaluation.certification import certify  # noqa: PLC0415 - `--help` must not load torch
-    from camlucida.evaluation.certification_words import (  # noqa: PLC0415
+    from camlucida.evaluation.certification.counterfactual import twins  # noqa: PLC0415
+    from camlucida.evaluation.certification.words import (  # noqa: PLC0415
         COLUMNS,
         TITLES,
         as_json,
@@ -84,8 +85,7 @@ def certify_repair(
         reasons,
         rows,
     )
-    from camlucida.evaluation.cohort import Refused  # noqa: PLC0415
-    from camlucida.evaluation.counterfactual import twins  # noqa: PLC0415
+    from camlucida.evaluation.data.cohort import Refused  # noqa: PLC0415
     from camlucida.evaluation.report.page import write_page  # noqa: PLC0415
     from camlucida.images.artefact import read_artefact  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
@@ -205,8 +205,8 @@ def _pictures(
     method: str,
 ) -> "Iterator[Picture]":
     """The images without the finding on which the artefact does most: both models' maps, both versions."""
-    from camlucida.evaluation.certification_words import version_pictures  # noqa: PLC0415
-    from camlucida.evaluation.counterfactual import Twin  # noqa: PLC0415
+    from camlucida.evaluation.certification.counterfactual import Twin  # noqa: PLC0415
+    from camlucida.evaluation.certification.words import version_pictures  # noqa: PLC0415
 
     twins = [one for one in seen if isinstance(one, Twin) and not one.present]
     most = sorted(twins, key=lambda twin: -twin.before.effect)[:PICTURES]

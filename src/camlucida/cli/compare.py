@@ -85,7 +85,7 @@ def compare(
 
 
 def _told(found: "Comparison") -> None:
-    from camlucida.evaluation.comparison_words import table, verdicts  # noqa: PLC0415
+    from camlucida.evaluation.comparison.words import table, verdicts  # noqa: PLC0415
     from camlucida.records.method_name import spelling  # noqa: PLC0415
 
     for refused in found.cohort.refused:
@@ -105,12 +105,12 @@ def _told(found: "Comparison") -> None:
 
 
 def _written(found: "Comparison", data: Path, out: Path) -> None:
-    from camlucida.evaluation.comparison_words import document  # noqa: PLC0415
-    from camlucida.evaluation.contact_sheet import contact_sheet  # noqa: PLC0415
+    from camlucida.evaluation.comparison.contact_sheet import contact_sheet  # noqa: PLC0415
+    from camlucida.evaluation.comparison.words import document  # noqa: PLC0415
     from camlucida.evaluation.report.page import write_page  # noqa: PLC0415
     from camlucida.evaluation.report.tables import REPORT as JSON  # noqa: PLC0415
     from camlucida.evaluation.report.tables import write_json, write_tables  # noqa: PLC0415
-    from camlucida.evaluation.sanity_words import as_json  # noqa: PLC0415
+    from camlucida.evaluation.sanity.words import as_json  # noqa: PLC0415
 
     report = document(found, data.name)
     names = [path.name for path in write_tables(out, found.cohort, found.estimates)]

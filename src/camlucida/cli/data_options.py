@@ -10,7 +10,7 @@ from camlucida.cli import messages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from camlucida.evaluation.dataset import Dataset
+    from camlucida.evaluation.data.dataset import Dataset
     from camlucida.models.card import ModelCard
 
 Data = Annotated[
@@ -91,7 +91,7 @@ def read_cases(
 
     `columns` are those of image, label and patient, and the patient's pattern.
     """
-    from camlucida.evaluation.dataset import Columns, read_dataset  # noqa: PLC0415 - `--help` is fast
+    from camlucida.evaluation.data.dataset import Columns, read_dataset  # noqa: PLC0415 - `--help` is fast
 
     dataset = read_dataset(
         data,

@@ -10,9 +10,9 @@ import typer
 from camlucida.cli import data_options, messages, options
 
 if TYPE_CHECKING:
+    from camlucida.evaluation.data.observing import Progress
     from camlucida.evaluation.evaluation import Evaluation, Plan
     from camlucida.evaluation.measures import Topic
-    from camlucida.evaluation.observing import Progress
     from camlucida.evaluation.report.document import Document
 
 app = typer.Typer(add_completion=False)
@@ -67,7 +67,7 @@ def evaluate(
     """
     from camlucida.evaluation.evaluation import Plan  # noqa: PLC0415 - `--help` must not load torch
     from camlucida.evaluation.evaluation import evaluate as evaluate_model  # noqa: PLC0415
-    from camlucida.evaluation.evaluation_words import as_document  # noqa: PLC0415
+    from camlucida.evaluation.words import as_document  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
 
     plan = Plan(

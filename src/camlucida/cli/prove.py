@@ -50,7 +50,7 @@ def prove(
     not an error: the exit code is 0 when the test was done.
     """
     from camlucida.evaluation.sanity import randomisation_test  # noqa: PLC0415 - `--help` must not load torch
-    from camlucida.evaluation.sanity_words import COLUMNS, head_in_words, rows  # noqa: PLC0415
+    from camlucida.evaluation.sanity.words import COLUMNS, head_in_words, rows  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
     from camlucida.saliency.known_networks import admitted  # noqa: PLC0415
     from camlucida.saliency.subject import of_classifier  # noqa: PLC0415
@@ -86,8 +86,8 @@ def prove(
 
 
 def _keep(report: "SanityReport", key: str, digest: str, out: Path) -> None:
-    from camlucida.evaluation.film_strip import film_strip  # noqa: PLC0415
-    from camlucida.evaluation.sanity_words import as_json, as_markdown  # noqa: PLC0415
+    from camlucida.evaluation.sanity.film_strip import film_strip  # noqa: PLC0415
+    from camlucida.evaluation.sanity.words import as_json, as_markdown  # noqa: PLC0415
 
     out.mkdir(parents=True, exist_ok=True)
     content = json.dumps(as_json(report, key, digest), indent=1, ensure_ascii=False)

@@ -58,7 +58,7 @@ def shortcuts(
     without the body. A network that relies on a shortcut is a result, not an error: the exit code is 0 when
     the cases were looked at. What was computed is kept in the folder: a run that was ended goes on.
     """
-    from camlucida.evaluation.observing import cohort as observed  # noqa: PLC0415 - `--help` must be fast
+    from camlucida.evaluation.data.observing import cohort as observed  # noqa: PLC0415 - `--help` must be fast
     from camlucida.evaluation.shortcuts.looking import look  # noqa: PLC0415
     from camlucida.evaluation.shortcuts.measuring import ZoneMeasuring  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
@@ -107,7 +107,7 @@ def _zones(given: list[str]) -> "Mapping[str, Zone]":
 
 def _told(found: "Shortcuts") -> None:
     from camlucida.evaluation.shortcuts.verdict import FALSE_ALARMS, NOT_DETECTABLE  # noqa: PLC0415
-    from camlucida.evaluation.shortcuts_words import as_rows, lines  # noqa: PLC0415
+    from camlucida.evaluation.shortcuts.words import as_rows, lines  # noqa: PLC0415
 
     scores = [one.score for one in found.findings]
     title = f"{found.cohort.model}: {len(found.cohort.observed)} cases, scores in logits"
@@ -122,7 +122,7 @@ def _written(found: "Shortcuts", data: Path, out: Path) -> None:
     from camlucida.evaluation.report.page import write_page  # noqa: PLC0415
     from camlucida.evaluation.report.tables import REPORT as JSON  # noqa: PLC0415
     from camlucida.evaluation.report.tables import write_json, write_tables  # noqa: PLC0415
-    from camlucida.evaluation.shortcuts_words import document  # noqa: PLC0415
+    from camlucida.evaluation.shortcuts.words import document  # noqa: PLC0415
 
     report, estimates = document(found, data.name), found.estimates()
     tables = write_tables(out, found.cohort, estimates)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from camlucida.evaluation import classification, coherence, cost, faithfulness, localization, robustness
+from camlucida.evaluation import classification, faithfulness, localization, robustness
+from camlucida.evaluation.comparison import coherence, cost
 from camlucida.evaluation.measures import Measure
 from camlucida.evaluation.shortcuts import measuring as shortcuts
 

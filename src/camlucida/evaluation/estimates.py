@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from camlucida.evaluation.cohort import Observed
+from camlucida.evaluation.data.cohort import Observed
 from camlucida.evaluation.intervals import Estimate, mean
 from camlucida.records import Measurement
 

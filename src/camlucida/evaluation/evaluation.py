@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from camlucida.errors import CamlucidaError, InputError, UnsupportedNetwork
-from camlucida.evaluation.case import Case
 from camlucida.evaluation.classification import (
     Classified,
     OneOfSeveral,
@@ -20,19 +19,20 @@ from camlucida.evaluation.classification import (
     classified,
     one_of_several,
 )
-from camlucida.evaluation.cohort import Cohort, Observed
-from camlucida.evaluation.dataset import Dataset
+from camlucida.evaluation.classification.subgroups import Group, Subgroups, by_group, groups
+from camlucida.evaluation.data.case import Case
+from camlucida.evaluation.data.cohort import Cohort, Observed
+from camlucida.evaluation.data.dataset import Dataset
+from camlucida.evaluation.data.observing import Progress, cohort
+from camlucida.evaluation.data.seen import Measuring
 from camlucida.evaluation.estimates import Estimated, means
 from camlucida.evaluation.faithfulness import measuring as faithfulness
-from camlucida.evaluation.label_randomisation import LabelReport, label_randomisation_test
 from camlucida.evaluation.localization import measure_localization
 from camlucida.evaluation.measures import Topic
-from camlucida.evaluation.observing import Progress, cohort
 from camlucida.evaluation.robustness import measuring as robustness
 from camlucida.evaluation.robustness import prediction_saliency_correlation
 from camlucida.evaluation.sanity import LEAST_IMAGES, SanityReport, randomisation_test
-from camlucida.evaluation.seen import Measuring
-from camlucida.evaluation.subgroups import Group, Subgroups, by_group, groups
+from camlucida.evaluation.sanity.label_randomisation import LabelReport, label_randomisation_test
 from camlucida.images.read import ImageFiles, read
 from camlucida.models.card import Output, Task
 from camlucida.models.classifier import Classifier

@@ -7,13 +7,13 @@ import torch
 from sklearn import metrics
 
 import camlucida
+from camlucida.evaluation.data.seen import Seen
 from camlucida.evaluation.localization import chance_of, localization, measure_localization, measures
 from camlucida.evaluation.localization.chance import expected_distance, expected_overlap, expected_reach
 from camlucida.evaluation.localization.marked import grid, marked, support_on
 from camlucida.evaluation.localization.pointing import widened
 from camlucida.evaluation.localization.ranking import ranking
 from camlucida.evaluation.localization.rivals import centre_gaussian, sobel
-from camlucida.evaluation.seen import Seen
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.images.prepare import Preparation, prepare
 from camlucida.records import Annotation, Geometry, Image

@@ -3,11 +3,11 @@
 import pytest
 
 import camlucida
-from camlucida.evaluation.dataset import read_dataset
+from camlucida.evaluation.data.dataset import read_dataset
+from camlucida.evaluation.data.observing import cohort
 from camlucida.evaluation.estimates import means
 from camlucida.evaluation.localization import measure_localization, measures
-from camlucida.evaluation.localization_words import localization_section
-from camlucida.evaluation.observing import cohort
+from camlucida.evaluation.localization.words import localization_section
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 

@@ -8,12 +8,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from camlucida.evaluation.case import Case, Mark
-from camlucida.evaluation.cohort import Cohort, Observed
+from camlucida.evaluation.data.case import Case, Mark
+from camlucida.evaluation.data.cohort import Cohort, Observed
 from camlucida.evaluation.estimates import means
 from camlucida.evaluation.localization import chance_of, measures
 from camlucida.evaluation.localization.standing import by_case, judged_by, standing
-from camlucida.evaluation.localization_words import localization_section, worst_cases
+from camlucida.evaluation.localization.words import localization_section, worst_cases
 from camlucida.evaluation.report.case_picture import MARK
 from camlucida.evaluation.report.document import Paragraph, Sheet, Table, Tone
 from camlucida.records import Annotation, Finding, Geometry, Measurement, Prediction, SaliencyMap

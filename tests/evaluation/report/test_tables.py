@@ -5,8 +5,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from camlucida.evaluation.case import Case
-from camlucida.evaluation.cohort import Cohort, Observed, Refused
+from camlucida.evaluation.data.case import Case
+from camlucida.evaluation.data.cohort import Cohort, Observed, Refused
 from camlucida.evaluation.estimates import Estimated, means
 from camlucida.evaluation.intervals import Estimate
 from camlucida.evaluation.report.document import Document, Tone, Verdict

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from camlucida.evaluation.data.seen import Seen
 from camlucida.evaluation.localization import measures
 from camlucida.evaluation.localization.chance import expected_distance, expected_overlap, expected_reach
 from camlucida.evaluation.localization.marked import (
@@ -27,7 +28,6 @@ from camlucida.evaluation.localization.overlap import grey_levels, otsu, overlap
 from camlucida.evaluation.localization.pointing import REACHED, distance, hit, marks_reached, peak, widened
 from camlucida.evaluation.localization.ranking import ranking
 from camlucida.evaluation.localization.rivals import CENTRE_GAUSSIAN, RIVALS, SOBEL, centre_gaussian, sobel
-from camlucida.evaluation.seen import Seen
 from camlucida.records import Geometry, Measurement
 from camlucida.records.method_name import OPPOSING
 from camlucida.saliency.trust.prior import centre

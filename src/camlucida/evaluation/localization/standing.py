@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from camlucida.evaluation.cohort import Observed
+from camlucida.evaluation.data.cohort import Observed
 from camlucida.evaluation.intervals import Estimate, mean
 from camlucida.evaluation.localization import RIVALS, chance_of
 from camlucida.evaluation.localization.measures import AUPRC, PEAK_DISTANCE, PEAK_DISTANCE_PIXELS

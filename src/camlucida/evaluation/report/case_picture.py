@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from camlucida.evaluation.cohort import Observed
+from camlucida.evaluation.data.cohort import Observed
 from camlucida.evaluation.report.document import Picture
 from camlucida.records.geometry import resizing, scaling
 from camlucida.records.method_name import spelling

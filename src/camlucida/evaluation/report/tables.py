@@ -17,7 +17,7 @@ from typing import Any
 
 from camlucida.errors import MissingExtra
 from camlucida.evaluation.catalogue import MEASURES
-from camlucida.evaluation.cohort import Cohort, Observed
+from camlucida.evaluation.data.cohort import Cohort, Observed
 from camlucida.evaluation.estimates import Estimated
 from camlucida.evaluation.report.document import Document
 from camlucida.saliency.saving import replace_whole

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camlucida.errors import MissingExtra
-from camlucida.evaluation.cohort import Cohort, Observed
+from camlucida.evaluation.data.cohort import Cohort, Observed
 
 NEIGHBOURS = 10
 MOST_CLUSTERS = 8

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from camlucida.evaluation.classification import auc
-from camlucida.evaluation.cohort import Cohort, Observed
+from camlucida.evaluation.data.cohort import Cohort, Observed
 from camlucida.evaluation.estimates import Estimated, means
 from camlucida.evaluation.intervals import Estimate, estimate
 from camlucida.evaluation.shortcuts.clusters import Cluster, clusters

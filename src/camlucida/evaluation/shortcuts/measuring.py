@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from camlucida.evaluation.data.seen import Seen
 from camlucida.evaluation.measures import Better, Measure, Topic
-from camlucida.evaluation.seen import Seen
 from camlucida.evaluation.shortcuts.contribution import contribution, dilated, reach, share_of_support
 from camlucida.evaluation.shortcuts.removal import effects
 from camlucida.evaluation.shortcuts.zones import ZONES, Filling, Found, Zone, found_on

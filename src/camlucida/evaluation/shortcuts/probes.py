@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from camlucida.errors import MissingExtra
 from camlucida.evaluation.classification import auc
-from camlucida.evaluation.cohort import Cohort
+from camlucida.evaluation.classification.subgroups import groups
+from camlucida.evaluation.data.cohort import Cohort
 from camlucida.evaluation.intervals import Estimate, estimate
-from camlucida.evaluation.subgroups import groups
 
 FOLDS = 5
 LEAST_PATIENTS = 10

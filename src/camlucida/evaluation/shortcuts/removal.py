@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camlucida.evaluation.seen import Seen
+from camlucida.evaluation.data.seen import Seen
 from camlucida.evaluation.shortcuts.zones import Filling
 from camlucida.saliency.trust.infill import filled
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camlucida.errors import InputError
-from camlucida.evaluation.cohort import Cohort
+from camlucida.evaluation.data.cohort import Cohort
 from camlucida.evaluation.intervals import Statistic, Weights, estimate
 from camlucida.evaluation.shortcuts.measuring import CONTRIBUTION, EFFECT, SHARE, key
 
