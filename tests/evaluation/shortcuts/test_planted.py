@@ -1,12 +1,9 @@
 """Twenty networks whose truth is known: ten have learnt an artefact with a finding, ten have not.
 
-The threshold was chosen on other networks: of other seeds, trained on other films. The figures of
-docs/how-to/find-shortcuts.md are those of 50 films:
-
-    CAMLUCIDA_PLANTED_FILMS=50 python -m pytest -s tests/evaluation/test_shortcut_planted.py
+The threshold was chosen on other networks: of other seeds, trained on other films. With `-s` every verdict is
+told; the figures of docs/how-to/find-shortcuts.md are these.
 """
 
-import os
 import sys
 
 import numpy as np
@@ -21,7 +18,7 @@ from camlucida.evaluation.shortcuts.zones import ZONES, found_on
 from camlucida.images.artefact import phantom_artefact
 from camlucida.models.load import load_model
 
-FILMS = int(os.environ.get("CAMLUCIDA_PLANTED_FILMS", "20"))
+FILMS = 50
 pytestmark = pytest.mark.slow
 
 
