@@ -5,7 +5,7 @@ of the effect of taking it out. A thing that adds e logits on half of the films 
 adds to every film alike has the score 0: it tells no film from another, and is in the bias.
 
 The threshold was chosen on planted networks of phantoms, and its false alarms counted on others
-(tests/evaluation/test_shortcut_planted.py).
+(tests/evaluation/shortcuts/test_planted.py).
 """
 
 from collections.abc import Mapping, Sequence
