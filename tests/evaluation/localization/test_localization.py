@@ -9,7 +9,12 @@ from sklearn import metrics
 import camlucida
 from camlucida.evaluation.data.seen import Seen
 from camlucida.evaluation.localization import chance_of, localization, measure_localization, measures
-from camlucida.evaluation.localization.chance import expected_distance, expected_overlap, expected_reach
+from camlucida.evaluation.localization.chance import (
+    expected_distance,
+    expected_overlap,
+    expected_precision,
+    expected_reach,
+)
 from camlucida.evaluation.localization.marked import grid, marked, support_on
 from camlucida.evaluation.localization.pointing import widened
 from camlucida.evaluation.localization.ranking import ranking
@@ -301,6 +306,32 @@ def test_chance_is_the_mean_over_all_places():
     reached = np.mean([[(one & mark).any() for mark in (area, other)] for one in rolled])
     assert expected_reach(shown, [area, other]) == pytest.approx(reached)
     assert expected_overlap(shown, area & ~area) is None
+
+
+def test_the_precision_by_chance_is_that_of_the_map_at_all_places():
+    random = np.random.default_rng(6)
+    support = random.integers(0, 9, (6, 8)).astype(np.float32)
+    area = box((6, 8), (1, 3), (2, 5))
+    every = [
+        metrics.average_precision_score(area.ravel(), np.roll(support, shift, (0, 1)).ravel())
+        for shift in shifts(area.shape)
+    ]
+    assert expected_precision(support, area) == pytest.approx(np.mean(every))
+
+
+def test_a_map_in_one_piece_that_knows_nothing_is_not_better_than_chance():
+    """Its AUPRC is twice the marked share on average, so the share would not do as chance."""
+    random, rows, shares, ahead = np.random.default_rng(0), np.indices((48, 48)), [], []
+    for _ in range(150):
+        (row, column), (top, left) = random.integers(0, 48, 2), random.integers(0, 40, 2)
+        support = np.exp(-((rows[0] - row) ** 2 + (rows[1] - column) ** 2) / 72).astype(np.float32)
+        area = box((48, 48), (top, top + 8), (left, left + 8))
+        precision = ranking(support, area).auprc
+        shares.append(precision - area.mean())
+        ahead.append(precision - expected_precision(support, area))
+    error = np.std(ahead) / np.sqrt(len(ahead))
+    assert np.mean(shares) > 3 * error
+    assert abs(np.mean(ahead)) < 2 * error
 
 
 def test_the_distance_by_chance_is_that_of_a_place_anywhere():

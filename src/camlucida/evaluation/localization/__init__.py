@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from camlucida.evaluation.data.seen import Seen
 from camlucida.evaluation.localization import measures
-from camlucida.evaluation.localization.chance import expected_distance, expected_overlap, expected_reach
+from camlucida.evaluation.localization.chance import (
+    expected_distance,
+    expected_overlap,
+    expected_precision,
+    expected_reach,
+)
 from camlucida.evaluation.localization.marked import (
     MOST_PIXELS,
     MOST_RANKED,
@@ -159,7 +164,7 @@ class Held:
         }
         if self.found.extended:
             share = float(self.area.mean())
-            result |= dict.fromkeys((measures.AUPRC, measures.RANK_ACCURACY), share)
+            result |= {measures.AUPRC: expected_precision(support, area), measures.RANK_ACCURACY: share}
             result |= {measures.AUROC: 0.5, measures.HIT: share if supported else 0.0}
             result |= {measures.SHARE: share if supported else None}
             result |= _overlaps_by_chance(support, area)

@@ -6,9 +6,13 @@ every shift by a Fourier transform.
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+
+RANKED_SHIFTS = {2: 8, 3: 4}
+"""Shifts along each axis, by how many axes there are, over which the average precision is counted out."""
 
 MOST_PLACES = 2**16
 """Marked pixels to which the distance by chance is measured."""
@@ -26,6 +30,23 @@ def expected_overlap(shown: NDArray[np.bool_], area: NDArray[np.bool_]) -> float
 def expected_reach(shown: NDArray[np.bool_], marks: Sequence[NDArray[np.bool_]]) -> float:
     """Over all shifts of what is shown (*grid), the mean share of the marks (*grid) that it touches."""
     return float(np.mean([(_common(shown, mark) > 0.5).mean() for mark in marks]))
+
+
+def expected_precision(support: NDArray[np.float32], area: NDArray[np.bool_]) -> float:
+    """The mean AUPRC of a map (*grid) over shifts of the marked area (*grid), evenly spread: at most 64.
+
+    It is more than the marked share: a map in one piece finds nearly all of the area, or nothing of it, and
+    the average precision gains more by the one than it loses by the other.
+    """
+    ranked = np.sort(support, axis=None)
+    at_least = ranked.size - np.searchsorted(ranked, support, side="left")  # pixels with as much support
+    places, most = np.argwhere(area), RANKED_SHIFTS[area.ndim]
+    along = [((np.arange(n := min(most, size)) + 0.5) * size / n).astype(int) for size in area.shape]
+    means = []
+    for shift in product(*along):
+        taken = np.sort(at_least[tuple(((places + shift) % area.shape).T)])
+        means.append((np.searchsorted(taken, taken, side="right") / taken).mean())
+    return float(np.mean(means))
 
 
 def expected_distance(

@@ -119,7 +119,7 @@ MEASURES: tuple[Measure, ...] = (
         AUPRC,
         "AUPRC",
         "Area under the precision-recall curve of the map's pixels, marked against not marked, over all "
-        "levels. Its chance is the marked share of the image, so compare it only where that is alike.",
+        "levels. Its chance grows with the marked share of the image: compare it only where that is alike.",
         "Arun et al., Radiology: Artificial Intelligence 2021, utility",
         digits=3,
     ),
