@@ -1,1 +1,1 @@
-"""Whether explanations are worth anything: tests of methods on a network, not of single maps."""
+"""A model on the user's cases: how good what it says is, and whether its explanations are worth anything."""

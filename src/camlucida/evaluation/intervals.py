@@ -20,6 +20,9 @@ TAIL = 0.025
 LEAST_DEFINED = 0.9
 """Share of the resamples that must have a value; of fewer, an interval would be of the lucky ones only."""
 
+LEAST_PATIENTS = 10
+"""Of fewer, resamples are too much alike for a verdict: of two, the interval ends at their own values."""
+
 CHUNK_VALUES = 2**21
 """Weights that are held at once: 16 MB."""
 

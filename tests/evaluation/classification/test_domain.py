@@ -78,6 +78,32 @@ def test_few_cases_decide_nothing():
     assert "9 cases with it and 21 without" in judged.reasons[0]
 
 
+@pytest.mark.parametrize(("count", "fitness"), [(9, Fitness.UNDECIDED), (10, Fitness.NO_REASON_AGAINST)])
+def test_many_images_of_few_patients_do_not_acquit(count, fitness):
+    one = drawn().answers
+    patients = tuple(f"{case % count}" for case in range(len(one.present)))
+    judged = judge(classified(Answers("A", one.present, one.log_odds, 0.5, one.reported, patients)))
+    assert judged.fitness is fitness
+    assert not judged.reasons or "9 patients with it and 9 without" in judged.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "fitness", "says"),
+    [
+        (lambda present: np.where(present, -3.0, 3.0), Fitness.UNFIT, "0.00 is worse than guessing"),
+        (lambda present: np.zeros(len(present)), Fitness.UNFIT, "0.50 cannot be told from guessing"),
+        (lambda present: np.where(present, 9.0, -9.0), Fitness.NO_REASON_AGAINST, None),
+    ],
+)
+def test_figures_without_an_interval_are_judged_too(log_odds, fitness, says):
+    """In every resample the AUC is the same."""
+    present = np.arange(60) % 2 == 0
+    patients = tuple(str(case) for case in range(60))
+    judged = judge(classified(Answers("A", present, log_odds(present), None, None, patients)))
+    assert judged.fitness is fitness
+    assert says is None or says in judged.reasons[0]
+
+
 def test_the_worst_comes_first_and_findings_share_a_verdict():
     several = [drawn(finding="A"), guessing(), drawn(finding="C", said=4.0)]
     first, second = verdicts(judgements(several))

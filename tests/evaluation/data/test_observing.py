@@ -181,10 +181,12 @@ def test_whatever_changes_is_computed_anew(model, cases, kept_in, change, tmp_pa
     assert len(calls) == 1
 
 
-def test_patient_and_columns_are_never_kept(seen):
+def test_name_patient_and_columns_are_never_kept(seen):
     case = seen.observed[1].case
-    named = replace(case, patient="Doe^Jane", columns={"age": "Doe"})
-    content = encode(replace(seen.observed[1], case=named))
+    named = replace(case, name="Doe.dcm", patient="Doe^Jane", columns={"age": "Doe"})
+    rows = tuple(replace(row, case="Doe.dcm") for row in seen.observed[1].measurements)
+    assert rows
+    content = encode(replace(seen.observed[1], case=named, measurements=rows))
     assert b"Doe" not in content
     assert decode(content, case).case is case
 

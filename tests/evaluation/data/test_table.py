@@ -52,6 +52,9 @@ def test_what_is_no_table_is_refused_in_a_sentence(tmp_path, content, error, say
 def test_a_table_that_is_not_there_or_too_large_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UnreadableFile, match="No such file"):
         read_table(tmp_path / "none.csv")
+    monkeypatch.setattr(table, "MOST_CELLS", 5)
+    with pytest.raises(FileTooLarge, match="more than 5 cells"):
+        read_table(written(tmp_path, "image,a\n" + "x\n" * 3))
     monkeypatch.setattr(table, "MOST_BYTES", 10)
     with pytest.raises(FileTooLarge, match="more than 10"):
         read_table(written(tmp_path, "image\n0123456789"))

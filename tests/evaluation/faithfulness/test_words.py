@@ -56,8 +56,9 @@ def test_a_method_is_judged_by_its_interval_beyond_chance(shift, tone, words):
     assert "20 images" in one.text
 
 
-def test_one_patient_is_too_few_to_judge():
-    (one,) = said(faithfulness_section(cohort(faithful(1.0), cases=1)))
+@pytest.mark.parametrize("cases", [1, 9])
+def test_few_patients_are_too_few_to_judge(cases):
+    (one,) = said(faithfulness_section(cohort(faithful(1.0), cases=cases)))
     assert one.tone is Tone.CAUTION
     assert "too few images" in one.text
 

@@ -126,6 +126,12 @@ def test_a_method_passes_by_its_interval(shuffled, low, high, passed, says):
     assert result.verdict.startswith(says)
 
 
+def test_five_images_that_agree_are_too_few_to_judge():
+    result = LabelResult("x", 0.6, 0.4, Estimate(0.2, 0.1, 0.3, 5, 5), 0.5)
+    assert result.passed is None
+    assert result.verdict == "undecided: of 5 images, where it takes 6"
+
+
 def test_too_few_cases_or_images_are_refused(data):
     subjects, embeddings, present = data
     with pytest.raises(UnsuitableImage, match="at least 5 cases with a finding"):

@@ -2,8 +2,8 @@
 
 A verdict is of these cases only. "Must not be used" is said where guessing would do as well, where the
 operating point fails more often than not, where probabilities are far off, or where the figures are far below
-those that were stated for the model; each reason is a figure with its interval, so that few cases do not make
-a verdict by themselves.
+those that were stated for the model; each reason is a figure with its interval. Where the interval of the AUC
+holds 0.5 the burden is the model's: what cannot be told from guessing is not to be used, be it for few cases.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from camlucida.evaluation.classification import Classified
-from camlucida.evaluation.intervals import Estimate
+from camlucida.evaluation.intervals import LEAST_PATIENTS, Estimate
 from camlucida.evaluation.report.document import Tone, Verdict
 
 LEAST = 10
@@ -60,9 +60,23 @@ def judge(one: Classified, stated_auc: float | None = None) -> Judgement:
         why = f"{present} cases with it and {absent} without; a judgement takes {LEAST} of each"
         return Judgement(finding, Fitness.UNDECIDED, (why,))
     reasons = [*_discrimination(one, stated_auc), *_at_operating_point(one), *_calibration(one)]
+    if not reasons and (why := _few_patients(one)):
+        return Judgement(finding, Fitness.UNDECIDED, (why,))
     worst = max((fitness for fitness, _ in reasons), default=Fitness.NO_REASON_AGAINST)
     reasons.sort(key=lambda reason: -reason[0])
     return Judgement(finding, worst, tuple(why for _, why in reasons))
+
+
+def _few_patients(one: Classified) -> str:
+    """Why nothing was found against the model: images of a few patients are alike, whatever their number."""
+    every = one.answers
+    patients = [len(set(every.of(kind).patients)) for kind in (every.present, ~every.present)]
+    if min(patients) >= LEAST_PATIENTS:
+        return ""
+    return (
+        f"{patients[0]} patients with it and {patients[1]} without; nothing speaks against it, but to say so "
+        f"takes {LEAST_PATIENTS} of each"
+    )
 
 
 Reasons = list[tuple[Fitness, str]]
@@ -70,14 +84,16 @@ Reasons = list[tuple[Fitness, str]]
 
 def _discrimination(one: Classified, stated: float | None) -> Reasons:
     auc = one.estimates["classification.auc"]
-    if auc.low is None or auc.high is None:
-        return []  # the cases are parted without overlap
-    if auc.low <= GUESSING:
-        how = "is worse than guessing" if auc.high < GUESSING else "cannot be told from guessing (0.5)"
-        return [(Fitness.UNFIT, f"its AUC of {auc.text()} {how}")]
-    if stated is None or auc.high >= stated:
+    if auc.value is None:
         return []
-    fitness = Fitness.UNFIT if auc.high < stated - MARGIN else Fitness.WEAKER
+    # Without an interval every resample gave the same: 1, 0, or 0.5 where all cases have one probability.
+    low, high = (auc.value if bound is None else bound for bound in (auc.low, auc.high))
+    if low <= GUESSING:
+        how = "is worse than guessing" if high < GUESSING else "cannot be told from guessing (0.5)"
+        return [(Fitness.UNFIT, f"its AUC of {auc.text()} {how}")]
+    if stated is None or high >= stated:
+        return []
+    fitness = Fitness.UNFIT if high < stated - MARGIN else Fitness.WEAKER
     return [(fitness, f"its AUC of {auc.text()} is below the {stated:.2f} that is stated for it")]
 
 
@@ -147,8 +163,9 @@ def _said(fitness: Fitness, judged: Sequence[Judgement], of_all: int) -> tuple[s
     names = ", ".join(one.finding for one in judged)
     if fitness is Fitness.NO_REASON_AGAINST:
         why = (
-            f"{names}: better than guessing, not failing at the operating point, and not badly calibrated on "
-            "these cases. It says nothing of other images, and nothing of where the evidence lies."
+            f"{names}: better than guessing, not failing at the operating point if there is one, and not "
+            "badly calibrated on these cases. It says nothing of other images, and nothing of where the "
+            "evidence lies."
         )
     else:
         why = " ".join(f"{one.finding}: {'; '.join(one.reasons)}." for one in judged)

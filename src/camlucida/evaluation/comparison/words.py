@@ -8,9 +8,9 @@ import numpy as np
 from camlucida.evaluation.comparison import TIMED, Comparison
 from camlucida.evaluation.comparison.contact_sheet import contact_sheet
 from camlucida.evaluation.faithfulness.words import faithfulness_section
-from camlucida.evaluation.intervals import Estimate
+from camlucida.evaluation.intervals import LEAST_PATIENTS, Estimate
 from camlucida.evaluation.localization import chance_of, measures
-from camlucida.evaluation.localization.words import LEAST_PATIENTS, localization_section
+from camlucida.evaluation.localization.words import localization_section
 from camlucida.evaluation.report.document import (
     Block,
     Document,

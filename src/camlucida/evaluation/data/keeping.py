@@ -50,7 +50,7 @@ def encode(observed: Observed) -> bytes:
         "format": FORMAT,
         "prediction": prediction_to_json(observed.prediction),
         "maps": {key: map_to_json(one) for key, one in observed.maps.items()},
-        "measurements": [asdict(one) for one in observed.measurements],
+        "measurements": [_unnamed(asdict(one)) for one in observed.measurements],
         "slice_index": observed.slice_index,
         "notes": observed.notes,
     }
@@ -59,6 +59,11 @@ def encode(observed: Observed) -> bytes:
     }
     arrays |= {"thumbnail": observed.thumbnail, "embedding": observed.embedding}
     return bytes(save(arrays, {"camlucida": json.dumps(header, sort_keys=True)}))
+
+
+def _unnamed(row: dict[str, Any]) -> dict[str, Any]:
+    """A file's name may be a patient's."""
+    return {key: value for key, value in row.items() if key != "case"}
 
 
 def decode(content: bytes, case: Case) -> Observed:

@@ -10,6 +10,7 @@ from camlucida.errors import FileTooLarge, InputError, UnreadableFile
 SUFFIXES = (".csv", ".tsv")
 MOST_BYTES = 256 * 2**20
 MOST_COLUMNS = 4096
+MOST_CELLS = 2**25  # a few GB in memory; MIMIC-CXR's 377,000 films have 8 million
 DELIMITERS = "\t;,"
 
 Row = Mapping[str, str]
@@ -46,7 +47,7 @@ def read_table(path: Path) -> Table:
     UnreadableFile
         It is not there, is no text in UTF-8, or breaks the rules of CSV.
     FileTooLarge
-        It has more than 256 MB, or more than 4096 columns.
+        It has more than 256 MB, more than 4096 columns, or more than 33 million cells.
     InputError
         It has no names of columns, or no row.
     """
@@ -83,10 +84,12 @@ def _read(lines: Iterator[Sequence[str]]) -> Table:
     if len(names) > MOST_COLUMNS:
         raise FileTooLarge(f"The table has {len(names)} columns, more than {MOST_COLUMNS}.")
     named = [(place, name) for place, name in enumerate(names) if name]
-    rows = []
+    rows: list[tuple[int, Row]] = []
     for cells in lines:
         if any(cell.strip() for cell in cells):
             row = {name: cells[place].strip() if place < len(cells) else "" for place, name in named}
+            if (len(rows) + 1) * len(named) > MOST_CELLS:
+                raise FileTooLarge(f"The table has more than {MOST_CELLS} cells; leave out columns.")
             rows.append((lines.line_num, row))  # type: ignore[attr-defined]  # csv's reader has it
     if not rows:
         raise InputError("The table has names of columns, but no row.")

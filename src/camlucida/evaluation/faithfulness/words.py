@@ -6,7 +6,7 @@ from math import nan
 from camlucida.evaluation.data.cohort import Observed
 from camlucida.evaluation.estimates import Estimated, means
 from camlucida.evaluation.faithfulness import CHANCE, MEASURES
-from camlucida.evaluation.intervals import Estimate
+from camlucida.evaluation.intervals import LEAST_PATIENTS, Estimate
 from camlucida.evaluation.report.document import (
     Block,
     Chart,
@@ -106,8 +106,8 @@ def _judged(found: By) -> Iterator[Block]:
 def _judgement(beyond: Estimate) -> tuple[str, Tone]:
     """What ROAD beyond chance means; in logits."""
     logits = f"ROAD {beyond.text()} logits beyond chance, {beyond.cases} images"
-    if beyond.low is None or beyond.high is None:
-        return f"too few images to judge ({logits}).", Tone.CAUTION
+    if beyond.patients < LEAST_PATIENTS or beyond.low is None or beyond.high is None:
+        return f"too few images to judge ({logits}); it takes {LEAST_PATIENTS} patients.", Tone.CAUTION
     if beyond.low > 0:
         return f"the network sees what the map shows ({logits}).", Tone.GOOD
     if beyond.high < 0:

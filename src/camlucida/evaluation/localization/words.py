@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from camlucida.errors import CamlucidaError
 from camlucida.evaluation.data.cohort import Cohort, Observed
 from camlucida.evaluation.estimates import Estimated
+from camlucida.evaluation.intervals import LEAST_PATIENTS
 from camlucida.evaluation.localization import MEASURES, RIVALS, chance_of, measures
 from camlucida.evaluation.localization.marked import marked
 from camlucida.evaluation.localization.rivals import CENTRE_GAUSSIAN, SOBEL
@@ -31,9 +32,6 @@ FIRST = (
 """The measures of the first table; all of them stand in the details."""
 
 INTERVALS = "In brackets the 95 % interval, from 1,000 draws of patients."
-
-LEAST_PATIENTS = 10
-"""Of fewer, resamples are too much alike for a verdict."""
 
 WORST = 8
 """Pictures of one finding at most."""

@@ -36,6 +36,9 @@ SHUFFLES = 5
 LEAST_EACH = 5
 """Cases with a finding, and without it, that its part of the head can be trained on."""
 
+LEAST_JUDGED = 6
+"""Images from which a method is judged: five all differ the same way by chance once in 16 times."""
+
 ALIKE = 0.95
 """SSIM from which maps of shuffled labels are the trained network's own, however small the interval is."""
 
@@ -63,9 +66,9 @@ class LabelResult:
     def passed(self) -> bool | None:
         """Whether shuffled labels change the map more than training again does.
 
-        None where the method could not be tested, or the interval holds 0.
+        None where the method could not be tested, there are fewer than six images, or the interval holds 0.
         """
-        if self.difference is None:
+        if self.difference is None or self.difference.cases < LEAST_JUDGED:
             return None
         if self.shuffled >= ALIKE:
             return False
@@ -81,6 +84,8 @@ class LabelResult:
             return "passes: with a head that learnt from shuffled labels it is another map"
         if self.passed is False:
             return "fails: the labels that the head learnt from make no difference to the map"
+        if self.difference is not None and self.difference.cases < LEAST_JUDGED:
+            return f"undecided: of {self.difference.cases} images, where it takes {LEAST_JUDGED}"
         return "undecided: training again on the right labels changes the map about as much"
 
 

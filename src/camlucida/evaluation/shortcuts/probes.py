@@ -15,12 +15,9 @@ from camlucida.errors import MissingExtra
 from camlucida.evaluation.classification import auc
 from camlucida.evaluation.classification.subgroups import groups
 from camlucida.evaluation.data.cohort import Cohort
-from camlucida.evaluation.intervals import Estimate, estimate
+from camlucida.evaluation.intervals import LEAST_PATIENTS, Estimate, estimate
 
 FOLDS = 5
-LEAST_PATIENTS = 10
-"""Of each group, below which nothing is probed."""
-
 MOST_GROUPS = 12
 """A column with more groups than these is a number or a name, and is not probed."""
 

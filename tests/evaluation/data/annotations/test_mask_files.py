@@ -168,6 +168,7 @@ HEAD = b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 2 2\nendian: little\nenco
         (HEAD + b"gzip\n\n1234", UnreadableFile, "damaged"),
         (HEAD + b"gzip\n\n" + gzip.compress(b"1234", mtime=0)[:-9], UnreadableFile, "damaged"),
         (HEAD + b"raw\ndata file: /etc/passwd\n\n", InputError, "in another file"),
+        (HEAD + b"raw\nbyte skip: 8\n\n" + bytes(16), InputError, "do not follow its header"),
         (HEAD + b"bzip2\n\n1234", InputError, "packed by bzip2"),
         (HEAD.replace(b"2 2 2", b"99999 99999 99999") + b"raw\n\n", InputError, "a bounded number"),
         (HEAD.replace(b"2 2 2", b"-2 2 2") + b"raw\n\n", InputError, "sizes"),

@@ -46,6 +46,10 @@ TO_LPS = {
 """NRRD's `space` and the signs that take it to LPS."""
 
 
+SKIPS = ("line skip", "lineskip", "byte skip", "byteskip")
+"""What may stand between a NRRD file's header and its values."""
+
+
 class Labelled(NamedTuple):
     """A mask's values on its own grid, and the matrix from its indices to the patient (LPS, mm), if known."""
 
@@ -206,6 +210,8 @@ def _values(header: dict[str, Any], file: Any) -> NDArray[Any]:
 
     if header.get("data file") or header.get("datafile"):
         raise InputError("the mask's values are in another file; save it as one .nrrd.")
+    if any(header.get(name) for name in SKIPS):
+        raise InputError("the mask's values do not follow its header; save it without line or byte skip.")
     sizes = tuple(int(size) for size in header["sizes"])
     kind = np.dtype(nrrd.reader._TYPEMAP_NRRD2NUMPY[header["type"]])  # noqa: SLF001 - its table of types
     if kind.itemsize > 1:
