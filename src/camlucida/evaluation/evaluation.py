@@ -23,6 +23,7 @@ from camlucida.evaluation.classification.subgroups import Group, Subgroups, by_g
 from camlucida.evaluation.data.case import Case
 from camlucida.evaluation.data.cohort import Cohort, Observed
 from camlucida.evaluation.data.dataset import Dataset
+from camlucida.evaluation.data.interest import reports
 from camlucida.evaluation.data.observing import Progress, cohort
 from camlucida.evaluation.data.seen import Measuring
 from camlucida.evaluation.estimates import Estimated, means
@@ -51,9 +52,6 @@ SAMPLE = 32
 
 MOST_RANDOMISED = 16
 """Images of the randomisation test: the maps of all of its steps are held."""
-
-LIKELY = 0.5
-"""Probability from which a finding without an operating point is taken as reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +186,7 @@ def sample(observed: Sequence[Observed], count: int, seed: int = 0) -> list[int]
 
 
 def _reports(one: Observed) -> bool:
-    said = one.prediction
-    return any(
-        said.probabilities[index] >= LIKELY if said.reported(index) is None else said.reported(index)
-        for index in range(len(said.findings))
-    )
+    return any(reports(one.prediction, index) for index in range(len(one.prediction.findings)))
 
 
 def _cheap(plan: Plan) -> Iterator[Measuring]:

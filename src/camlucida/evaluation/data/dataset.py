@@ -16,12 +16,11 @@ from camlucida.evaluation.data.annotations import read_annotations
 from camlucida.evaluation.data.case import Case
 from camlucida.evaluation.data.labels import Vocabulary, of_cells, of_words
 from camlucida.evaluation.data.named_files import NamedFiles
-from camlucida.evaluation.data.table import Row, Table, plain, read_table
+from camlucida.evaluation.data.table import IMAGE, Row, Table, plain, read_table
 from camlucida.evaluation.data.told import Told
 from camlucida.images.read import find_images
 from camlucida.records import Source
 
-IMAGE = ("image", "image index", "file", "filename", "file name", "path", "image path", "image id")
 LABEL = ("label", "labels", "finding labels", "class", "finding", "findings", "diagnosis")
 PATIENT = ("patient", "patient id", "subject", "subject id", "case id")
 """Names of columns that are known without being told; case, “_” and “-” do not matter."""

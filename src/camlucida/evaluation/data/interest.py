@@ -3,9 +3,16 @@
 from math import isnan
 
 from camlucida.evaluation.data.seen import Seen
+from camlucida.records import Prediction
 
 LIKELY = 0.5
 """Probability from which a finding without an operating point counts as reported."""
+
+
+def reports(prediction: Prediction, index: int) -> bool:
+    """Whether a finding is reported: it reaches its operating point, or without one is likely."""
+    reported = prediction.reported(index)
+    return prediction.probabilities[index] >= LIKELY if reported is None else reported
 
 
 def findings_of_interest(seen: Seen, most: int) -> list[str]:
@@ -31,5 +38,4 @@ def _rank(seen: Seen, name: str) -> float:
         return 1.0
     if seen.labels.get(name):
         return 2 + probability
-    reported = seen.prediction.reported(index)
-    return probability if (probability >= LIKELY if reported is None else reported) else 0.0
+    return probability if reports(seen.prediction, index) else 0.0

@@ -13,6 +13,9 @@ MOST_COLUMNS = 4096
 MOST_CELLS = 2**25  # a few GB in memory; MIMIC-CXR's 377,000 films have 8 million
 DELIMITERS = "\t;,"
 
+IMAGE = ("image", "image index", "file", "filename", "file name", "path", "image path", "image id")
+"""Names of the column of images that are known without being told; case, “_” and “-” do not matter."""
+
 Row = Mapping[str, str]
 """A row's cells by their column's name; an empty cell is ""."""
 

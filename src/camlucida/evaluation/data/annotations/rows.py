@@ -16,10 +16,9 @@ from camlucida.evaluation.data.annotations.mask_files import SUFFIXES, MaskFileM
 from camlucida.evaluation.data.case import Mark
 from camlucida.evaluation.data.labels import Vocabulary
 from camlucida.evaluation.data.named_files import NamedFiles
-from camlucida.evaluation.data.table import Row, read_table
+from camlucida.evaluation.data.table import IMAGE, Row, read_table
 from camlucida.evaluation.data.told import Told
 
-IMAGE = ("image", "image index", "file", "filename", "file name", "path", "image path", "image id")
 FINDING = ("finding", "finding label", "label", "class", "class name", "category")
 MASK = ("mask", "mask file", "mask path", "segmentation")
 NUMBERS = {
