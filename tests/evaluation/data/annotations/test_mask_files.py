@@ -182,6 +182,18 @@ def test_hostile_nrrd_files_are_refused(tmp_path, content, error, says):
         MaskFileMark("Mass", path).on(Image(np.zeros((2, 2, 2), np.uint8)))
 
 
+@pytest.mark.parametrize("name", ["m.nrrd", "m.nii"])
+def test_a_background_of_nan_is_refused_and_not_taken_for_a_mark(tmp_path, name):
+    path, values = tmp_path / name, np.full((4, 5, 6), np.nan, np.float32)
+    values[1] = 1
+    if name.endswith("nrrd"):
+        nrrd.write(str(path), values)
+    else:
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
+    with pytest.raises(InputError, match="save 0 for what is not marked"):
+        MaskFileMark("Mass", path).on(Image(np.zeros((6, 5, 4), np.uint8)))
+
+
 def test_a_bomb_is_unpacked_no_further_than_its_sizes(tmp_path):
     path = tmp_path / "m.nrrd"
     path.write_bytes(HEAD + b"gzip\n\n" + gzip.compress(bytes([1] * 8) + bytes(10**7)))

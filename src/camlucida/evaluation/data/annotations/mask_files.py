@@ -25,7 +25,7 @@ from camlucida.evaluation.data.labels import Vocabulary
 from camlucida.evaluation.data.named_files import stem
 from camlucida.evaluation.data.table import plain
 from camlucida.evaluation.data.told import Told
-from camlucida.images.nifti import read_nifti
+from camlucida.images.nifti import NAN_NOTE, read_nifti
 from camlucida.images.picture import read_picture
 from camlucida.records import Annotation, AnnotationKind, Image
 from camlucida.settings import settings
@@ -48,6 +48,9 @@ TO_LPS = {
 
 SKIPS = ("line skip", "lineskip", "byte skip", "byteskip")
 """What may stand between a NRRD file's header and its values."""
+
+
+NOT_NUMBERS = "the mask holds values that are not numbers; save 0 for what is not marked."
 
 
 class Labelled(NamedTuple):
@@ -106,6 +109,8 @@ def read_mask(path: Path) -> Labelled:
         return Labelled(values.max(axis=-1) if values.ndim == 3 else values, None)
     if name.endswith(NIFTI):
         image = read_nifti(path)
+        if NAN_NOTE in image.notes:  # they were read as the lowest value, which may be the mark's own
+            raise InputError(NOT_NUMBERS)
         return Labelled(image.modality_values(), image.pixel_to_patient)
     return _read_nrrd(path)
 
@@ -224,7 +229,10 @@ def _values(header: dict[str, Any], file: Any) -> NDArray[Any]:
         raise InputError(f"the mask is packed by {encoding}; raw and gzip are read.")
     source = file if encoding == "raw" else gzip.GzipFile(fileobj=file)
     content = source.read(count * kind.itemsize)  # no more, whatever it unpacks to
-    return np.frombuffer(content, kind, count).reshape(sizes, order="F")
+    values = np.frombuffer(content, kind, count).reshape(sizes, order="F")
+    if kind.kind == "f" and not np.isfinite(values).all():
+        raise InputError(NOT_NUMBERS)
+    return values
 
 
 def _labelled(header: dict[str, Any], values: NDArray[Any]) -> Labelled:
