@@ -3,6 +3,7 @@
 Blocks marked `sh` are for reading: they need the user's own files, or start what does not end.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -18,6 +19,14 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/RE
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 _BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+_RUN = """
+import json, subprocess, sys
+for _language, _block in json.loads(sys.argv.pop()):
+    if _language == "python":
+        exec(_block)  # a later block uses the names of the earlier ones
+    else:
+        subprocess.run(["/bin/bash", "-e", "-c", _block], check=True)
+"""
 
 RUNNING = [page for page in PAGES if _BLOCK.search(page.read_text("utf-8"))]
 
@@ -27,19 +36,13 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatc
     monkeypatch.setenv("CAMLUCIDA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     blocks = _BLOCK.findall(page.read_text("utf-8"))
-    python = done = ""
-    for language, block in [*blocks, ("bash", "")]:
-        if language == "python":
-            python += block  # a later block uses the names of the earlier ones
-            continue
-        if python != done:
-            run([sys.executable, "-W", "error", "-c", python], tmp_path)
-            done = python
-        run(["/bin/bash", "-e", "-c", block], tmp_path)
-
-
-def run(command, folder):
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    result = subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "error", "-c", _RUN, json.dumps(blocks)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
 
 

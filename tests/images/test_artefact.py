@@ -7,7 +7,14 @@ import pytest
 from camlucida.errors import InputError, MissingGeometry
 from camlucida.examples.phantom.artefacts import DRAWINGS
 from camlucida.examples.phantom.radiograph import radiograph
-from camlucida.images.artefact import Artefact, cut_out, filled_in, phantom_artefact, read_artefact
+from camlucida.images.artefact import (
+    Artefact,
+    cut_out,
+    filled_in,
+    phantom_artefact,
+    read_artefact,
+    write_artefact,
+)
 from camlucida.records import Image, Photometric
 
 
@@ -163,6 +170,47 @@ def test_a_mask_can_be_taken_out_only(tmp_path, film):
     artefact.remove(film)
     with pytest.raises(InputError, match="“top” only the place is known"):
         artefact.paste(film)
+
+
+def test_what_is_half_transparent_is_no_darker_for_it(tmp_path):
+    drawn = np.zeros((20, 20, 2), np.uint8)
+    drawn[4:8, 4:8] = 255, 128  # white glass, not grey paint
+    PIL.Image.fromarray(drawn).save(tmp_path / "glass.png")
+    image = Image(np.zeros((20, 20), np.uint8))
+    image.values[0, 0] = 200
+    pasted = read_artefact(tmp_path / "glass.png").paste(image).values
+    np.testing.assert_allclose(pasted[4:8, 4:8], 200 * 128 / 255, atol=1)
+
+
+def test_what_was_written_is_read_again(tmp_path, film):
+    tag = phantom_artefact("corner tag")
+    write_artefact(tag, tmp_path / "tag.png", (430, 380))
+    again = read_artefact(tmp_path / "tag.png").paste(film).values.astype(float)
+    assert np.abs(again - tag.paste(film).values).max() < 0.1 * np.ptp(film.values)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "says"),
+    [
+        ("film.png", "L", "covers 100% of the image"),
+        ("film.png", "RGBA", "covers 100%"),
+        ("a.jpg", "L", "JPEG"),
+    ],
+)
+def test_a_whole_picture_is_no_artefact(name, mode, says, tmp_path):
+    PIL.Image.new(mode, (30, 20), "white").save(tmp_path / name)
+    with pytest.raises(InputError, match=says):
+        read_artefact(tmp_path / name)
+
+
+def test_a_palette_with_transparency_is_a_patch(tmp_path):
+    drawn = PIL.Image.new("P", (30, 20), 0)
+    drawn.putpalette([0, 0, 0, 255, 255, 255])
+    drawn.paste(1, (2, 3, 6, 8))
+    drawn.save(tmp_path / "sticker.png", transparency=0)
+    sticker = read_artefact(tmp_path / "sticker.png")
+    assert sticker.box == pytest.approx((3 / 20, 2 / 30, 8 / 20, 6 / 30))
+    assert sticker.brightness.min() == 1
 
 
 def test_an_empty_drawing_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 from numpy.typing import NDArray
 
 from camlucida.errors import InputError, MissingGeometry
@@ -23,6 +24,9 @@ from camlucida.rendering.window import is_padding
 
 COVERED = 0.02
 """Of a pixel, from which on it belongs to the artefact's region."""
+
+MOST = 0.9
+"""Of the image that a drawn artefact may cover: one that covers more is a whole picture, not an artefact."""
 
 _PHANTOM_ROWS = 860  # half a millimetre
 
@@ -129,16 +133,27 @@ def read_artefact(path: Path, name: str = "") -> Artefact:
     UnreadableFile, FileTooLarge
         As `camlucida.images.picture.read_picture`.
     InputError
-        Nothing is drawn on it.
+        Nothing is drawn on it, it covers nearly everything, or it is a JPEG.
     """
     levels = read_picture(path)  # checks size, kind and damage
-    grey = _grey(levels)
     with PIL.Image.open(path, formats=("PNG", "JPEG")) as picture:
+        if picture.format != "PNG":
+            raise InputError(
+                f"The artefact {path.name} is a JPEG, which blurs what is black; save it as PNG, best with "
+                "transparency."
+            )
         transparent = "A" in picture.getbands() or "transparency" in picture.info
-        alpha = np.asarray(picture.convert("RGBA"), np.float32)[..., 3] / np.float32(255)
-    if not transparent:
-        return _cropped(name or path.stem, (grey > 0).astype(np.float32), None)
-    return _cropped(name or path.stem, alpha, grey)
+        rgba = np.asarray(PIL.ImageOps.exif_transpose(picture).convert("RGBA"), np.float32) / np.float32(255)
+    # Not the levels of `read_picture`: those are laid over black, darker where the patch is half transparent.
+    grey = rgba[..., :3].mean(axis=-1) if transparent else None
+    alpha = rgba[..., 3] if transparent else (_grey(levels) > 0).astype(np.float32)
+    artefact, covered = _cropped(name or path.stem, alpha, grey), float(alpha.mean())
+    if covered > MOST:
+        raise InputError(
+            f"The artefact {path.name} covers {covered:.0%} of the image; it is laid over the whole image: "
+            "make what is no artefact transparent."
+        )
+    return artefact
 
 
 def write_artefact(artefact: Artefact, path: Path, space: Sequence[int]) -> None:

@@ -1,5 +1,7 @@
 """Verdicts, clusters and probes on cohorts whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from camlucida.evaluation.shortcuts.clusters import clusters, spectral
 from camlucida.evaluation.shortcuts.looking import discordant, look
 from camlucida.evaluation.shortcuts.measuring import BODYLESS, EFFECT, REGIONLESS, key
 from camlucida.evaluation.shortcuts.probes import knows, probes
-from camlucida.evaluation.shortcuts.verdict import THRESHOLD, Judgement, score
+from camlucida.evaluation.shortcuts.verdict import THRESHOLD, Judgement, reading, score
 from camlucida.evaluation.shortcuts.words import document, lines
 from camlucida.evaluation.shortcuts.zones import ZONES
 from camlucida.records import Finding, Geometry, Measurement, Prediction, SaliencyMap
@@ -69,6 +71,17 @@ def test_no_sign_and_not_decidable():
     rare = cohort(observed(n, {"corners": 4 * THRESHOLD * (n == 0)}) for n in range(40))
     assert score(rare, FINDING).judgement is Judgement.UNDECIDED
     assert score(quiet, FINDING, threshold=0.01).judgement is Judgement.RELIANT
+
+
+@pytest.mark.parametrize(("people", "says"), [(1, "Films of 1 patient "), (9, "Films of 9 patients ")])
+def test_many_films_of_few_patients_decide_nothing(people, says):
+    cases = [observed(n, {"corners": 9.0 * (n % 2)}) for n in range(40)]
+    cases = [
+        replace(one, case=replace(one.case, patient=f"patient {n % people}")) for n, one in enumerate(cases)
+    ]
+    found = score(cohort(cases), FINDING)
+    assert found.judgement is Judgement.UNDECIDED
+    assert reading(found, "corners").startswith(says)
 
 
 def test_the_border_is_told_and_not_judged():

@@ -26,6 +26,9 @@ THRESHOLD = 1.0
 LEAST_FILMS = 20
 """Films below which nothing is decided."""
 
+LEAST_PATIENTS = 10
+"""Patients below which nothing is decided, however many films they have: intervals are by patient."""
+
 UNJUDGED = frozenset({"border"})
 """Zones that are told but not judged: disease reaches into them, and a hole there is no small thing."""
 
@@ -89,6 +92,7 @@ class ShortcutScore:
     threshold: float
     zone: str
     films: int
+    patients: int
     zones: tuple[ZoneScore, ...]
 
 
@@ -146,13 +150,14 @@ def judge(
     highest = zones[0]
     return ShortcutScore(
         finding,
-        _judged(highest, len(patients), threshold),
+        _judged(highest, len(patients), len(set(patients)), threshold),
         highest.score,
         highest.low,
         highest.high,
         threshold,
         highest.zone,
         len(patients),
+        len(set(patients)),
         tuple(zones),
     )
 
@@ -211,13 +216,16 @@ def reading(score: ShortcutScore, zone: str) -> str:
     most = f"The most is by {zone}. {says}"
     if score.films < LEAST_FILMS:
         return f"{score.films} films are too few; give at least {LEAST_FILMS}. {most}."
+    if score.patients < LEAST_PATIENTS:
+        people = "1 patient" if score.patients == 1 else f"{score.patients} patients"
+        return f"Films of {people} are too few; give films of at least {LEAST_PATIENTS}. {most}."
     if score.judgement is Judgement.UNDECIDED:
         return f"{most}: its interval holds that. Give more films."
     return f"{most}. What has no place in the image is not detectable this way."
 
 
-def _judged(highest: ZoneScore, films: int, threshold: float) -> Judgement:
-    if films < LEAST_FILMS:
+def _judged(highest: ZoneScore, films: int, patients: int, threshold: float) -> Judgement:
+    if films < LEAST_FILMS or patients < LEAST_PATIENTS or not highest.judged:
         return Judgement.UNDECIDED
     if highest.low >= threshold:
         return Judgement.RELIANT
