@@ -191,7 +191,7 @@ def test_a_full_disk_warns_and_does_not_end_the_training(network, tmp_path, monk
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("camlucida.training.watched.whole", full)
+    monkeypatch.setattr("camlucida.training.watched.replace_whole", full)
     with pytest.warns(UserWarning, match="Epoch 3 could not be watched: No space left on device"):
         watch.after_epoch(network, 3)
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camlucida.cli import data_options as options
-from camlucida.cli import messages
+from camlucida.cli import data_options, messages, options
 from camlucida.cli.writing import whole
 
 if TYPE_CHECKING:
@@ -25,31 +24,29 @@ CASES = 12
 
 @app.command(epilog="Example: camlucida compare --model my-model --data films.csv --out methods")
 def compare(
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A registered or shipped model, or a model's folder.")
-    ],
-    data: options.Data,
-    out: options.Out,
+    model: options.Model,
+    data: data_options.Data,
+    out: data_options.Out,
     method: Annotated[
         list[str] | None,
         typer.Option(
             help="Methods to compare; may be given several times. Default: twelve, Grad-CAM to occlusion."
         ),
     ] = None,
-    images: options.Images = None,
-    annotations: options.Annotations = None,
-    label_name: options.LabelNames = None,
-    image_column: options.ImageColumn = "",
-    label_column: options.LabelColumn = "",
-    patient_column: options.PatientColumn = "",
-    patient_pattern: options.PatientPattern = "",
+    images: data_options.Images = None,
+    annotations: data_options.Annotations = None,
+    label_name: data_options.LabelNames = None,
+    image_column: data_options.ImageColumn = "",
+    label_column: data_options.LabelColumn = "",
+    patient_column: data_options.PatientColumn = "",
+    patient_pattern: data_options.PatientPattern = "",
     limit: Annotated[
         int, typer.Option(min=1, help="At most so many cases, drawn without looking at labels.")
     ] = CASES,
     sanity: Annotated[
         bool, typer.Option(help="Randomise the weights as well, and look whether maps change.")
     ] = True,
-    seed: options.Seed = 0,
+    seed: data_options.Seed = 0,
 ) -> None:
     """Compare methods on your model and images: what their maps cost, and what they are worth.
 
@@ -65,7 +62,9 @@ def compare(
 
     classifier = load_model(model)
     columns = (image_column, label_column, patient_column, patient_pattern)
-    dataset = options.read_cases(classifier.card, data, images, annotations, label_name, columns, limit, seed)
+    dataset = data_options.read_cases(
+        classifier.card, data, images, annotations, label_name, columns, limit, seed
+    )
     with messages.progress() as progress:
         task = progress.add_task("Timing methods", total=None)
         found = compared(

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camlucida.cli import data_options as options
-from camlucida.cli import messages
+from camlucida.cli import data_options, messages, options
 from camlucida.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,11 +22,9 @@ KEPT = "kept"
 
 @app.command(epilog="Example: camlucida shortcuts --model my-model --data films.csv --out shortcuts")
 def shortcuts(
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A registered or shipped model, or a model's folder.")
-    ],
-    data: options.Data,
-    out: options.Out,
+    model: options.Model,
+    data: data_options.Data,
+    out: data_options.Out,
     finding: Annotated[
         list[str] | None,
         typer.Option(help="Look at this finding; may be given several times. Default: all."),
@@ -40,15 +37,15 @@ def shortcuts(
             help="A zone of yours, white on black, stretched over every image; may be given several times.",
         ),
     ] = None,
-    images: options.Images = None,
-    annotations: options.Annotations = None,
-    label_name: options.LabelNames = None,
-    image_column: options.ImageColumn = "",
-    label_column: options.LabelColumn = "",
-    patient_column: options.PatientColumn = "",
-    patient_pattern: options.PatientPattern = "",
-    limit: options.Limit = None,
-    seed: options.Seed = 0,
+    images: data_options.Images = None,
+    annotations: data_options.Annotations = None,
+    label_name: data_options.LabelNames = None,
+    image_column: data_options.ImageColumn = "",
+    label_column: data_options.LabelColumn = "",
+    patient_column: data_options.PatientColumn = "",
+    patient_pattern: data_options.PatientPattern = "",
+    limit: data_options.Limit = None,
+    seed: data_options.Seed = 0,
 ) -> None:
     """Find evidence from where the disease cannot be, over many images.
 
@@ -72,7 +69,9 @@ def shortcuts(
     if wrong is not None:
         raise InputError(f"This model has no finding “{wrong}”; it has: {', '.join(names)}.")
     columns = (image_column, label_column, patient_column, patient_pattern)
-    dataset = options.read_cases(classifier.card, data, images, annotations, label_name, columns, limit, seed)
+    dataset = data_options.read_cases(
+        classifier.card, data, images, annotations, label_name, columns, limit, seed
+    )
     with messages.progress() as progress:
         task = progress.add_task("Looking at cases", total=len(dataset.cases))
         cohort = observed(

@@ -43,10 +43,9 @@ def _gradients(network: nn.Module, cut: Cut, example: Tensor, logits: Logits | N
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((SAMPLES, *example.shape[1:]), generator=generator).to(example)
     spread = example.float().std().nan_to_num().clamp(min=1e-3)
-    leaf = (noise * spread + example.mean()).requires_grad_()
     shown: list[Tensor] = []
     with as_it_was(network), torch.inference_mode(mode=False), torch.enable_grad():
-        leaf = leaf.detach().clone().requires_grad_()
+        leaf = (noise * spread + example.mean()).clone().requires_grad_()
         run_live(network, leaf * 1.0, cut, shown.append, logits)
         cell = shown[0].flatten(2)[..., _central(cut.grid)]
         signs = torch.randn(cell.shape, generator=generator).to(cell)  # so that channels do not cancel

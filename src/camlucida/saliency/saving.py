@@ -22,7 +22,7 @@ def save(explanation: Explanation, pictures: Mapping[str, "Picture"], folder: Pa
     try:
         (unfinished / "map.safetensors").write_bytes(to_safetensors(explanation))
         (unfinished / "explanation.json").write_text(json.dumps(to_json(explanation), indent=2) + "\n")
-        for stem, picture in zip(_distinct(pictures), pictures.values(), strict=True):
+        for stem, picture in zip(distinct_names(pictures), pictures.values(), strict=True):
             picture.save(unfinished / f"{stem}.png")
         unfinished.chmod(0o755)  # mkdtemp's folders are for their owner alone
         finished = folder / file_name(name)
@@ -46,7 +46,7 @@ def _remove_own(finished: Path) -> None:
     shutil.rmtree(finished)
 
 
-def _distinct(names: Iterable[str]) -> Iterator[str]:
+def distinct_names(names: Iterable[str]) -> Iterator[str]:
     """File names of findings, numbered where two come out the same (“unnamed” for all in other scripts)."""
     taken: set[str] = set()
     for name in names:

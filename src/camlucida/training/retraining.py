@@ -39,8 +39,8 @@ class Retrained:
     """A network with a new last layer.
 
     `network` is a copy; the one given is as it was. `strength` is the C that was best for the worst group.
-    `accuracies` by group are those of the halves that were held out when it was chosen, at probability one
-    half: the operating point must be chosen anew.
+    `accuracies` by group are those of the half by which it was chosen, at probability one half: they flatter,
+    and the operating point must be chosen anew. What the network is worth, other images tell.
     """
 
     network: nn.Module = field(repr=False)
@@ -228,7 +228,8 @@ def _tried(
 def _fit(table: _Table, strength: float) -> tuple[Tensor, Tensor]:
     """Weights (k, feature) and biases (k,) with the least sum |w| + C · summed log loss; the bias is free.
 
-    By FISTA (Beck and Teboulle, SIAM Journal on Imaging Sciences 2009), slowed down where it overshoots.
+    By FISTA (Beck and Teboulle, SIAM Journal on Imaging Sciences 2009), begun anew where it overshoots
+    (O'Donoghue and Candès, Foundations of Computational Mathematics 2015).
     """
     ones = table.features.new_ones(len(table.features), 1)
     given = torch.cat([table.features, ones], dim=1)

@@ -1,6 +1,6 @@
 """Maps of the same few cases after every epoch: where a network looks while it learns."""
 
-import re
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +18,10 @@ from camlucida.saliency.known_networks import known
 from camlucida.saliency.method import Grid
 from camlucida.saliency.methods import find_method
 from camlucida.saliency.recording import Recording
+from camlucida.saliency.saving import distinct_names, replace_whole
 from camlucida.training.film_strip import film_strip
 from camlucida.training.regions import on_cells, stacked
-from camlucida.training.watched import Epoch, Watched, whole
+from camlucida.training.watched import Epoch, Watched
 
 AT_ONCE = 8
 """Cases that are run together."""
@@ -150,10 +151,10 @@ class Watch:
 
     def _draw(self) -> None:
         images = self._images.float().mean(dim=1).cpu().numpy()
-        for number, finding in enumerate(self.watched.findings):
-            strip = film_strip(self.watched, number, images)
-            name = re.sub(r"[^\w-]+", "-", finding).strip("-") or str(number)
-            whole(self.out / f"strip-{name}.png", lambda file, strip=strip: strip.save(file, "PNG"))  # type: ignore[misc]  # mypy does not infer a lambda's default
+        for number, name in enumerate(distinct_names(self.watched.findings)):
+            written = io.BytesIO()
+            film_strip(self.watched, number, images).save(written, "PNG")
+            replace_whole(self.out / f"strip-{name}.png", [written.getvalue()])
 
 
 def _as_batch(cases: Mapping[str, Tensor]) -> Tensor:

@@ -3,15 +3,16 @@
 import csv
 import io
 import json
-import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from camlucida.saliency.saving import replace_whole
 
 MAPS, TABLE, RECORD = "maps.npz", "watch.csv", "watch.json"
 
@@ -61,8 +62,8 @@ class Watched:
     def save(self, folder: Path) -> None:
         """Write maps.npz, watch.csv and watch.json into a folder, each whole or not at all."""
         rows = self.rows()
-        whole(folder / MAPS, self._maps())
-        whole(folder / TABLE, _as_csv(rows).encode())
+        replace_whole(folder / MAPS, [self._maps()])
+        replace_whole(folder / TABLE, [_as_csv(rows).encode()])
         about = {
             "method": self.method,
             "target_layer": self.target_layer,
@@ -72,7 +73,7 @@ class Watched:
             "zones": list(self.zones),
             "rows": rows,
         }
-        whole(folder / RECORD, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        replace_whole(folder / RECORD, [json.dumps(about, indent=1, ensure_ascii=False).encode()])
 
     def resume(self, folder: Path) -> None:
         """Take up the epochs of a training that was interrupted, if they are of these cases and findings."""
@@ -114,18 +115,6 @@ class Watched:
             findings=np.array(self.findings),
         )
         return buffer.getvalue()
-
-
-def whole(path: Path, content: bytes | Callable[[io.BytesIO], object]) -> None:
-    """Write a file complete, or leave what was there."""
-    if callable(content):
-        buffer = io.BytesIO()
-        content(buffer)
-        content = buffer.getvalue()
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".unfinished-", delete=False) as unfinished:
-        unfinished.write(content)
-    Path(unfinished.name).chmod(0o644)
-    Path(unfinished.name).replace(path)
 
 
 def _finite(value: float | np.floating[Any]) -> float | None:

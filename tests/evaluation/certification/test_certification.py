@@ -65,6 +65,32 @@ def test_an_effect_turned_around_is_no_repair():
     assert certify(made_up(3.0, -2.0)).gate("effect").outcome is Outcome.FAILED
 
 
+def test_dividing_all_logits_is_no_repair():
+    """A tenth of the effect is left, and of everything else too: the network decides as it did."""
+    cases = made_up(3.0, 3.0)
+    shrunk = [
+        Twin(*_fields(one), one.before, Versions(one.before.without / 10, one.before.having / 10))
+        for one in cases
+    ]
+    effect = certify(shrunk).gate("effect")
+    assert effect.after.value == pytest.approx(0.3, abs=0.01)
+    assert effect.compared.value == pytest.approx(1, abs=0.01)
+    assert effect.outcome is Outcome.FAILED
+    # Logits that have grown are no reason to let more of the effect pass.
+    assert certify(made_up(3.0, 1.5, skill=(3.0, 9.0))).gate("effect").compared.value > 0.49
+
+
+def test_nine_patients_with_the_finding_certify_nothing():
+    cases = made_up(3.0, 0.1)
+    patients = [one for one in cases if one.present][:18]
+    found = certify([one for one in cases if not one.present] + patients[:9])
+    assert found.verdict is Certified.UNDECIDED
+    assert {gate.outcome for gate in found.gates} == {Outcome.UNDECIDED, Outcome.NOT_ASKED}
+    assert "Fewer than 10 patients" in reasons(found)
+    enough = certify([one for one in cases if not one.present] + patients[:10])
+    assert "Fewer than 10 patients" not in reasons(enough)
+
+
 def test_what_costs_the_finding_is_rejected():
     certificate = certify(made_up(3.0, 0.0, skill=(3.0, 0.05)))
     assert certificate.gate("effect").outcome is Outcome.PASSED

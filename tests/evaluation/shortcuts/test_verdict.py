@@ -73,6 +73,19 @@ def test_no_sign_and_not_decidable():
     assert score(quiet, FINDING, threshold=0.01).judgement is Judgement.RELIANT
 
 
+def test_the_zone_that_is_sure_decides_and_not_the_one_that_is_highest():
+    rare = {"outside": lambda n: 12.0 * (n == 0), "corners": lambda n: 2.0 * (n % 2)}
+    found = score(cohort(observed(n, {zone: of(n) for zone, of in rare.items()}) for n in range(40)), FINDING)
+    assert found.zones[0].zone == "outside"
+    assert found.zones[0].low < THRESHOLD
+    assert (found.zone, found.judgement) == ("corners", Judgement.RELIANT)
+    open_ = {"outside": lambda n: 6.0 * (n == 0), "corners": lambda n: 0.97 * (n % 2)}
+    found = score(
+        cohort(observed(n, {zone: of(n) for zone, of in open_.items()}) for n in range(40)), FINDING
+    )
+    assert (found.zone, found.judgement) == ("outside", Judgement.UNDECIDED)
+
+
 @pytest.mark.parametrize(("people", "says"), [(1, "Films of 1 patient "), (9, "Films of 9 patients ")])
 def test_many_films_of_few_patients_decide_nothing(people, says):
     cases = [observed(n, {"corners": 9.0 * (n % 2)}) for n in range(40)]

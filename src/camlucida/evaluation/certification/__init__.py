@@ -6,7 +6,7 @@ its effect at +2.51 of +3.02 logits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
@@ -17,7 +17,7 @@ from scipy.special import expit
 from camlucida.errors import InputError
 from camlucida.evaluation.certification.counterfactual import Twin, Versions
 from camlucida.evaluation.classification import Answers, auc, youden
-from camlucida.evaluation.intervals import Estimate, Statistic, Weights, estimate, mean
+from camlucida.evaluation.intervals import Estimate, Statistic, Weights, estimate, mean, ratio
 
 EFFECT_LEFT = 0.2
 """Largest share of the artefact's effect that may be left."""
@@ -30,6 +30,9 @@ INSIDE_LOSS = 0.05
 
 LEAST_EFFECT = 0.1
 """Logits: a smaller effect before is nothing that could be repaired."""
+
+LEAST_PATIENTS = 10
+"""With the finding, and without it: of fewer nothing is certified, however narrow the intervals are."""
 
 Numbers = NDArray[np.float64]
 
@@ -97,7 +100,8 @@ def certify(twins: Sequence[Twin], *, seed: int = 0) -> Certificate:
         All cases have the finding, or none has: nothing can be said of the disease.
     """
     found = _Pair.of(twins, seed)
-    gates = (_effect(found), _worst_group(found), _discrimination(found), _localisation(found))
+    asked = (_effect(found), _worst_group(found), _discrimination(found), _localisation(found))
+    gates = tuple(map(_left_open, asked)) if found.fewest < LEAST_PATIENTS else asked
     outcomes = {gate.outcome for gate in gates}
     verdict = Certified.CERTIFIED
     if Outcome.UNDECIDED in outcomes:
@@ -143,6 +147,12 @@ class _Pair:
         ]
         return cls(tuple(twins), patients, present, carries, (points[0], points[1]), seed)
 
+    @property
+    def fewest(self) -> int:
+        """Patients with the finding or patients without it, whichever are fewer."""
+        whose = np.asarray(self.patients)
+        return min(len(set(whose[half])) for half in (self.present, ~self.present))
+
     def values(self, model: str, name: str) -> Numbers:
         """One number of one model, of every case."""
         every: list[float | None] = [getattr(_of(twin, model), name) for twin in self.twins]
@@ -178,7 +188,8 @@ def _as_they_are(twins: Sequence[Twin], model: str) -> Numbers:
 def _effect(pair: _Pair) -> Gate:
     """How much of the artefact's effect is left: of those with the finding and of those without, the more."""
     before, after = (pair.values(model, "effect") for model in ("before", "after"))
-    compared = pair.estimate(_left(before, after, pair.present))
+    scales = [_spread(pair.values(model, "without")) for model in _MODELS]
+    compared = pair.estimate(_left(before, after, pair.present, scales))
     shown = pair.mean(before), pair.mean(after)
     outcome = _below(compared, EFFECT_LEFT)
     if shown[0].value is None or abs(shown[0].value) < LEAST_EFFECT:
@@ -195,10 +206,14 @@ def _effect(pair: _Pair) -> Gate:
     return Gate("effect", "Effect of the artefact", outcome, *shown, compared, EFFECT_LEFT, why)
 
 
-def _left(before: Numbers, after: Numbers, present: NDArray[np.bool_]) -> Statistic:
+def _left(
+    before: Numbers, after: Numbers, present: NDArray[np.bool_], scales: Sequence[Statistic]
+) -> Statistic:
     """|mean effect after| by |mean effect before|; the larger of cases with the finding and without it.
 
-    Two opposite effects on the two halves would cancel each other in the mean of all.
+    Two opposite effects on the two halves would cancel each other in the mean of all. Where the repair has
+    shrunk all logits, the effects are measured by how far each model's logits lie apart without the artefact:
+    a head divided by five decides as it did.
     """
 
     def of(weights: Weights) -> Numbers:
@@ -206,7 +221,18 @@ def _left(before: Numbers, after: Numbers, present: NDArray[np.bool_]) -> Statis
         with np.errstate(invalid="ignore", divide="ignore"):
             means = [[half @ one / half.sum(axis=1) for one in (before, after)] for half in halves]
             left = np.maximum(abs(means[0][1]), abs(means[1][1]))
-            return np.asarray(left / abs(means[2][0]))
+            shrunk = np.maximum(1, scales[0](weights) / scales[1](weights))
+            return np.asarray(shrunk * left / abs(means[2][0]))
+
+    return of
+
+
+def _spread(values: Numbers) -> Statistic:
+    """The standard deviation over cases."""
+
+    def of(weights: Weights) -> Numbers:
+        shares = weights / weights.sum(axis=1, keepdims=True)
+        return np.asarray(np.sqrt(np.maximum(shares @ values**2 - (shares @ values) ** 2, 0)))
 
     return of
 
@@ -232,12 +258,13 @@ def _right(pair: _Pair, model: str, point: float) -> NDArray[np.bool_]:
 
 
 def _worst(right: NDArray[np.bool_], present: NDArray[np.bool_], weights: Weights) -> Numbers:
-    groups = [
-        (weights * half) @ version / np.maximum((weights * half).sum(axis=1), 1e-12)
+    """The least of four accuracies; NaN for a resample that lacks a group."""
+    shares = [
+        ratio(version * half, half)(weights)
         for half in (present, ~present)
         for version in right.astype(np.float64)
     ]
-    return np.asarray(np.min(groups, axis=0))
+    return np.asarray(np.min(shares, axis=0))
 
 
 def _discrimination(pair: _Pair) -> Gate:
@@ -274,6 +301,14 @@ def _localisation(pair: _Pair) -> Gate:
 _MODELS = ("before", "after")
 _INSIDE = "Evidence inside the marks"
 _TOO_FEW = "Too few cases: the interval holds the limit."
+
+
+def _left_open(gate: Gate) -> Gate:
+    """A gate of too few patients: it may fail, and cannot pass."""
+    if gate.outcome is not Outcome.PASSED:
+        return gate
+    why = f"Fewer than {LEAST_PATIENTS} patients have the finding, or have it not: too few to certify."
+    return replace(gate, outcome=Outcome.UNDECIDED, why=why)
 
 
 def _below(found: Estimate, limit: float) -> Outcome:

@@ -43,7 +43,10 @@ TONES = {
     Certified.UNDECIDED: Tone.CAUTION,
 }
 UNITS = {
-    "effect": "logits; the last column is the share of the effect that is left",
+    "effect": (
+        "logits; the last column is the share of the effect that is left: in the half, with the finding or "
+        "without it, where it is more, and by how far the logits lie apart where the repair has shrunk them"
+    ),
     "worst-group": "share of cases told rightly; the last column is what was gained",
     "auc": "area under the ROC curve; the last column is what was lost",
     "localisation": "share of the evidence; the last column is what was lost",

@@ -29,7 +29,10 @@ PROBABILITY = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """A group that is more frequent in a cluster than outside it; `p` by Fisher's exact test, corrected."""
+    """A group that is more frequent in a cluster than outside it; `p` by Fisher's exact test, corrected.
+
+    Films count each for itself: where patients have many, `p` is too small.
+    """
 
     name: str
     inside: float
@@ -70,7 +73,7 @@ def clusters(cohort: Cohort, finding: str, method: str) -> tuple[Cluster, ...]:
             Cluster(
                 tuple(members[place] for place in order),
                 maps[inside].mean(axis=0),
-                associations(known, inside, finding),
+                associations(known, inside, finding, labels.max() + 1),
             )
         )
     return tuple(sorted(found, key=lambda one: -len(one.members)))
@@ -119,9 +122,12 @@ def _laplacian(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def associations(
-    known: Sequence[Observed], inside: NDArray[np.bool_], finding: str
+    known: Sequence[Observed], inside: NDArray[np.bool_], finding: str, count: int
 ) -> tuple[Association, ...]:
-    """Labels and columns' values that are more frequent inside, p < 0.05 after Bonferroni's correction."""
+    """Labels and columns' values that are more frequent inside, p < 0.05 after Bonferroni's correction.
+
+    It is for all of them, in each of `count` clusters.
+    """
     from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second that few need
 
     flags = _flags(known, finding)
@@ -131,7 +137,7 @@ def associations(
         if not len(beyond) or within.mean() <= beyond.mean():
             continue
         table = [[within.sum(), (~within).sum()], [beyond.sum(), (~beyond).sum()]]
-        p = min(1.0, float(fisher_exact(table, alternative="greater").pvalue) * len(flags))
+        p = min(1.0, float(fisher_exact(table, alternative="greater").pvalue) * len(flags) * count)
         if p < PROBABILITY:
             found.append(Association(name, float(within.mean()), float(beyond.mean()), p))
     return tuple(sorted(found, key=lambda one: one.p))

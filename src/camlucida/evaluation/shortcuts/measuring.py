@@ -10,7 +10,7 @@ from camlucida.evaluation.data.seen import Seen
 from camlucida.evaluation.measures import Better, Measure, Topic
 from camlucida.evaluation.shortcuts.contribution import contribution, dilated, reach, share_of_support
 from camlucida.evaluation.shortcuts.removal import effects
-from camlucida.evaluation.shortcuts.zones import ZONES, Filling, Found, Zone, found_on
+from camlucida.evaluation.shortcuts.zones import TOUCHED, ZONES, Filling, Found, Zone, found_on
 from camlucida.records import Measurement
 from camlucida.rendering.body import body
 from camlucida.rendering.upsample import resample
@@ -178,7 +178,9 @@ class ZoneMeasuring:
 def _without_the_truth(seen: Seen, findings: list[str]) -> Iterator[Measurement]:
     """Logits of all findings without the body, and of an annotated finding without what was marked."""
     in_body = _body_on_input(seen)
-    marked = {one.finding: _on_input(seen, one.inside) for one in seen.annotations}
+    marked: dict[str, NDArray[np.bool_]] = {}
+    for one in seen.annotations:  # a finding may be marked at several places
+        marked[one.finding] = _on_input(seen, one.inside) | marked.get(one.finding, np.False_)
     regions = [*([] if in_body is None else [in_body]), *marked.values()]
     if not regions:
         return
@@ -197,9 +199,9 @@ def _body_on_input(seen: Seen) -> NDArray[np.bool_] | None:
     if found.mask is None:
         return None
     to_mask = np.linalg.inv(found.mask_to_pixel) @ seen.prepared.input_to_pixel
-    return resample(found.mask, to_mask, seen.prepared.values.shape[1:], antialias=True) > 0.02
+    return resample(found.mask, to_mask, seen.prepared.values.shape[1:], antialias=True) > TOUCHED
 
 
 def _on_input(seen: Seen, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     size = seen.prepared.values.shape[1:]
-    return resample(inside, seen.prepared.input_to_pixel, size, antialias=True) > 0.02
+    return resample(inside, seen.prepared.input_to_pixel, size, antialias=True) > TOUCHED

@@ -83,9 +83,10 @@ def _enough(inside: NDArray[np.bool_], patients: Sequence[str]) -> bool:
 def out_of_fold(
     features: NDArray[np.float64], inside: NDArray[np.bool_], patients: Sequence[str]
 ) -> NDArray[np.float64]:
-    """The probe's log odds (case,) of each case, from a fit without its patient; ranked within each fold.
+    """Where each case stands (case,), 0..1, among its fold by a probe that was fitted without its patient.
 
-    Folds are fitted apart, and their scores have different offsets; ranks, 0..1, are comparable.
+    Folds are fitted apart, and their log odds have different offsets; ranks are comparable. A fold whose
+    probe could not be fitted, as all others are of one group, tells nothing: one half.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def out_of_fold(
             "Probes need the Python package scikit-learn. "
             "Install with `pip install 'camlucida[development]'`."
         ) from error
-    scores = np.zeros(len(features))
+    scores = np.full(len(features), 0.5)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for fitted, held_out in folds.split(features, inside, patients):
         middle, width = features[fitted].mean(axis=0), features[fitted].std(axis=0)

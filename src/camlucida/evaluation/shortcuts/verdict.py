@@ -79,9 +79,11 @@ class ZoneScore:
 
 @dataclass(frozen=True, slots=True)
 class ShortcutScore:
-    """The verdict on one finding: `score` is the highest of the judged zones', in logits.
+    """The verdict on one finding, and the judged zone that it rests on, with its score in logits.
 
-    `zones` come with the highest score first, those that are not judged at the end.
+    A zone that is surely at the threshold goes before one that may be, and that before the others; among
+    equals the highest score decides. `zones` come with the highest score first, those that are not judged at
+    the end.
     """
 
     finding: str
@@ -147,17 +149,20 @@ def judge(
         ),
         key=lambda one: (not one.judged, -one.score),
     )
-    highest = zones[0]
+    judged = [one for one in zones if one.judged]
+    deciding = min(judged or zones, key=lambda one: _ORDER.index(_judged(one, threshold)))
+    people = len(set(patients))
+    enough = judged and len(patients) >= LEAST_FILMS and people >= LEAST_PATIENTS
     return ShortcutScore(
         finding,
-        _judged(highest, len(patients), len(set(patients)), threshold),
-        highest.score,
-        highest.low,
-        highest.high,
+        _judged(deciding, threshold) if enough else Judgement.UNDECIDED,
+        deciding.score,
+        deciding.low,
+        deciding.high,
         threshold,
-        highest.zone,
+        deciding.zone,
         len(patients),
-        len(set(patients)),
+        people,
         tuple(zones),
     )
 
@@ -224,9 +229,11 @@ def reading(score: ShortcutScore, zone: str) -> str:
     return f"{most}. What has no place in the image is not detectable this way."
 
 
-def _judged(highest: ZoneScore, films: int, patients: int, threshold: float) -> Judgement:
-    if films < LEAST_FILMS or patients < LEAST_PATIENTS or not highest.judged:
-        return Judgement.UNDECIDED
-    if highest.low >= threshold:
+_ORDER = (Judgement.RELIANT, Judgement.UNDECIDED, Judgement.NO_SIGN)
+"""Which zone decides, the first of them."""
+
+
+def _judged(zone: ZoneScore, threshold: float) -> Judgement:
+    if zone.low >= threshold:
         return Judgement.RELIANT
-    return Judgement.UNDECIDED if highest.high >= threshold else Judgement.NO_SIGN
+    return Judgement.UNDECIDED if zone.high >= threshold else Judgement.NO_SIGN

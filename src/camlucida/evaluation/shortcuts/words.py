@@ -57,7 +57,8 @@ PROBE_WORDS = (
 )
 CLUSTER_WORDS = (
     "Films on which the network looks at the same places (spectral clusters of the maps, Lapuschkin et al., "
-    "2019). A place to look, no verdict: p by Fisher's exact test, corrected for the groups looked at."
+    "2019). A place to look, no verdict: p by Fisher's exact test, corrected for the groups and clusters "
+    "looked at; films of one patient count each for itself, which makes it too small."
 )
 
 
