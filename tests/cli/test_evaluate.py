@@ -72,3 +72,16 @@ def test_a_column_that_is_not_there_is_told_before_anything_is_computed(table, s
     done = call("--model", small_model, "--data", table, *options, "--out", tmp_path / "out", code=1)
     assert "no column “ward”" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_first(table, small_model, tmp_path):
+    (tmp_path / "a file").touch()
+    done = call("--model", small_model, "--data", table, "--out", tmp_path / "a file" / "out", code=1)
+    assert "cannot be written to; name another with --out" in " ".join(done.stderr.split())
+
+
+def test_without_labels_the_first_page_says_that_nobody_can_judge(table, small_model, tmp_path):
+    out = tmp_path / "out"
+    done = call("--model", small_model, "--data", table, "--only", "classification", "--out", out)
+    assert "Not judged on these images" in done.stdout
+    assert json.loads((out / "report.json").read_text("utf-8"))["verdicts"]

@@ -1,11 +1,13 @@
 """Options that say where the cases of a development command are, and what their columns mean."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from camlucida.cli import messages
+from camlucida.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +77,19 @@ def label_names(given: "Sequence[str] | None") -> dict[str, str]:
     if wrong is not None:
         raise typer.BadParameter(f"“{wrong}” has no “=”; give WORD=FINDING.", param_hint="--label-name")
     return {word.strip(): finding.strip() for word, _, finding in pairs}
+
+
+def refuse_unwritable(out: Path) -> None:
+    """Before hours of work; nothing is written, so that no other mistake leaves a folder behind.
+
+    Raises
+    ------
+    InputError
+        The folder, or the nearest one above it that exists, cannot be written to.
+    """
+    place = next(one for one in (out.absolute(), *out.absolute().parents) if one.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise InputError(f"The folder {out} cannot be written to; name another with --out.")
 
 
 def read_cases(

@@ -78,6 +78,7 @@ def evaluate(
         seed=seed,
         runtime=runtime,
     )
+    data_options.refuse_unwritable(out)
     classifier = load_model(model)
     columns = (image_column, label_column, patient_column, patient_pattern)
     cases = data_options.read_cases(

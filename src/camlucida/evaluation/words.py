@@ -31,6 +31,15 @@ from camlucida.models.classifier import Classifier
 from camlucida.records.method_name import spelling
 from camlucida.version import __version__
 
+UNLABELLED = (
+    "Of no finding of the model do the data say in which cases it is there. Whether the model may be used on "
+    "images like these, nobody can say without labels."
+)
+UNASKED = (
+    "Whether the model may be used on images like these is said by the part “classification”, which was left "
+    "out."
+)
+
 MANY_REFUSED = 0.1
 """Share of refused cases from which the first page says so: those left may be others than those refused."""
 
@@ -85,6 +94,9 @@ def _sampled(evaluation: Evaluation) -> str:
 def _verdicts(evaluation: Evaluation) -> Iterator[Verdict]:
     if evaluation.findings:
         yield from verdicts(judgements(evaluation.findings))
+    else:
+        asked = Topic.CLASSIFICATION in evaluation.plan.parts
+        yield Verdict("Not judged on these images", UNLABELLED if asked else UNASKED, Tone.CAUTION)
     refused, whole = len(evaluation.cohort.refused), len(evaluation.cohort.observed)
     if refused > MANY_REFUSED * (refused + whole):
         yield Verdict(

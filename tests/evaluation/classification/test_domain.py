@@ -75,7 +75,7 @@ def test_few_cases_decide_nothing():
     patients = tuple(str(case) for case in range(30))
     judged = judge(classified(Answers("A", np.arange(30) < 9, x, 0.5, x >= 0, patients)))
     assert judged.fitness is Fitness.UNDECIDED
-    assert "9 cases with it and 21 without" in judged.reasons[0]
+    assert "9 with it and 21 without" in judged.reasons[0]
 
 
 @pytest.mark.parametrize(("count", "fitness"), [(9, Fitness.UNDECIDED), (10, Fitness.NO_REASON_AGAINST)])

@@ -39,6 +39,7 @@ def test_columns_are_found_whatever_joins_their_words(tmp_path):
         ("", InputError, "empty"),
         (",,\n1,2,3", InputError, "empty"),
         ("image,age\n\n , \n", InputError, "no row"),
+        ("image,Effusion,Effusion\na.png,0,1", InputError, "more than one column “Effusion”"),
         (b"image\n\xff\xfe\xfa", UnreadableFile, "UTF-8"),
         ("image,a\n" + "x" * 200_000, UnreadableFile, "rules of CSV"),
         ("a," * 5000 + "\n1", FileTooLarge, "5001 columns"),

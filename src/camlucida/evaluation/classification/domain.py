@@ -57,7 +57,7 @@ def judge(one: Classified, stated_auc: float | None = None) -> Judgement:
     finding, present = one.answers.finding, int(one.answers.present.sum())
     absent = len(one.answers.present) - present
     if min(present, absent) < LEAST:
-        why = f"{present} cases with it and {absent} without; a judgement takes {LEAST} of each"
+        why = f"{present} with it and {absent} without; a judgement takes {LEAST} cases of each"
         return Judgement(finding, Fitness.UNDECIDED, (why,))
     reasons = [*_discrimination(one, stated_auc), *_at_operating_point(one), *_calibration(one)]
     if not reasons and (why := _few_patients(one)):

@@ -22,8 +22,8 @@ def worst_cases_section(observed: Sequence[Observed], findings: Sequence[str], m
     if not blocks:
         return Section("Worst cases", [Paragraph("No case has both a label and a map.")])
     how = (
-        f"The cases that the model is most wrong about, with {spelling(method)}'s evidence over the image. "
-        "A label may be wrong too: look before you judge."
+        f"The cases whose probability is furthest from the label, with {spelling(method)}'s evidence over "
+        "the image. A label may be wrong too: look before you judge."
     )
     return Section("Worst cases", [Paragraph(how), *blocks])
 

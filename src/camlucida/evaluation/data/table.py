@@ -1,6 +1,7 @@
 """A user's table: CSV, TSV, or CSV with semicolons, read row by row within bounds."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def read_table(path: Path) -> Table:
     FileTooLarge
         It has more than 256 MB, more than 4096 columns, or more than 33 million cells.
     InputError
-        It has no names of columns, or no row.
+        It has no names of columns, one of them twice, or no row.
     """
     try:
         size = path.stat().st_size
@@ -86,6 +87,11 @@ def _read(lines: Iterator[Sequence[str]]) -> Table:
         raise InputError("The table is empty; its first row holds the names of its columns.")
     if len(names) > MOST_COLUMNS:
         raise FileTooLarge(f"The table has {len(names)} columns, more than {MOST_COLUMNS}.")
+    twice = next((name for name, count in Counter(filter(None, names)).items() if count > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"The table has more than one column “{twice}”; keep one, or give the others another name."
+        )
     named = [(place, name) for place, name in enumerate(names) if name]
     rows: list[tuple[int, Row]] = []
     for cells in lines:

@@ -61,6 +61,14 @@ def _charts() -> dict[str, Any]:
     return {"drawn": lambda chart: Markup(as_svg(chart, next(numbers)))}  # noqa: S704 - escaped by as_svg
 
 
+def _number(text: str) -> Any:
+    """A figure with its interval, which may go on a line of its own but is not torn."""
+    from markupsafe import Markup, escape  # noqa: PLC0415 - comes with jinja2
+
+    figure, bracket, interval = text.partition(" (")
+    return Markup("{} <span>({}</span>").format(figure, interval) if bracket else escape(text)
+
+
 @cache
 def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - an extra
@@ -71,6 +79,7 @@ def _template() -> Any:
     )
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["as_data"] = as_data
+    environment.filters["number"] = _number
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     environment.globals.update(
         SIGNS=SIGNS,
