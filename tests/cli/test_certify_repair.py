@@ -82,3 +82,12 @@ def test_what_cannot_be_asked_is_said(folder, more, said):
     result = run(folder, "randomised", *more)
     assert result.exit_code == 1
     assert said in " ".join(result.output.split())
+
+
+def test_models_of_other_findings_are_no_repair(folder):
+    given = ["--data", str(folder / "films.csv"), "--artefact", str(folder / "tag.png")]
+    result = CliRunner().invoke(app, ["certify-repair", str(folder / BEFORE), "paediatric-pneumonia", *given])
+    assert result.exit_code == 1
+    assert "no finding in common: before Effusion, Cardiomegaly; after Pneumonia." in " ".join(
+        result.output.split()
+    )

@@ -170,8 +170,14 @@ def _finding(models: "tuple[Classifier, Classifier]", asked: str) -> str:
         return common[0]
     if asked.casefold() in {name.casefold() for name in common}:
         return names[0][asked.casefold()]
+    if not common:
+        old, new = (", ".join(one.values()) for one in names)
+        raise InputError(
+            f"The models have no finding in common: before {old}; after {new}. Give the repaired version of "
+            "the same model."
+        )
     said = f"“{asked}” is none of them" if asked else "say which one with --finding"
-    raise InputError(f"Both models have the findings {', '.join(common) or '(none)'}; {said}.")
+    raise InputError(f"Both models have the findings {', '.join(common)}; {said}.")
 
 
 def _carrying(cases: "Sequence[Case]", column: str, *, only_removed: bool) -> set[str]:

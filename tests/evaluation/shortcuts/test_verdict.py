@@ -193,7 +193,7 @@ def test_the_report_says_all_of_it():
     assert one.without_region.value == 0.0
     report = document(found, "films.csv")
     (verdict,) = report.verdicts
-    assert verdict.title == "Effusion relies on the corners of the image"
+    assert verdict.title == "Effusion relies on a shortcut: the corners of the image"
     assert verdict.tone is Tone.BAD
     assert "3.00 between films" in verdict.why
     assert [section.title for section in report.sections] == [

@@ -120,9 +120,7 @@ def document(
             *_maps(certificate, pictures),
             *_not_used(refused),
         ),
-        footnotes=(
-            "Research software, not a medical device. It certifies a model's behaviour on these data.",
-        ),
+        footnotes=("The certificate is of a model's behaviour on these data.",),
     )
 
 

@@ -88,7 +88,7 @@ def verdict(one: Looked, found: Shortcuts) -> Verdict:
     score = one.score
     zone = found.zones[score.zone].title if score.zone in found.zones else score.zone
     says = {
-        Judgement.RELIANT: f"{score.finding} relies on {zone}",
+        Judgement.RELIANT: f"{score.finding} relies on a shortcut: {zone}",
         Judgement.NO_SIGN: f"{score.finding}: no sign of a shortcut",
         Judgement.UNDECIDED: f"{score.finding}: not decidable",
     }
