@@ -1,5 +1,7 @@
 """Zones are found where artefacts are known to be, and what is measured of them is what was planted."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -7,6 +9,7 @@ import torch
 from torch import nn
 
 from camlucida.errors import InputError
+from camlucida.evaluation.shortcuts import measuring
 from camlucida.evaluation.shortcuts.contribution import contribution, dilated, share_of_support
 from camlucida.evaluation.shortcuts.removal import without
 from camlucida.evaluation.shortcuts.zones import LEAST_CONTRAST, ZONES, Filling, found_on, plain, zone_of_mask
@@ -132,3 +135,23 @@ def test_shares_count_support_only():
     assert share_of_support(values, weights) == pytest.approx(0.25)
     assert contribution(values, weights) == pytest.approx(-4.0)
     assert share_of_support(-np.abs(values), weights) is None
+
+
+def test_all_marks_of_a_finding_are_taken_out_together(monkeypatch):
+    """Two boxes of one finding: what is left is what both taken out leave."""
+    left, right = np.zeros((4, 8), bool), np.zeros((4, 8), bool)
+    left[1:3, 1:3] = right[1:3, 5:7] = True
+    taken = []
+
+    def effects(_, regions, fillings):
+        taken.extend(regions)
+        return np.zeros((len(regions), 1))
+
+    monkeypatch.setattr(measuring, "effects", effects)
+    monkeypatch.setattr(measuring, "_body_on_input", lambda _: None)
+    monkeypatch.setattr(measuring, "_on_input", lambda _, inside: inside)
+    marks = [SimpleNamespace(finding="Nodule", inside=inside) for inside in (left, right)]
+    seen = SimpleNamespace(name="a", annotations=marks, inputs=None, score=lambda _: np.zeros((1, 1)))
+    (row,) = measuring._without_the_truth(seen, ["Nodule"])
+    assert row.finding == "Nodule"
+    np.testing.assert_array_equal(taken[0], left | right)
