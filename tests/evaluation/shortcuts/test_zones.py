@@ -143,7 +143,7 @@ def test_all_marks_of_a_finding_are_taken_out_together(monkeypatch):
     left[1:3, 1:3] = right[1:3, 5:7] = True
     taken = []
 
-    def effects(_, regions, fillings):
+    def effects(_, regions, __):
         taken.extend(regions)
         return np.zeros((len(regions), 1))
 
