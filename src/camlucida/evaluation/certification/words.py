@@ -26,6 +26,7 @@ from camlucida.evaluation.report.document import (
 from camlucida.images.artefact import Artefact
 from camlucida.images.read import read_image
 from camlucida.models.classifier import Classifier
+from camlucida.rendering.legend import overlaid
 from camlucida.saliency.explain import explain_batch
 from camlucida.version import __version__
 
@@ -140,7 +141,8 @@ def version_pictures(
         every = explain_batch(model, list(versions), method=method, finding=finding)
         for what, one in zip(("without", "with"), every, strict=True):
             said = f"{what}, {when}: {one.logits[0]:+.1f} logits"
-            picture = one.overlay(finding)
+            # Without a legend, which is not to be read at this size.
+            picture = overlaid(one.image, one.explanation, one.index(finding))
             picture.thumbnail((SIDE, SIDE))
             pictures.append(Picture(picture, said, f"{case.name} {said}; evidence for {finding}"))
     return pictures
