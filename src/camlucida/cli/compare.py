@@ -60,7 +60,7 @@ def compare(
     from camlucida.evaluation.comparison import compare as compared  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
 
-    options.refuse_unwritable(out)
+    data_options.refuse_unwritable(out)
     classifier = load_model(model)
     columns = (image_column, label_column, patient_column, patient_pattern)
     dataset = data_options.read_cases(

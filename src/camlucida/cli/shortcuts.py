@@ -61,7 +61,7 @@ def shortcuts(
     from camlucida.models.load import load_model  # noqa: PLC0415
     from camlucida.saliency.methods import find_method  # noqa: PLC0415
 
-    options.refuse_unwritable(out)
+    data_options.refuse_unwritable(out)
     classifier = load_model(model)
     zones = _zones(zone or [])
     key = find_method(method)[0]
