@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 REPORT, SHEET, PROOF = "compare.html", "sheet.png", "proof.json"
-KEPT = "kept"
 NARROW = (0, 1, 2, 3, 4, 6, 8, 9, 11)
 """The columns that a terminal has room for; the report has all."""
 CASES = 12
@@ -66,7 +65,7 @@ def compare(
     dataset = data_options.read_cases(
         classifier.card, data, images, annotations, label_name, columns, limit, seed
     )
-    with messages.progress() as progress:
+    with data_options.going_on(out) as kept, messages.progress() as progress:
         task = progress.add_task("Timing methods", total=None)
         found = compared(
             classifier,
@@ -77,7 +76,7 @@ def compare(
             progress=lambda stage, done, total: progress.update(
                 task, description=stage, completed=done, total=total
             ),
-            kept_in=out / KEPT,
+            kept_in=kept,
         )
     _told(found)
     _written(found, data, out)

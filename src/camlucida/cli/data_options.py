@@ -1,6 +1,8 @@
 """Options that say where the cases of a development command are, and what their columns mean."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +79,20 @@ def label_names(given: "Sequence[str] | None") -> dict[str, str]:
     if wrong is not None:
         raise typer.BadParameter(f"“{wrong}” has no “=”; give WORD=FINDING.", param_hint="--label-name")
     return {word.strip(): finding.strip() for word, _, finding in pairs}
+
+
+KEPT = "kept"
+"""Folder in the report's in which a run that was stopped finds what was done."""
+
+
+@contextmanager
+def going_on(out: Path) -> Iterator[Path]:
+    """Gives where cases are kept; whoever stops the run is told that the next one goes on from there."""
+    try:
+        yield out / KEPT
+    except KeyboardInterrupt:
+        messages.note(f"Stopped. What was done is kept in {out / KEPT}: the same command goes on from there.")
+        raise
 
 
 def refuse_unwritable(out: Path) -> None:

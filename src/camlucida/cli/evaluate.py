@@ -1,6 +1,5 @@
 """`camlucida evaluate`: a model on the user's cases, as one report and its tables."""
 
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 PARTS = "classification, localisation, faithfulness, sanity, robustness"
-KEPT = "kept"
-"""Folder in the report's in which a run that was stopped finds what was done."""
 
 
 @app.command(epilog="Example: camlucida evaluate --model paediatric-pneumonia --data films/ --out evaluation")
@@ -84,14 +81,13 @@ def evaluate(
     cases = data_options.read_cases(
         classifier.card, data, images, annotations, label_name, columns, limit, seed
     )
-    with ExitStack() as stack:
-        progress = stack.enter_context(messages.progress())
+    with data_options.going_on(out) as kept, messages.progress() as progress:
 
         def stage(name: str) -> "Progress":
             task = progress.add_task(name, total=None)
             return lambda done, whole: progress.update(task, completed=done, total=whole)
 
-        found = evaluate_model(classifier, cases, plan, stage=stage, kept_in=out / KEPT)
+        found = evaluate_model(classifier, cases, plan, stage=stage, kept_in=kept)
     for one in found.cohort.refused:
         messages.complain(f"{one.case}: {one.reason}")
     document = as_document(found, classifier, cases, data.name, f"{datetime.now(UTC):%Y-%m-%d}")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 REPORT = "shortcuts.html"
-KEPT = "kept"
 
 
 @app.command(epilog="Example: camlucida shortcuts --model my-model --data films.csv --out shortcuts")
@@ -73,7 +72,7 @@ def shortcuts(
     dataset = data_options.read_cases(
         classifier.card, data, images, annotations, label_name, columns, limit, seed
     )
-    with messages.progress() as progress:
+    with data_options.going_on(out) as kept, messages.progress() as progress:
         task = progress.add_task("Looking at cases", total=len(dataset.cases))
         cohort = observed(
             classifier,
@@ -81,7 +80,7 @@ def shortcuts(
             [key],
             [ZoneMeasuring(key, zones)],
             progress=lambda done, whole: progress.update(task, completed=done, total=whole),
-            kept_in=out / KEPT,
+            kept_in=kept,
         )
     for refused in cohort.refused:
         messages.complain(f"{refused.case}: {refused.reason}")
