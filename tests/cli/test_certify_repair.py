@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
 from camlucida.images.artefact import phantom_artefact, write_artefact
-from planted_networks import model_folder, write_data
+from planted_shortcuts import model_folder, write_data
 
 ARTEFACT, FINDING = "corner tag", "Effusion"
 BEFORE = "reliant-corner-tag-effusion"

@@ -28,11 +28,7 @@ YES = {"1", "1.0", "yes", "true", "y", "ja", "oui", "present"}
 PICTURES = 3  # cases of which the maps are shown
 
 
-@app.command(
-    name="certify-repair",
-    epilog="Example: camlucida certify-repair old-model/ new-model/ --data films.csv --artefact tag.png "
-    "--column tag --finding Effusion --out certificate",
-)
+@app.command(name="certify-repair")
 def certify_repair(
     before: Annotated[str, typer.Argument(help="The model that relies on the artefact: a name or a folder.")],
     after: Annotated[str, typer.Argument(help="The model that is said to be repaired.")],

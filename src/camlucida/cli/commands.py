@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, Entry] = {
     "certify-repair": Entry(
         "certify_repair",
         "Certify or reject the repair of a shortcut: does the artefact still move the logit?",
-        "camlucida certify-repair old/ new/ --data films.csv --artefact tag.png",
+        "camlucida certify-repair old/ new/ --data films.csv --artefact tag.png --column tag",
     ),
     "compare": Entry(
         "compare",

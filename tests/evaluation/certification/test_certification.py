@@ -11,8 +11,8 @@ from camlucida.evaluation.certification.counterfactual import Twin, Versions
 from camlucida.evaluation.certification.words import as_json, document, reasons
 from camlucida.images.artefact import phantom_artefact
 from camlucida.models.load import load_folder
-from planted_networks import FINDINGS, film, network, truth
-from planted_networks import model_folder as planted
+from planted_shortcuts import FINDINGS, film, network, truth
+from planted_shortcuts import model_folder as planted
 
 
 def made_up(effect_before, effect_after, *, count=200, noise=0.3, skill=(3.0, 3.0), seed=0, **kept):

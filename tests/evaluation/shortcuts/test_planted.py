@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-import planted_networks as planted
+import planted_shortcuts as planted
 from camlucida.evaluation.shortcuts.removal import without
 from camlucida.evaluation.shortcuts.verdict import Judgement, judge
 from camlucida.evaluation.shortcuts.zones import ZONES, found_on
