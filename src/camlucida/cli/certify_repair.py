@@ -71,70 +71,89 @@ def certify_repair(
     interval. What a heatmap shows passes nobody. Exit code: 0 certified, 3 rejected, 4 undecided.
     """
     from camlucida.evaluation.certification import certify  # noqa: PLC0415 - `--help` must not load torch
-    from camlucida.evaluation.certification.counterfactual import twins  # noqa: PLC0415
-    from camlucida.evaluation.certification.words import (  # noqa: PLC0415
-        COLUMNS,
-        TITLES,
-        as_json,
-        document,
-        points_in_words,
-        reasons,
-        rows,
-    )
     from camlucida.evaluation.data.cohort import Refused  # noqa: PLC0415
-    from camlucida.evaluation.report.page import write_page  # noqa: PLC0415
     from camlucida.images.artefact import read_artefact  # noqa: PLC0415
     from camlucida.models.load import load_model  # noqa: PLC0415
 
+    data_options.refuse_unwritable(out)
     models = load_model(before), load_model(after)
     patch = read_artefact(artefact)
     asked = _finding(models, finding)
+    columns = (image_column, label_column, patient_column, patient_pattern)
     dataset = data_options.read_cases(
-        models[0].card,
-        data,
-        images,
-        annotations,
-        label_name,
-        (image_column, label_column, patient_column, patient_pattern),
-        limit,
-        seed,
+        models[0].card, data, images, annotations, label_name, columns, limit, seed
     )
     carrying = _carrying(dataset.cases, column, only_removed=patch.brightness is None)
     cases = _usable(dataset.cases, carrying, patch)
-    with messages.progress() as progress:
-        task = progress.add_task("Comparing", total=None)
-        seen = list(
-            twins(
-                *models,
-                cases,
-                patch,
-                asked,
-                lambda case: case.name in carrying,
-                method=method,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
-            )
-        )
+    seen = _seen(models, cases, patch, asked, carrying, method)
     refused = [one for one in seen if isinstance(one, Refused)]
     for one in refused:
         messages.complain(f"{one.case}: {one.reason}")
     certificate = certify([one for one in seen if not isinstance(one, Refused)], seed=seed)
-    messages.table(f"Repair of {patch.name} for {asked}", COLUMNS, rows(certificate), right=4)
+    _told(certificate, patch, asked)
+    facts = _facts(models, data, patch, asked, certificate)
+    pictures = list(_pictures(models, cases, seen, patch, asked, method))
+    _written(certificate, facts, patch, asked, pictures, refused, out)
+    messages.note(messages.NOTICE)
+    raise typer.Exit({"certified": 0, "rejected": 3, "undecided": 4}[certificate.verdict])
+
+
+def _seen(
+    models: "tuple[Classifier, Classifier]",
+    cases: "Sequence[Case]",
+    artefact: "Artefact",
+    finding: str,
+    carrying: set[str],
+    method: str,
+) -> "list[Twin | Refused]":
+    """Every case without the artefact and with it, by both models."""
+    from camlucida.evaluation.certification.counterfactual import twins  # noqa: PLC0415
+
+    with messages.progress() as progress:
+        task = progress.add_task("Comparing", total=None)
+        pairs = twins(
+            *models,
+            cases,
+            artefact,
+            finding,
+            lambda case: case.name in carrying,
+            method=method,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+        return list(pairs)
+
+
+def _told(certificate: "Certificate", artefact: "Artefact", finding: str) -> None:
+    from camlucida.evaluation.certification.words import (  # noqa: PLC0415
+        COLUMNS,
+        TITLES,
+        points_in_words,
+        reasons,
+        rows,
+    )
+
+    messages.table(f"Repair of {artefact.name} for {finding}", COLUMNS, rows(certificate), right=4)
     messages.say(f"{TITLES[certificate.verdict]}. {reasons(certificate)}")
     messages.say(points_in_words(certificate))
-    report = document(
-        certificate,
-        _facts(models, data, patch, asked, certificate),
-        asked,
-        patch.name,
-        list(_pictures(models, cases, seen, patch, asked, method)),
-        refused,
-    )
+
+
+def _written(
+    certificate: "Certificate",
+    facts: list[tuple[str, str]],
+    artefact: "Artefact",
+    finding: str,
+    pictures: "list[Picture]",
+    refused: "list[Refused]",
+    out: Path,
+) -> None:
+    from camlucida.evaluation.certification.words import as_json, document  # noqa: PLC0415
+    from camlucida.evaluation.report.page import write_page  # noqa: PLC0415
+
+    report = document(certificate, facts, finding, artefact.name, pictures, refused)
     write_page(report, out / "certificate.html")
     with whole(out / "certificate.json") as unfinished:
         unfinished.write_text(f"{json.dumps(as_json(certificate), indent=1, allow_nan=False)}\n", "utf-8")
     messages.say(f"Kept in {out}: certificate.html, certificate.json.")
-    messages.note(messages.NOTICE)
-    raise typer.Exit({"certified": 0, "rejected": 3, "undecided": 4}[certificate.verdict])
 
 
 def _facts(
