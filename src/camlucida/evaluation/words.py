@@ -23,6 +23,7 @@ from camlucida.evaluation.report.document import (
     Tone,
     Verdict,
 )
+from camlucida.evaluation.report.facts import DIGITS
 from camlucida.evaluation.robustness.words import robustness_section
 from camlucida.evaluation.sanity.film_strip import film_strip
 from camlucida.evaluation.sanity.label_words import label_blocks
@@ -65,7 +66,7 @@ def as_document(
         subtitle=f"{cohort.model} on {data}",
         facts=[
             ("Model", cohort.model),
-            ("Model digest", cohort.digest[:16]),
+            ("Model digest", cohort.digest[:DIGITS]),
             ("Data", data),
             ("Cases", _cases(evaluation)),
             ("Methods", ", ".join(map(spelling, plan.methods))),

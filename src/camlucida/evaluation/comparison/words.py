@@ -1,7 +1,6 @@
 """Methods side by side, as a report of blocks."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -21,11 +20,11 @@ from camlucida.evaluation.report.document import (
     Tone,
     Verdict,
 )
+from camlucida.evaluation.report.facts import facts_of
 from camlucida.evaluation.sanity import MethodResult
 from camlucida.evaluation.sanity.film_strip import film_strip
 from camlucida.evaluation.sanity.words import COLUMNS, head_in_words, rows
 from camlucida.records.method_name import spelling
-from camlucida.version import __version__
 
 HEADINGS = (
     "Method",
@@ -68,19 +67,12 @@ SHEET_WORDS = (
 
 def document(found: Comparison, data: str) -> Document:
     """The whole report; `data` is what the user called it."""
-    cohort = found.cohort
-    people = len({one.case.patient for one in cohort.observed})
     return Document(
-        title=f"Methods compared on {cohort.model}",
+        title=f"Methods compared on {found.cohort.model}",
         subtitle="What maps cost, and what they are worth, on these images",
-        facts=[
-            ("Model", cohort.model),
-            ("Model digest", cohort.digest),
-            ("Data", data),
-            ("Cases", f"{len(cohort.observed)} of {people} patients; {len(cohort.refused)} refused"),
-            ("Methods", ", ".join(spelling(one.method) for one in found.costs)),
-            ("Made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by camlucida {__version__}"),
-        ],
+        facts=facts_of(
+            found.cohort, data, ("Methods", ", ".join(spelling(one.method) for one in found.costs))
+        ),
         verdicts=[*verdicts(found)],
         sections=[*_sections(found)],
     )

@@ -1,7 +1,6 @@
 """What was found of shortcuts, as a report of blocks."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from camlucida.evaluation.report.case_picture import case_picture
 from camlucida.evaluation.report.document import (
@@ -14,6 +13,7 @@ from camlucida.evaluation.report.document import (
     Tone,
     Verdict,
 )
+from camlucida.evaluation.report.facts import facts_of
 from camlucida.evaluation.shortcuts.clusters import Cluster
 from camlucida.evaluation.shortcuts.looking import SHOWN, Looked, Shortcuts, mean_effect
 from camlucida.evaluation.shortcuts.probes import Probe
@@ -26,7 +26,6 @@ from camlucida.evaluation.shortcuts.verdict import (
     reading,
 )
 from camlucida.records.method_name import spelling
-from camlucida.version import __version__
 
 TONES = {Judgement.RELIANT: Tone.BAD, Judgement.NO_SIGN: Tone.NEUTRAL, Judgement.UNDECIDED: Tone.CAUTION}
 MOST_PROBES = 15
@@ -64,19 +63,10 @@ CLUSTER_WORDS = (
 
 def document(found: Shortcuts, data: str) -> Document:
     """The whole report; `data` is what the user called it."""
-    cohort = found.cohort
-    people = len({one.case.patient for one in cohort.observed})
     return Document(
-        title=f"Shortcuts of {cohort.model}",
+        title=f"Shortcuts of {found.cohort.model}",
         subtitle="Evidence from where the disease cannot be",
-        facts=[
-            ("Model", cohort.model),
-            ("Model digest", cohort.digest),
-            ("Data", data),
-            ("Cases", f"{len(cohort.observed)} of {people} patients; {len(cohort.refused)} refused"),
-            ("Maps", spelling(found.method)),
-            ("Made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by camlucida {__version__}"),
-        ],
+        facts=facts_of(found.cohort, data, ("Maps", spelling(found.method))),
         verdicts=[verdict(one, found) for one in found.findings],
         sections=[*_sections(found)],
         footnotes=[NOT_DETECTABLE, FALSE_ALARMS],
