@@ -240,6 +240,16 @@ def test_the_size_of_a_cell_is_that_of_the_geometry(planted, tmp_path):
         assert np.linalg.norm(neighbour.place() - planted.place()) == pytest.approx(size, abs=EXACT_MM)
 
 
+def whole_bytes(values: np.ndarray) -> np.ndarray:
+    """Without the last pixels of a count that 8 does not divide: ITK's reader of bits leaves them to chance.
+
+    It unpacks whole bytes only, and what its memory held before stays in the rest.
+    """
+    known = values.ravel().copy()
+    known[known.size // 8 * 8 :] = 0
+    return known.reshape(values.shape)
+
+
 def half(values: np.ndarray) -> np.ndarray:
     """Where a segment holds at least half; shades are rounded to a level of 255."""
     return values > 0.49 * values.max()
@@ -260,7 +270,7 @@ def test_a_segment_lies_around_the_cell_as_highdicom_reads_it(planted, tmp_path,
 @pytest.mark.parametrize("writer", [segmentation, fractional_segmentation])
 def test_a_segment_lies_around_the_cell_as_simpleitk_reads_it(straight, tmp_path, writer):
     image = SimpleITK.ReadImage(str(save(tmp_path, writer.write(straight.material, FINDING)[0])))
-    values = SimpleITK.GetArrayFromImage(image)
+    values = whole_bytes(SimpleITK.GetArrayFromImage(image))
     centre = np.argwhere(half(values)).mean(axis=0)
     place = np.array(image.TransformContinuousIndexToPhysicalPoint(centre[::-1].tolist()))
     assert np.abs(straight.pixels_off(place)).max() <= 0.5
