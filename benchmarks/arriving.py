@@ -24,8 +24,8 @@ from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.models.registry import Registry, shipped_models
 from camlucida.pacs.configuration import FILE
-from camlucida.store.database import ExplanationRow, OrderRow, OrderState, State
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, OrderRow, OrderState, State
 
 MODEL = "phantom-radiograph"
 LONGEST = 120.0  # seconds that a study may take before the measurement gives up

@@ -41,9 +41,9 @@ from camlucida.images.read import read_image
 from camlucida.records import Image, SaliencyMap
 from camlucida.rendering import colour
 from camlucida.rendering.scale import scale_of
-from camlucida.store.database import ExplanationRow, ImageRow
 from camlucida.store.explanations import load
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, ImageRow
 
 # Cornerstone3D, a bundler, and what it takes for granted of node.
 PACKAGES = ("@cornerstonejs/core@5.14.0", "esbuild@0.25.12", "events@3.3.0", "url@0.11.4")

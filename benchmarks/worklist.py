@@ -18,16 +18,9 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from station import Browser, milliseconds, start
 
-from camlucida.store.database import (
-    ExplanationRow,
-    ImageRow,
-    ModelRow,
-    PredictionRow,
-    State,
-    StudyRow,
-)
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
+from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
 
 FINDINGS = 18
 AT_ONCE = 5000

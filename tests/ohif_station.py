@@ -24,8 +24,8 @@ from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.pacs.results import write_results
-from camlucida.store.database import ExplanationRow, State
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, State
 from camlucida.web.signing_in import new_token
 from chromium import served
 

@@ -17,8 +17,8 @@ from camlucida.models.load import load_registered
 from camlucida.models.registry import Registry
 from camlucida.saliency import explain as engine
 from camlucida.store import explanations
-from camlucida.store.database import ExplanationRow, FileKind, FileRow, InstanceRow, State
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, FileKind, FileRow, InstanceRow, State
 from example_models import CARD, small_network, write_model
 
 

@@ -21,7 +21,8 @@ from camlucida.pacs import results
 from camlucida.saliency import explain as engine
 from camlucida.station import Did, Worker
 from camlucida.store import explanations, instances
-from camlucida.store.database import (
+from camlucida.store.home import Home
+from camlucida.store.tables import (
     DeliveryRow,
     ExplanationRow,
     ImageRow,
@@ -32,7 +33,6 @@ from camlucida.store.database import (
     Origin,
     State,
 )
-from camlucida.store.home import Home
 from example_models import CARD, small_network, write_model
 
 LISTEN = "[listen]\nquiet_seconds = 0\n"

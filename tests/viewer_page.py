@@ -17,9 +17,9 @@ from camlucida import pipeline
 from camlucida.images.read import read_image
 from camlucida.models.architectures import SmallResNet
 from camlucida.models.registry import Registry
-from camlucida.store.database import ExplanationRow, State
 from camlucida.store.explanations import load
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, State
 from chromium import chromium, served
 from example_models import CARD, write_model
 

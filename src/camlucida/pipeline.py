@@ -19,9 +19,9 @@ from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import explanations, instances, studies
 from camlucida.store.blobs import digest_of_file
-from camlucida.store.database import ExplanationRow, ImageRow, Intent, Origin, State
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, ImageRow, Intent, Origin, State
 
 if TYPE_CHECKING:
     from camlucida.images.read import ImageFiles

@@ -23,9 +23,9 @@ from camlucida.pacs.arrivals import Arrived
 from camlucida.pacs.configuration import ConfigurationFile
 from camlucida.store import deliveries, explanations, orders
 from camlucida.store.attempts import MOST_ATTEMPTS
-from camlucida.store.database import ExplanationRow, ImageRow, State
 from camlucida.store.home import Home
 from camlucida.store.orders import Ready
+from camlucida.store.tables import ExplanationRow, ImageRow, State
 
 if TYPE_CHECKING:
     from camlucida.models.classifier import Classifier

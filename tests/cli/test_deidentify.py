@@ -11,8 +11,8 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
-from camlucida.store.database import StudyRow
 from camlucida.store.home import Home
+from camlucida.store.tables import StudyRow
 
 runner = CliRunner()
 

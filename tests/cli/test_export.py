@@ -4,8 +4,8 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import select
 
-from camlucida.store.database import StudyRow
 from camlucida.store.home import Home
+from camlucida.store.tables import StudyRow
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pydicom import dcmread
 from camlucida.cli.pacs import TEMPLATE
 from camlucida.pacs.configuration import Configuration, read_configuration
 from camlucida.store import instances
-from camlucida.store.database import Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import Intent, Origin
 from orthanc import HOST, free_port
 from storescp import StoreScp
 

@@ -1,9 +1,9 @@
 """Results go to a real PACS, and what came of it is told."""
 
 from camlucida import pipeline
-from camlucida.store.database import DeliveryRow, ExplanationRow, InstanceRow
 from camlucida.store.home import Home
 from camlucida.store.studies import StudyRow
+from camlucida.store.tables import DeliveryRow, ExplanationRow, InstanceRow
 from orthanc import HOST, free_port
 
 

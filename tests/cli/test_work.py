@@ -5,8 +5,8 @@ from contextlib import closing
 import pytest
 
 from camlucida.store import instances
-from camlucida.store.database import Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import Origin
 from waiting import until
 
 

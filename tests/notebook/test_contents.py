@@ -8,7 +8,7 @@ import pytest
 
 from camlucida.errors import InputError
 from camlucida.notebook.contents import Contents
-from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, State, StudyRow
+from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State, StudyRow
 from camlucida.web import studies
 
 

@@ -19,8 +19,8 @@ from camlucida.examples.phantom.volume import ct_volume
 from camlucida.pacs import arrivals, routing
 from camlucida.pacs.configuration import Configuration
 from camlucida.store import instances, studies
-from camlucida.store.database import FileRow, ImageRow, InstanceRow, Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import FileRow, ImageRow, InstanceRow, Intent, Origin
 
 AT_ONCE = {"quiet_seconds": 0}
 

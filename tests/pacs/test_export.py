@@ -8,8 +8,8 @@ from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.models.registry import Registry
 from camlucida.pacs.export import Export, explained, export
-from camlucida.store.database import ExplanationRow
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow
 from example_models import write_model
 
 

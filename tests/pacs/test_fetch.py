@@ -18,8 +18,8 @@ from camlucida.pacs.fetch import Way, fetch
 from camlucida.pacs.receive import Receiver
 from camlucida.pacs.search import Query, Study, find_priors, find_studies
 from camlucida.store import instances
-from camlucida.store.database import Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import Origin
 from orthanc import HOST, Orthanc, free_port
 
 OURS = "CAMLUCIDA"

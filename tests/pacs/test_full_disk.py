@@ -18,8 +18,8 @@ from pydicom.data import get_testdata_file
 
 from camlucida.store import deliveries, instances
 from camlucida.store.blobs import digest_of_file, place
-from camlucida.store.database import Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import Intent, Origin
 from receiving_station import Station
 from storescp import StoreScp
 from storescu import send

@@ -25,8 +25,8 @@ from camlucida.pacs.configuration import Configuration, Listening, Peer, Tls
 from camlucida.pacs.receive import Receiver
 from camlucida.pacs.tls import server_side
 from camlucida.store import instances
-from camlucida.store.database import InstanceRow
 from camlucida.store.home import Home
+from camlucida.store.tables import InstanceRow
 from storescu import associated, send, storescu
 from waiting import until
 

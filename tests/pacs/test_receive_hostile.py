@@ -18,8 +18,8 @@ from sqlalchemy import func, select
 
 from camlucida.dicom.header import read_header
 from camlucida.errors import InputError
-from camlucida.store.database import InstanceRow
 from camlucida.store.home import Home
+from camlucida.store.tables import InstanceRow
 from dicom import corrupted
 from receiving_station import Station
 

@@ -13,8 +13,8 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from camlucida.store import deliveries, instances
-from camlucida.store.database import InstanceRow, Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import InstanceRow, Intent, Origin
 from receiving_station import Station
 from waiting import until
 

@@ -13,8 +13,8 @@ from camlucida.models.architectures import SmallResNet
 from camlucida.models.registry import Registry
 from camlucida.pacs import results
 from camlucida.pacs.results import PROFILES, WRITERS, material_of, objects, write_results
-from camlucida.store.database import ExplanationRow, FileKind, FileRow, InstanceRow, Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, FileKind, FileRow, InstanceRow, Intent, Origin
 from example_models import CARD, write_model
 
 

@@ -24,8 +24,8 @@ from camlucida.pacs.configuration import Configuration, DicomWeb, Dimse
 from camlucida.pacs.send import Sender, destination_named, send_to
 from camlucida.pacs.verdict import Fate, of_status
 from camlucida.store import deliveries, instances
-from camlucida.store.database import DeliveryRow, DeliveryState, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import DeliveryRow, DeliveryState, Origin
 from orthanc import HOST, Orthanc, free_port
 from storescp import StoreScp
 from waiting import until

@@ -18,8 +18,8 @@ from camlucida.pacs.receive import Receiver
 from camlucida.pacs.send import send_to
 from camlucida.pacs.verdict import Fate
 from camlucida.store import deliveries, instances
-from camlucida.store.database import Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import Origin
 from certificates import Authority
 from orthanc import HOST
 from storescp import StoreScp

@@ -15,8 +15,8 @@ from camlucida.errors import DiskFull, InvalidConfiguration
 from camlucida.pacs import watched_folder
 from camlucida.pacs.watched_folder import Looked, WatchedFolders, refused
 from camlucida.settings import settings
-from camlucida.store.database import InstanceRow
 from camlucida.store.home import Home
+from camlucida.store.tables import InstanceRow
 from waiting import until
 
 

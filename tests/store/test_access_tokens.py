@@ -5,7 +5,7 @@ from sqlalchemy import select, update
 
 from camlucida.errors import StoreError
 from camlucida.store import access_tokens
-from camlucida.store.database import AccessTokenRow, now
+from camlucida.store.tables import AccessTokenRow, now
 
 
 def test_a_token_says_who_asks_and_what_is_allowed(home):

@@ -1,8 +1,8 @@
 from sqlalchemy import select
 
 from camlucida.store import attempts, explanations, studies
-from camlucida.store.database import ExplanationRow, ImageRow
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ExplanationRow, ImageRow
 
 
 def test_an_attempt_that_was_ended_on_purpose_is_taken_back(home, make_image, original):

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from camlucida.errors import StoreError
 from camlucida.store import database
-from camlucida.store.database import Base, ImageRow, StudyRow, TokenRow, refuse_network_file_system
+from camlucida.store.database import refuse_network_file_system
 from camlucida.store.home import Home
+from camlucida.store.tables import Base, ImageRow, StudyRow, TokenRow
 
 
 def study(**fields):

@@ -7,7 +7,7 @@ import pytest
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.store import deliveries, instances
-from camlucida.store.database import DeliveryRow, DeliveryState, Origin
+from camlucida.store.tables import DeliveryRow, DeliveryState, Origin
 
 LATER = datetime(2040, 1, 1, tzinfo=UTC)
 

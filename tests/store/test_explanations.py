@@ -4,8 +4,8 @@ from sqlalchemy import select
 
 from camlucida.store import explanations, studies
 from camlucida.store.attempts import MOST_ATTEMPTS
-from camlucida.store.database import ExplanationRow, PredictionRow, State
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ExplanationRow, PredictionRow, State
 
 MODEL = "a" * 64
 

@@ -3,8 +3,8 @@ import pytest
 from camlucida.errors import StoreError
 from camlucida.records import Flag, FlagReason
 from camlucida.store import explanations, flags, studies
-from camlucida.store.database import ExplanationRow, FlagRow
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ExplanationRow, FlagRow
 
 MODEL = "a" * 64
 

@@ -15,8 +15,8 @@ from sqlalchemy import event
 
 from camlucida.errors import DiskFull, StoreError, UnreadableFile
 from camlucida.store import instances, sizes, studies
-from camlucida.store.database import InstanceRow, Intent, Origin, now
 from camlucida.store.instances import Kept, take
+from camlucida.store.tables import InstanceRow, Intent, Origin, now
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import pytest
 from sqlalchemy import select
 
 from camlucida.store import explanations, orders, studies
-from camlucida.store.database import ExplanationRow, ImageRow, OrderRow, OrderState
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ExplanationRow, ImageRow, OrderRow, OrderState
 
 
 @pytest.fixture

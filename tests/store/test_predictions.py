@@ -3,8 +3,8 @@ from sqlalchemy import select
 
 from camlucida.records import Finding, Prediction
 from camlucida.store import explanations, predictions, studies
-from camlucida.store.database import ImageRow, PredictionRow
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ImageRow, PredictionRow
 
 OLD, NEW = "a" * 64, "b" * 64
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from camlucida.errors import DamagedBlob, UnknownStudy
 from camlucida.records import FileFormat, Source
 from camlucida.store import studies
-from camlucida.store.database import FileKind, FileRow, ImageRow, StudyRow
+from camlucida.store.tables import FileKind, FileRow, ImageRow, StudyRow
 
 
 def count(home, table):

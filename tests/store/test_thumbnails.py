@@ -10,7 +10,7 @@ from sqlalchemy.orm import selectinload
 from camlucida.records import Photometric, Window
 from camlucida.rendering.window import display
 from camlucida.store import sizes, studies, thumbnails
-from camlucida.store.database import FileKind, FileRow, ImageRow
+from camlucida.store.tables import FileKind, FileRow, ImageRow
 
 
 @pytest.fixture

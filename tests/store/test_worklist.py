@@ -9,7 +9,7 @@ from sqlalchemy import select, text, update
 
 from camlucida.records import Flag, FlagReason
 from camlucida.store import flags, worklist
-from camlucida.store.database import (
+from camlucida.store.tables import (
     ExplanationRow,
     ImageRow,
     ModelRow,

@@ -33,8 +33,8 @@ from camlucida.pacs.send import send_to
 from camlucida.pacs.verdict import Fate
 from camlucida.station import Did, Worker
 from camlucida.store import deliveries, instances
-from camlucida.store.database import InstanceRow, Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import InstanceRow, Intent, Origin
 from dicom.sources import bundled, oblique_ct
 from dicom.validation import errors_beyond, inconsistencies
 from example_models import CARD, write_model

@@ -11,8 +11,8 @@ from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.models.load import load_registered
 from camlucida.saliency.explain import explain
 from camlucida.store import explanations, studies
-from camlucida.store.database import ExplanationRow, State
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, State
 
 
 @pytest.fixture

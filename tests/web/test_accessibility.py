@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
-from camlucida.store.database import StudyRow
+from camlucida.store.tables import StudyRow
 from conftest import ROOT
 from viewer_page import choose, explained_station, open_study, settle
 

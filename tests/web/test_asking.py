@@ -3,8 +3,8 @@
 import pytest
 
 from camlucida.store import access_tokens, explanations
-from camlucida.store.database import ExplanationRow
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ExplanationRow
 
 OWN = {"sec-fetch-site": "same-origin"}
 WISH = {"model": "made-up", "method": "hirescam"}

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from camlucida.store import access_tokens
-from camlucida.store.database import EventRow
+from camlucida.store.tables import EventRow
 from camlucida.web import events as web_events
 
 OWN = {"sec-fetch-site": "same-origin"}

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camlucida.store.database import ImageRow, InstanceRow, Intent, Origin
+from camlucida.store.tables import ImageRow, InstanceRow, Intent, Origin
 from camlucida.web import find as web_find
 
 STUDY, SERIES = "1.2.40", "1.2.40.1"

@@ -1,7 +1,7 @@
 import pytest
 
 from camlucida.store import access_tokens
-from camlucida.store.database import FlagRow
+from camlucida.store.tables import FlagRow
 from camlucida.web import flags as web_flags
 
 OWN = {"sec-fetch-site": "same-origin"}

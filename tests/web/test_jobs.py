@@ -7,7 +7,8 @@ from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.jobs.turn import turn
 from camlucida.store import access_tokens, deliveries, explanations, instances, orders
-from camlucida.store.database import (
+from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import (
     DeliveryRow,
     DeliveryState,
     ExplanationRow,
@@ -18,7 +19,6 @@ from camlucida.store.database import (
     State,
     now,
 )
-from camlucida.store.explanations import CurrentModel
 
 OWN = {"sec-fetch-site": "same-origin"}
 

@@ -22,8 +22,8 @@ from camlucida.rendering.scale import scale_of
 from camlucida.rendering.upsample import to_pixel_grid
 from camlucida.settings import settings
 from camlucida.store import access_tokens
-from camlucida.store.database import ExplanationRow, FlagRow
 from camlucida.store.explanations import load
+from camlucida.store.tables import ExplanationRow, FlagRow
 from camlucida.web import ohif
 from camlucida.web.app import create_app
 from camlucida.web.signing_in import new_token

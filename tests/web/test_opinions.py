@@ -1,7 +1,7 @@
 import pytest
 
 from camlucida.store import access_tokens, explanations
-from camlucida.store.database import OpinionRow
+from camlucida.store.tables import OpinionRow
 
 OWN = {"sec-fetch-site": "same-origin"}
 

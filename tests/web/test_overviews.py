@@ -11,7 +11,7 @@ from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.models.registry import Registry
 from camlucida.store import explanations
-from camlucida.store.database import ExplanationRow
+from camlucida.store.tables import ExplanationRow
 from viewer_page import explained_station
 
 pytestmark = pytest.mark.browser

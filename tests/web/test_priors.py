@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from camlucida.records import Patient
 from camlucida.store import explanations, studies
-from camlucida.store.database import ExplanationRow, State
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ExplanationRow, State
 
 MODEL = "a" * 64
 

@@ -11,7 +11,7 @@ from pydicom import dcmread
 from scipy import ndimage
 
 from camlucida.images.read import read_image
-from camlucida.store.database import InstanceRow, Origin
+from camlucida.store.tables import InstanceRow, Origin
 from chromium import chromium
 from ohif_station import screenshot, settle, signed_in_context, watched
 

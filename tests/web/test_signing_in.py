@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from camlucida.settings import settings
-from camlucida.store.database import TokenRow, VisitRow, now
+from camlucida.store.tables import TokenRow, VisitRow, now
 from camlucida.web import signing_in
 
 

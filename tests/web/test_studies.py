@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from camlucida.records import Patient
 from camlucida.store import explanations
-from camlucida.store.database import ImageRow
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.tables import ImageRow
 
 
 def test_a_study_lists_its_images_and_what_is_known_of_them(study):

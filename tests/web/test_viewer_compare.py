@@ -12,7 +12,7 @@ from camlucida.records.geometry import resizing
 from camlucida.rendering.overlay import overlay
 from camlucida.rendering.upsample import resample, to_pixel_grid
 from camlucida.rendering.window import display
-from camlucida.store.database import StudyRow
+from camlucida.store.tables import StudyRow
 from viewer_page import (
     compare_with_screen,
     explained_station,

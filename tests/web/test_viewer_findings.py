@@ -10,7 +10,7 @@ from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.records import CausalCheck, StabilityCheck
 from camlucida.store import explanations
-from camlucida.store.database import EventRow, ExplanationRow, FlagRow, OpinionRow
+from camlucida.store.tables import EventRow, ExplanationRow, FlagRow, OpinionRow
 from viewer_page import choose, explained_station, explanation, open_study, settle
 
 pytestmark = pytest.mark.browser

@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 from camlucida import pipeline
 from camlucida.images.read import read_image
 from camlucida.rendering.window import display
-from camlucida.store.database import ImageRow
 from camlucida.store.home import Home
+from camlucida.store.tables import ImageRow
 from chromium import served
 from viewer_page import Shown, canvas, settle, watched_page
 

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
 from chromium import chromium, served
 
 pytestmark = pytest.mark.browser

@@ -15,8 +15,8 @@ from camlucida.errors import ModelError
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.settings import settings
 from camlucida.store import explanations
-from camlucida.store.database import State
 from camlucida.store.home import Home
+from camlucida.store.tables import State
 
 app = typer.Typer(add_completion=False)
 

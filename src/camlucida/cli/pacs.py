@@ -18,8 +18,8 @@ from camlucida.pacs import routing
 from camlucida.pacs.configuration import Destination, DicomWeb, Listening, Rule, read_configuration
 from camlucida.settings import settings
 from camlucida.store import deliveries, instances
-from camlucida.store.database import DeliveryState
 from camlucida.store.home import Home
+from camlucida.store.tables import DeliveryState
 
 if TYPE_CHECKING:
     from camlucida.pacs.probe import Advice

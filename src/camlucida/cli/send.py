@@ -20,9 +20,9 @@ from camlucida.pacs.results import write_results
 from camlucida.pacs.send import destination_named, send_to
 from camlucida.settings import settings
 from camlucida.store import deliveries, instances
-from camlucida.store.database import DeliveryRow, DeliveryState, Origin
 from camlucida.store.home import Home
 from camlucida.store.studies import find_study
+from camlucida.store.tables import DeliveryRow, DeliveryState, Origin
 
 app = typer.Typer(add_completion=False)
 

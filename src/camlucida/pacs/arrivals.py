@@ -24,8 +24,8 @@ from camlucida.pacs.configuration import Configuration
 from camlucida.pacs.routing import Decision
 from camlucida.store import explanations, instances, studies
 from camlucida.store.attempts import MOST_ATTEMPTS
-from camlucida.store.database import ImageRow, InstanceRow, Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import ImageRow, InstanceRow, Intent, Origin
 
 ENDED_ITS_READER = f"Reading it has ended the process {MOST_ATTEMPTS} times."
 SAME_UID = "Another instance with the same SOP Instance UID came first; this one is kept apart."

@@ -11,7 +11,8 @@ from camlucida.dicom.writing.material import Material, shown_findings, to_bytes
 from camlucida.errors import CamlucidaError, InputError, UnknownFinding, UnknownMethod
 from camlucida.pacs.results import PROFILES, material_of, objects
 from camlucida.store import explanations
-from camlucida.store.database import (
+from camlucida.store.home import Home
+from camlucida.store.tables import (
     ExplanationRow,
     FileKind,
     FileRow,
@@ -22,7 +23,6 @@ from camlucida.store.database import (
     State,
     StudyRow,
 )
-from camlucida.store.home import Home
 
 SHOWN_OF_KEY = 12  # characters of a study's key that name its folder
 LONGEST_NAME = 40  # characters of a finding in a file's name

@@ -21,9 +21,9 @@ from camlucida.pacs.dimse import MOST_CONTEXTS
 from camlucida.pacs.requestor import NothingAccepted, address, associated
 from camlucida.pacs.search import Study, series_of
 from camlucida.store.blobs import Part
-from camlucida.store.database import Origin
 from camlucida.store.home import Home
 from camlucida.store.instances import Kept, take
+from camlucida.store.tables import Origin
 
 MOVE_SECONDS = 300.0  # of silence, while the other side sends
 STALLED_SECONDS = 1800.0  # of answers without an instance: an archive may look for a tape

@@ -19,9 +19,9 @@ from camlucida.pacs import tls
 from camlucida.pacs.acceptor import Acceptor, Bounds, Sent, Server
 from camlucida.pacs.configuration import Listening, Peer
 from camlucida.settings import is_loopback, settings
-from camlucida.store.database import Origin
 from camlucida.store.home import Home
 from camlucida.store.instances import Kept, take
+from camlucida.store.tables import Origin
 
 ENDING_SECONDS = 30.0
 

@@ -17,8 +17,8 @@ from camlucida.dicom.thread_warnings import warned
 from camlucida.dicom.writing.material import Material, shown_findings, to_bytes
 from camlucida.errors import DamagedBlob, InputError, StoreError
 from camlucida.store import explanations, instances, studies
-from camlucida.store.database import ExplanationRow, FileKind, ImageRow, Intent, Origin
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, FileKind, ImageRow, Intent, Origin
 
 WRITERS: Mapping[str, tuple[str, str]] = {
     "SC": ("secondary_capture", "write"),

@@ -18,8 +18,9 @@ from camlucida.pacs import dicomweb, dimse
 from camlucida.pacs.configuration import Configuration, Destination, Dimse
 from camlucida.pacs.verdict import Fate, Parcel, Verdict
 from camlucida.store import deliveries
-from camlucida.store.database import DeliveryRow, not_written, now
+from camlucida.store.database import not_written
 from camlucida.store.home import Home
+from camlucida.store.tables import DeliveryRow, now
 
 BATCH = 100  # deliveries that are read, and sent over one association, at once
 POLL_SECONDS = 1.0

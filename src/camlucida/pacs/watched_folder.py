@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 from camlucida.errors import InputError, InvalidConfiguration, StoreError
 from camlucida.settings import settings
 from camlucida.store.blobs import CHUNK_BYTES, Part
-from camlucida.store.database import Origin, WatchedFileRow
 from camlucida.store.home import Home
 from camlucida.store.instances import Kept, take
+from camlucida.store.tables import Origin, WatchedFileRow
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 10.0

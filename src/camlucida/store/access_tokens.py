@@ -13,8 +13,8 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, update
 
 from camlucida.errors import StoreError
-from camlucida.store.database import AccessTokenRow, now
 from camlucida.store.home import Home
+from camlucida.store.tables import AccessTokenRow, now
 
 LONGEST_NAME = 64
 USED_EVERY = timedelta(minutes=1)  # a write a minute tells when a token was last used; one a request costs

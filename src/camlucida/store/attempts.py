@@ -2,15 +2,8 @@
 
 from sqlalchemy import update
 
-from camlucida.store.database import (
-    ExplanationRow,
-    InstanceRow,
-    Intent,
-    OrderRow,
-    OrderState,
-    State,
-)
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, InstanceRow, Intent, OrderRow, OrderState, State
 
 MOST_ATTEMPTS = 3
 """At reading, explaining or writing one thing that ends its process each time; then it is set aside."""

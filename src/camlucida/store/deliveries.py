@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, joinedload
 
-from camlucida.store.database import DeliveryRow, DeliveryState, now
+from camlucida.store.tables import DeliveryRow, DeliveryState, now
 
 BACK_OFF = (
     timedelta(seconds=5),

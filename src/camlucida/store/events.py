@@ -6,9 +6,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from camlucida.records import Event, EventKind, ViewState
-from camlucida.store.database import EventRow, ExplanationRow, now
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
+from camlucida.store.tables import EventRow, ExplanationRow, now
 
 
 def keep(home: Home, events: Sequence[Event], who: str) -> int:

@@ -16,9 +16,9 @@ from camlucida.records import Explanation
 from camlucida.records.encoding import decode, encode
 from camlucida.store import orders, predictions, worklist_upkeep
 from camlucida.store.attempts import MOST_ATTEMPTS
-from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, State, now
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
+from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State, now
 
 ENDED_ITS_WORKER = (
     "Computing it has ended the process {} times; `camlucida import` without files tries again."

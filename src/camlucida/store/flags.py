@@ -6,8 +6,8 @@ from typing import Any
 from camlucida.errors import StoreError
 from camlucida.records import EventKind, Flag, FlagReason, Region
 from camlucida.store import events
-from camlucida.store.database import ExplanationRow, FlagRow
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, FlagRow
 
 
 def keep(home: Home, explanation_id: int, flag: Flag) -> int:

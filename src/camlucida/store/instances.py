@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from camlucida.dicom.header import read_header
 from camlucida.records import InstanceHeader
 from camlucida.store.blobs import CHUNK_BYTES, Part
-from camlucida.store.database import InstanceRow, Intent, Origin, not_written, now
+from camlucida.store.database import not_written
 from camlucida.store.home import Home
+from camlucida.store.tables import InstanceRow, Intent, Origin, now
 
 
 class Kept(StrEnum):

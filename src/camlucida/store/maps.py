@@ -7,14 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
-from camlucida.store.database import (
-    ExplanationRow,
-    FlagRow,
-    ImageRow,
-    ModelRow,
-    PredictionRow,
-    State,
-)
+from camlucida.store.tables import ExplanationRow, FlagRow, ImageRow, ModelRow, PredictionRow, State
 
 
 class Choice(StrEnum):

@@ -3,8 +3,8 @@
 from camlucida.errors import StoreError
 from camlucida.records import EventKind, Opinion, Stance
 from camlucida.store import events
-from camlucida.store.database import ExplanationRow, OpinionRow
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, OpinionRow
 
 
 def keep(home: Home, explanation_id: int, opinion: Opinion) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from camlucida.store.database import ExplanationRow, OrderRow, OrderState, State, now
+from camlucida.store.tables import ExplanationRow, OrderRow, OrderState, State, now
 
 
 class Ready(NamedTuple):

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, joinedload
 
 from camlucida.records import Prediction
-from camlucida.store.database import ImageRow, ModelRow, PredictionRow
+from camlucida.store.tables import ImageRow, ModelRow, PredictionRow
 
 
 def keep(session: Session, image_id: int, model_digest: str, prediction: Prediction) -> None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import Select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from camlucida.store.database import ExplanationRow, ImageRow, State, StudyRow
 from camlucida.store.studies import of_same_patient
+from camlucida.store.tables import ExplanationRow, ImageRow, State, StudyRow
 
 MOST_PRIORS = 20
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
-from camlucida.store.database import (
+from camlucida.store.tables import (
     DeliveryRow,
     DeliveryState,
     ExplanationRow,

@@ -5,16 +5,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, Subquery, func, select
 from sqlalchemy.orm import Session
 
-from camlucida.store.database import (
-    ExplanationRow,
-    FileKind,
-    FileRow,
-    ImageRow,
-    InstanceRow,
-    Origin,
-    StudyRow,
-)
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, FileKind, FileRow, ImageRow, InstanceRow, Origin, StudyRow
 
 
 class Sizes(NamedTuple):

@@ -16,8 +16,8 @@ from camlucida.records import FileFormat, Image, Patient
 from camlucida.rendering.header import header
 from camlucida.store import pixels
 from camlucida.store.blobs import digest_of_file
-from camlucida.store.database import FileKind, FileRow, ImageRow, StudyRow
 from camlucida.store.home import Home
+from camlucida.store.tables import FileKind, FileRow, ImageRow, StudyRow
 
 SHORTEST_NAME = 6  # characters of a key's beginning: fewer are soon those of several
 OTHER_PIXELS = "Another image with the same SOP Instance UID and other pixels is kept, too."

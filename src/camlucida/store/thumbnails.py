@@ -13,8 +13,8 @@ from camlucida.records.geometry import resizing
 from camlucida.rendering.upsample import resample
 from camlucida.rendering.window import display
 from camlucida.store import pixels
-from camlucida.store.database import FileKind, FileRow, ImageRow
 from camlucida.store.home import Home
+from camlucida.store.tables import FileKind, FileRow, ImageRow
 
 SIDE = 240  # pixels of the longer edge
 QUALITY = 90

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, ColumnExpressionArgument, RowMapping, Sele
 from sqlalchemy.orm import InstrumentedAttribute as Column
 from sqlalchemy.orm import Session
 
-from camlucida.store.database import StudyRow, WorklistFindingRow, WorklistRow
+from camlucida.store.tables import StudyRow, WorklistFindingRow, WorklistRow
 from camlucida.store.worklist_upkeep import folded
 
 SORTED_BY: dict[str, Column[Any]] = {

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from camlucida.records.method_name import DEAR, SPELLING
 from camlucida.store import explanations
-from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, State
+from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State
 from camlucida.web.access import must_store
 from camlucida.web.body import bounded
 from camlucida.web.explanations import row_of

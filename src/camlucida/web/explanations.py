@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from camlucida.records.encoding import to_json
 from camlucida.rendering.scale import scales_of
 from camlucida.store import explanations as kept
-from camlucida.store.database import ExplanationRow, State
 from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, State
 from camlucida.web.images import IMMUTABLE
 
 router = APIRouter()

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from camlucida.store.database import ExplanationRow, ImageRow, InstanceRow, Intent, Origin, StudyRow
+from camlucida.store.tables import ExplanationRow, ImageRow, InstanceRow, Intent, Origin, StudyRow
 from camlucida.web.body import bounded
 from camlucida.web.studies import image_summary
 

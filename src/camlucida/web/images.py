@@ -11,7 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from camlucida.rendering.header import shown_type
 from camlucida.store import pixels as kept
-from camlucida.store.database import FileKind, ImageRow
+from camlucida.store.tables import FileKind, ImageRow
 
 router = APIRouter()
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from camlucida.jobs.turn import is_taken
 from camlucida.store import deliveries, explanations, orders, progress
-from camlucida.store.database import DeliveryState, ExplanationRow, OrderState, State
+from camlucida.store.tables import DeliveryState, ExplanationRow, OrderState, State
 from camlucida.web.access import Visitor, must_store
 from camlucida.web.body import bounded
 

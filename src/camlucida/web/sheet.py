@@ -17,8 +17,8 @@ from camlucida.records.encoding import to_json
 from camlucida.rendering.map_plane import MapPlane, map_plane
 from camlucida.rendering.scale import scale_of
 from camlucida.store import explanations, maps, thumbnails
-from camlucida.store.database import ImageRow
 from camlucida.store.predictions import reported
+from camlucida.store.tables import ImageRow
 from camlucida.web.body import bounded
 from camlucida.web.images import IMMUTABLE
 

@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import delete, select, update
 
 from camlucida.settings import settings
-from camlucida.store.database import TokenRow, VisitRow, now
 from camlucida.store.home import Home
+from camlucida.store.tables import TokenRow, VisitRow, now
 
 SIGNED_OUT = "Sign in with the link that the station printed; `camlucida serve --new-token` prints a new one."
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, object_session, selectinload
 
 from camlucida.store import explanations, predictions
-from camlucida.store.database import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
 from camlucida.store.studies import of_same_patient
+from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
 
 router = APIRouter()
 

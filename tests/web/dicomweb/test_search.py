@@ -4,8 +4,8 @@ from sqlalchemy import text
 
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
-from camlucida.store.database import Origin
 from camlucida.store.instances import take
+from camlucida.store.tables import Origin
 from camlucida.web.dicomweb import search
 from camlucida.web.dicomweb.search import Level
 

@@ -12,7 +12,7 @@ from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.settings import settings
 from camlucida.store.blobs import Part
-from camlucida.store.database import InstanceRow
+from camlucida.store.tables import InstanceRow
 from camlucida.web.dicomweb import store
 
 FAILED, KEPT, OTHERS = "00081198", "00081199", "0008119A"

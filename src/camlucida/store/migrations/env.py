@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from camlucida.store.database import Base
+from camlucida.store.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -9,7 +9,7 @@ from pydicom.datadict import dictionary_keyword, dictionary_VR, tag_for_keyword
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import aliased
 
-from camlucida.store.database import InstanceRow
+from camlucida.store.tables import InstanceRow
 
 WILD = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 NUMBERS = frozenset({"DS", "FD", "FL", "IS", "SL", "SS", "UL", "US"})

@@ -17,7 +17,7 @@ from camlucida.dicom.retrieving.frames import Frames, open_frames
 from camlucida.dicom.retrieving.json_model import bulk_data, metadata
 from camlucida.errors import InputError
 from camlucida.store import instances
-from camlucida.store.database import InstanceRow
+from camlucida.store.tables import InstanceRow
 from camlucida.web.dicomweb import media_types, multipart
 from camlucida.web.dicomweb.addresses import retrieve_url
 from camlucida.web.dicomweb.media_types import DICOM, EXPLICIT, KEPT, OCTETS, Range

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, distinct, func, select
 from sqlalchemy.orm import Session
 
 from camlucida.dicom.header import INSTANCE_LEVEL, SERIES_LEVEL, STUDY_LEVEL
-from camlucida.store.database import InstanceRow
+from camlucida.store.tables import InstanceRow
 from camlucida.web.dicomweb import attributes
 from camlucida.web.dicomweb.addresses import retrieve_url
 from camlucida.web.dicomweb.attributes import Attribute, tags

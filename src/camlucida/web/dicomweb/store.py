@@ -21,9 +21,9 @@ from camlucida.errors import CamlucidaError, DiskFull, FileTooLarge, InputError
 from camlucida.records import InstanceHeader
 from camlucida.settings import settings
 from camlucida.store.blobs import Part
-from camlucida.store.database import Origin
 from camlucida.store.home import Home
 from camlucida.store.instances import Arrival, Kept, take
+from camlucida.store.tables import Origin
 from camlucida.web.access import Visitor, must_store
 from camlucida.web.dicomweb.addresses import retrieve_url
 from camlucida.web.dicomweb.media_types import DICOM, MULTIPART, parameters, wants_json
