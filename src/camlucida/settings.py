@@ -7,7 +7,7 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,6 +23,17 @@ class Settings(BaseSettings):
 
     home: Path = Field(
         default_factory=default_home, description="Folder with the database and all kept files."
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="`postgresql://user:password@host/name` of a PostgreSQL database; empty: SQLite in the "
+        "home folder.",
+    )
+    blobs_url: str = Field(
+        default="",
+        pattern=r"^(s3://[^\s]+)?$",
+        description="`s3://bucket/prefix` of an S3-compatible store for all kept files, with the credentials "
+        "and the endpoint in AWS's own variables; empty: a folder in the home folder.",
     )
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=8765, ge=0, le=65535, description="Port of the server; 0 takes a free one.")

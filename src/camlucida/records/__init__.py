@@ -13,6 +13,7 @@ from camlucida.records.measurement import Measurement
 from camlucida.records.opinion import Opinion, Stance
 from camlucida.records.prediction import Prediction
 from camlucida.records.provenance import Provenance
+from camlucida.records.role import Role
 from camlucida.records.saliency_map import SaliencyMap, Unit
 from camlucida.records.trust_report import (
     AgreementCheck,
@@ -55,6 +56,7 @@ __all__ = [
     "PriorDistance",
     "Provenance",
     "Region",
+    "Role",
     "SaliencyMap",
     "Source",
     "StabilityCheck",
