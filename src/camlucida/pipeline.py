@@ -19,6 +19,7 @@ from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import explanations, instances, studies
 from camlucida.store.blobs import digest_of_file
+from camlucida.store.counters import Stage, Stopwatch, class_of
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, ImageRow, Intent, Origin, State
@@ -177,34 +178,38 @@ def _explain(home: Home, model: Registered, identifier: int, loaded: "dict[str, 
     ended = explanations.begin(home, identifier)
     if ended is not None:
         return Outcome(model.name, *ended)
+    stopwatch = Stopwatch()
     try:
-        classifier = _classifier(model, loaded)
+        classifier = _classifier(model, loaded, stopwatch)
     except CamlucidaError as error:
         return _failed(home, model, identifier, error)
     try:
         from camlucida.saliency.explain import explain  # noqa: PLC0415 - torch
 
-        image, method = _load(home, identifier)
-        explanations.keep(home, identifier, explain(classifier, image, method=method).explanation)
+        with stopwatch.time(Stage.EXPLAIN):
+            image, method = _load(home, identifier)
+            explanation = explain(classifier, image, method=method).explanation
+        explanations.keep(home, identifier, explanation, stopwatch)
     except (InputError, ExplainError, UnsupportedNetwork) as error:  # trying again would not help
-        explanations.refuse(home, identifier, str(error))
+        explanations.refuse(home, identifier, str(error), class_of(error))
         return Outcome(model.name, State.REFUSED, str(error))
     except Exception as error:  # noqa: BLE001 - one image must not end the others; the row says what happened
         return _failed(home, model, identifier, error)
     return Outcome(model.name, State.DONE)
 
 
-def _classifier(model: Registered, loaded: "dict[str, Classifier]") -> "Classifier":
+def _classifier(model: Registered, loaded: "dict[str, Classifier]", stopwatch: Stopwatch) -> "Classifier":
     from camlucida.models.load import load_registered  # noqa: PLC0415 - torch
 
     if model.digest not in loaded:
-        loaded[model.digest] = load_registered(model)
+        with stopwatch.time(Stage.LOAD):
+            loaded[model.digest] = load_registered(model)
     return loaded[model.digest]
 
 
 def _failed(home: Home, model: Registered, identifier: int, error: Exception) -> Outcome:
     reason = sentence(error)
-    explanations.fail(home, identifier, reason)
+    explanations.fail(home, identifier, reason, class_of(error))
     return Outcome(model.name, State.FAILED, reason)
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, joinedload
 
+from camlucida.store import counters
+from camlucida.store.counters import Counter, Stage
 from camlucida.store.tables import DeliveryRow, DeliveryState, now
 
 BACK_OFF = (
@@ -71,6 +73,8 @@ def sent(session: Session, delivery_id: int) -> None:
     """Note that the receiver keeps it."""
     row = session.get_one(DeliveryRow, delivery_id)
     row.state, row.reason, row.finished, row.tries = DeliveryState.SENT, "", now(), row.tries + 1
+    counters.count(session, Counter.DELIVERIES, DeliveryState.SENT)
+    counters.observe(session, [(Stage.SEND, (now() - row.created).total_seconds())])
 
 
 def refused(session: Session, delivery_id: int, reason: str) -> None:

@@ -5,7 +5,7 @@ transaction, its row says so. Whatever stops the process in between, the row sti
 next start computes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import func, select, update
@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from camlucida.records import Explanation
 from camlucida.records.encoding import decode, encode
-from camlucida.store import orders, predictions, worklist_upkeep
+from camlucida.store import counters, orders, predictions, worklist_upkeep
 from camlucida.store.attempts import MOST_ATTEMPTS
+from camlucida.store.counters import OTHER, Counter, Stage, Stopwatch
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
 from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State, now
@@ -23,6 +24,7 @@ from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State, no
 ENDED_ITS_WORKER = (
     "Computing it has ended the process {} times; `camlucida import` without files tries again."
 )
+ENDED = "ended its worker"
 UNBIDDEN = worklist_upkeep.UNBIDDEN
 """The method by which a station explains by itself. Whoever wants another one sits and waits for it."""
 NEXT = (ExplanationRow.method == UNBIDDEN, ExplanationRow.id)
@@ -130,8 +132,11 @@ def begin(home: Home, explanation_id: int) -> Ended | None:
         row = session.get_one(ExplanationRow, explanation_id)
         if row.state == State.WANTED and row.attempts >= MOST_ATTEMPTS:
             row.state, row.reason, row.finished = State.FAILED, ENDED_ITS_WORKER.format(row.attempts), now()
+            _count(session, State.FAILED, ENDED)
         if row.state != State.WANTED:
             return Ended(State(row.state), row.reason)
+        if not row.attempts:
+            counters.observe(session, [(Stage.WAIT, (now() - row.created).total_seconds())])
         row.attempts += 1
         return None
 
@@ -154,25 +159,34 @@ def count_waiting(home: Home, model_digests: Sequence[str] | None = None) -> int
         return session.scalar(query.where(ExplanationRow.state == State.WANTED, chosen)) or 0
 
 
-def keep(home: Home, explanation_id: int, explanation: Explanation) -> None:
-    """Keep a computed explanation with its prediction: first the blob, then the rows, together."""
-    content = encode(explanation)
-    digest = home.blobs.put(content)
+def keep(
+    home: Home, explanation_id: int, explanation: Explanation, taken: Mapping[Stage, float] | None = None
+) -> None:
+    """Keep a computed explanation with its prediction: first the blob, then the rows, together.
+
+    `taken` says how many seconds it took to compute.
+    """
+    stopwatch = Stopwatch(taken or {})
+    with stopwatch.time(Stage.KEEP):
+        content = encode(explanation)
+        digest = home.blobs.put(content)
     with home.database.write() as session:
         row = session.get_one(ExplanationRow, explanation_id)
         row.state, row.reason, row.finished = State.DONE, "", now()
         row.digest, row.bytes, row.attempts = digest, len(content), 0
         predictions.keep(session, row.image_id, row.model_digest, explanation.prediction)
+        counters.count(session, Counter.EXPLANATIONS, State.DONE)
+        counters.observe(session, stopwatch.items())
 
 
-def refuse(home: Home, explanation_id: int, reason: str) -> None:
-    """The model does not take this image, and why."""
-    _end(home, explanation_id, State.REFUSED, reason)
+def refuse(home: Home, explanation_id: int, reason: str, kind: str = OTHER) -> None:
+    """The model does not take this image, and why; `kind` is the class of the reason that is counted."""
+    _end(home, explanation_id, State.REFUSED, reason, kind)
 
 
-def fail(home: Home, explanation_id: int, reason: str) -> None:
-    """It should have worked and did not, and why; the next start tries again."""
-    _end(home, explanation_id, State.FAILED, reason)
+def fail(home: Home, explanation_id: int, reason: str, kind: str = OTHER) -> None:
+    """It should have worked and did not, and why; the next start tries again. `kind` as in `refuse`."""
+    _end(home, explanation_id, State.FAILED, reason, kind)
 
 
 def load(home: Home, digest: str) -> Explanation:
@@ -231,7 +245,13 @@ def want_again(session: Session, explanation_ids: Sequence[int]) -> None:
     orders.want_again(session, explanation_ids)
 
 
-def _end(home: Home, explanation_id: int, state: State, reason: str) -> None:
+def _count(session: Session, state: State, kind: str) -> None:
+    counters.count(session, Counter.EXPLANATIONS, state)
+    counters.count(session, Counter.REFUSALS, kind)
+
+
+def _end(home: Home, explanation_id: int, state: State, reason: str, kind: str) -> None:
     with home.database.write() as session:
         row = session.get_one(ExplanationRow, explanation_id)
         row.state, row.reason, row.finished, row.attempts = state, reason, now(), 0
+        _count(session, state, kind)

@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 
 from camlucida.dicom.header import read_header
 from camlucida.records import InstanceHeader
+from camlucida.store import counters
 from camlucida.store.blobs import CHUNK_BYTES, Part
+from camlucida.store.counters import Counter, Stage
 from camlucida.store.database import not_written
 from camlucida.store.home import Home
 from camlucida.store.tables import InstanceRow, Intent, Origin, now
@@ -148,6 +150,9 @@ def find(session: Session, sop_instance_uid: str) -> InstanceRow | None:
 
 def settle(session: Session, rows: Sequence[InstanceRow], intent: Intent, reason: str = "") -> None:
     """Say what became of instances, and why; `reason` holds no patient data."""
+    waited = [(now() - row.received).total_seconds() for row in rows if row.intent == Intent.WAITING]
+    counters.count(session, Counter.ARRIVALS, intent, len(waited))
+    counters.observe(session, [(Stage.READ, seconds) for seconds in waited])
     for row in rows:
         row.intent, row.reason = intent, reason
     session.flush()

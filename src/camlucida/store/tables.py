@@ -421,6 +421,16 @@ class WorklistChangeRow(Base):
     study_id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class CounterRow(Base):
+    """How often something has happened, or its seconds together: see `counters`."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)  # of a short list of ours
+    value: Mapped[float]
+
+
 class TokenRow(Base):
     """A sign-in token, of which only the SHA-256 is kept; it opens the station once."""
 
