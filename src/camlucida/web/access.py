@@ -9,48 +9,91 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import HTTPException, Request
 
+from camlucida.records.role import Role
 from camlucida.store import access_tokens
-from camlucida.web import signing_in
-from camlucida.web.protection import must_be_own_request
+from camlucida.web import rights, signing_in
+from camlucida.web.protection import must_be_own_request, route
+from camlucida.web.rights import Right
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
 
 BROWSER = "browser"
 REFUSED = "This access token is not one of the station's, has expired or was revoked."
+NOT_IN_TABLE = "The station does not say who may use this address, so nobody may."
 
 
 class Visitor(NamedTuple):
-    """Who asks, and whether it may store; `name` is that of the access token."""
+    """Who asks, by name (a user's, an access token's, or "browser": the holder of the one-time link)."""
 
     name: str
-    may_store: bool
+    roles: frozenset[Role]
+
+    def may(self, right: Right) -> bool:
+        """Whether one of the roles has this right."""
+        return right in rights.of_roles(self.roles)
 
 
-def must_read(request: Request) -> Visitor:
-    """Who reads; refuses everybody else (401, with what would be accepted)."""
+class SignedOut(HTTPException):
+    """401, with what would be accepted."""
+
+    def __init__(self, request: Request, detail: str) -> None:
+        super().__init__(401, detail, _challenge(request))
+
+
+def must_have_right(request: Request) -> None:
+    """Let in who has the right that the table asks for; before every route.
+
+    Raises
+    ------
+    SignedOut
+        Nobody is signed in, or with a token that is none of the station's (401).
+    HTTPException
+        403: the visitor has no such right, another site's page asks for a change, or the route is not in the
+        table.
+    """
+    right = rights.of_route(request.method, route(request.scope))
+    if right is Right.ANYBODY:
+        return
+    visitor = who_asks(request)
+    if right is None:
+        raise HTTPException(403, NOT_IN_TABLE)
+    if not visitor.may(right):
+        named = ", ".join(rights.roles_with(right))
+        raise HTTPException(403, f"To {right.value}, one must be: {named}. Ask who keeps this station.")
+    if right in rights.CHANGING:
+        must_be_own_request(request)
+
+
+def who_asks(request: Request) -> Visitor:
+    """Who asks; found once a request.
+
+    Raises
+    ------
+    SignedOut
+        Nobody is signed in, or with a token that is none of the station's (401).
+    """
+    known: Visitor | None = getattr(request.state, "visitor", None)
+    visitor = known or _found(request)
+    request.state.visitor = visitor
+    return visitor
+
+
+def _found(request: Request) -> Visitor:
     home: Home = request.app.state.home
     token = _token(request)
     if token is not None:
         found = access_tokens.find(home, token)
         if found is None:
-            raise HTTPException(401, REFUSED, _challenge(request))
-        return Visitor(found.name, found.may_store)
+            raise SignedOut(request, REFUSED)
+        return Visitor(found.name, _roles(may_store=found.may_store))
     if signing_in.is_signed_in(home, request.cookies.get(signing_in.cookie_name(home))):
-        return Visitor(BROWSER, may_store=True)
-    raise HTTPException(401, signing_in.SIGNED_OUT, _challenge(request))
+        return Visitor(BROWSER, frozenset({Role.ADMIN}))
+    raise SignedOut(request, signing_in.SIGNED_OUT)
 
 
-def must_store(request: Request) -> Visitor:
-    """Who stores; refuses a token without that right, and pages of other sites (403)."""
-    visitor = must_read(request)
-    if not visitor.may_store:
-        raise HTTPException(
-            403,
-            "This token may read only; `camlucida tokens add NAME --may-store` makes one that may store.",
-        )
-    must_be_own_request(request)
-    return visitor
+def _roles(*, may_store: bool) -> frozenset[Role]:
+    return frozenset({Role.READER, Role.OPERATOR} if may_store else {Role.READER})
 
 
 def _token(request: Request) -> str | None:

@@ -1,6 +1,7 @@
 """The station's web application: what is kept, shown; nothing is computed in a request."""
 
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -59,7 +60,14 @@ def create_app(
 
     `described` reads the registered models for their page.
     """
-    app = FastAPI(title="camlucida", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="camlucida",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(access.must_have_right)],
+    )
     app.state.home = home
     app.state.described = described
     app.state.static = static
@@ -72,6 +80,7 @@ def create_app(
     app.add_api_route("/", page, include_in_schema=False)
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static))
+    app.add_exception_handler(access.SignedOut, _signed_out)
     app.add_exception_handler(CamlucidaError, _said)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_middleware(Compression)
@@ -101,9 +110,6 @@ class Compression:
 
 def page(request: Request) -> Response:
     """The viewer, for those who are signed in."""
-    home: Home = request.app.state.home
-    if not signing_in.is_signed_in(home, request.cookies.get(signing_in.cookie_name(home))):
-        return signing_in.page(signing_in.SIGNED_OUT, 401)
     index = request.app.state.static / "index.html"
     if not index.is_file():
         return signing_in.page(
@@ -118,12 +124,20 @@ def about() -> dict[str, str]:
 
 
 def _api() -> APIRouter:
-    """Everything under /api needs a signed-in browser or an access token."""
-    api = APIRouter(prefix="/api", dependencies=[Depends(access.must_read)])
+    """Everything under /api."""
+    api = APIRouter(prefix="/api")
     api.add_api_route("/about", about)
     for part in PARTS:
         api.include_router(part.router)
     return api
+
+
+def _signed_out(request: Request, error: Exception) -> Response:
+    """A page for pages, JSON for programs."""
+    refused = cast("access.SignedOut", error)
+    if route(request.scope).startswith(("/api/", f"{PREFIX}/")):
+        return JSONResponse({"detail": refused.detail}, 401, refused.headers)
+    return signing_in.page(refused.detail, 401)
 
 
 def _said(request: Request, error: Exception) -> JSONResponse:

@@ -9,10 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from camlucida.records import Flag, FlagReason, Region
 from camlucida.store import explanations
 from camlucida.store import flags as kept
-from camlucida.web.access import must_read
+from camlucida.web.access import who_asks
 from camlucida.web.body import bounded
 from camlucida.web.explanations import computed, wanted
-from camlucida.web.protection import must_be_own_request
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
@@ -58,7 +57,7 @@ class Remark(BaseModel):
         return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
-@router.post("/explanations/{key}/flags", status_code=201, dependencies=[Depends(must_be_own_request)])
+@router.post("/explanations/{key}/flags", status_code=201)
 def flag(
     request: Request, key: str, remark: Annotated[Remark, Depends(bounded(Remark, MOST_BYTES))]
 ) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def flag(
         raise HTTPException(422, "This explanation has no map of this finding.")
     if remark.reason is FlagReason.OTHER and not remark.text:
         raise HTTPException(422, "Say in the text what is wrong: the reason is “other”.")
-    who = must_read(request).name
+    who = who_asks(request).name
     said = Flag(remark.finding, remark.reason, remark.text, remark.view, who, region=_region(remark.region))
     number = kept.keep(home, row.id, said)
     return {"id": number, "kept": True}

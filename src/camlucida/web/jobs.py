@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from camlucida.jobs.turn import is_taken
 from camlucida.store import deliveries, explanations, orders, progress
 from camlucida.store.tables import DeliveryState, ExplanationRow, OrderState, State
-from camlucida.web.access import Visitor, must_store
+from camlucida.web.access import Visitor, who_asks
 from camlucida.web.body import bounded
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def jobs(request: Request) -> dict[str, Any]:
 def again(
     request: Request,
     wanted: Annotated[Again, Depends(bounded(Again, MOST_BYTES))],
-    visitor: Annotated[Visitor, Depends(must_store)],
+    visitor: Annotated[Visitor, Depends(who_asks)],
 ) -> dict[str, int]:
     """Try again what has failed; `number` is how many things are wanted again."""
     home: Home = request.app.state.home

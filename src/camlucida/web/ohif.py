@@ -21,7 +21,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from camlucida.errors import StoreError
-from camlucida.web import signing_in
 from camlucida.web.dicomweb.addresses import PREFIX as DICOM_WEB
 
 PREFIX = "/ohif"
@@ -85,9 +84,6 @@ def add(app: FastAPI, folder: Path) -> None:
     root = app_folder(folder)
 
     def file(request: Request, path: str = "") -> Response:
-        home = request.app.state.home
-        if not signing_in.is_signed_in(home, request.cookies.get(signing_in.cookie_name(home))):
-            return signing_in.page(signing_in.SIGNED_OUT, 401)
         if path == "app-config.js":
             return Response(app_config(), media_type="text/javascript")
         return _file(request, _inside(root, path))

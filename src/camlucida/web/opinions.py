@@ -8,11 +8,10 @@ from pydantic import BaseModel, ConfigDict
 from camlucida.records import Opinion, Stance
 from camlucida.store import explanations
 from camlucida.store import opinions as kept
-from camlucida.web.access import must_read
+from camlucida.web.access import who_asks
 from camlucida.web.body import bounded
 from camlucida.web.explanations import computed, wanted
 from camlucida.web.flags import MOST_BYTES, FindingName
-from camlucida.web.protection import must_be_own_request
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
@@ -29,7 +28,7 @@ class Judgement(BaseModel):
     stance: Stance
 
 
-@router.post("/explanations/{key}/opinions", status_code=201, dependencies=[Depends(must_be_own_request)])
+@router.post("/explanations/{key}/opinions", status_code=201)
 def judge(
     request: Request, key: str, judgement: Annotated[Judgement, Depends(bounded(Judgement, MOST_BYTES))]
 ) -> dict[str, bool]:
@@ -39,7 +38,7 @@ def judge(
     findings = explanations.load(home, str(row.digest)).prediction.findings
     if judgement.finding not in {finding.name for finding in findings}:
         raise HTTPException(422, "This explanation has no such finding.")
-    who = must_read(request).name
+    who = who_asks(request).name
     kept.keep(home, row.id, Opinion(judgement.finding, judgement.stance, who))
     return {"kept": True}
 
@@ -48,7 +47,7 @@ def judge(
 def opinions(request: Request, key: str) -> dict[str, Any]:
     """The opinions that hold; `own` are those of whoever asks."""
     home: Home = request.app.state.home
-    who = must_read(request).name
+    who = who_asks(request).name
     held = kept.of_explanation(home, wanted(home, key).id)
     return {"opinions": [{**_shown(one), "own": one.who == who} for one in held]}
 

@@ -75,8 +75,12 @@ class _Answer:
 
 
 def route(scope: Scope) -> str:
-    """What a log says of an address: its pattern, as DICOMweb's addresses hold UIDs; no query."""
-    return str(getattr(scope.get("route"), "path", "") or "no route")
+    """What a log says of an address: its pattern, as DICOMweb's addresses hold UIDs; no query.
+
+    FastAPI keeps the pattern with all prefixes beside the route, which knows its own part only.
+    """
+    whole = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return str(getattr(whole, "path", "") or "no route")
 
 
 def must_be_own_request(request: Request) -> None:

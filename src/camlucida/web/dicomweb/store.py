@@ -24,7 +24,7 @@ from camlucida.store.blobs import Part
 from camlucida.store.home import Home
 from camlucida.store.instances import Arrival, Kept, take
 from camlucida.store.tables import Origin
-from camlucida.web.access import Visitor, must_store
+from camlucida.web.access import Visitor, who_asks
 from camlucida.web.dicomweb.addresses import retrieve_url
 from camlucida.web.dicomweb.media_types import DICOM, MULTIPART, parameters, wants_json
 from camlucida.web.dicomweb.multipart import Malformed, Reader
@@ -51,7 +51,7 @@ class Reason(IntEnum):
 @router.post("/studies")
 @router.post("/studies/{study}")
 async def store(
-    request: Request, visitor: Annotated[Visitor, Depends(must_store)], study: str = ""
+    request: Request, visitor: Annotated[Visitor, Depends(who_asks)], study: str = ""
 ) -> JSONResponse:
     """Keep the instances of a message, of any study or of one."""
     media_type = wants_json(request)
