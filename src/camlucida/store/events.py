@@ -1,21 +1,39 @@
-"""What happened, in the order in which it was told: rows are added, and never changed."""
+"""What happened, in the order in which it was told: rows are added, and never changed.
+
+The rows are the leaves of a hash tree (`hash_tree`, RFC 6962): leaf n is the hash of what row n + 1 says, as
+canonical JSON. Each row keeps the nodes of the tree that it completes, so the tree needs no table of its own,
+and nothing of it is ever written anew.
+"""
 
 import getpass
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from camlucida.records import Event, EventKind, ViewState
+from camlucida.store import hash_tree
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
 from camlucida.store.tables import EventRow, ExplanationRow, now
 
+HASH_BYTES = 32
+SAID = (
+    *("id", "key", "kind", "happened", "received", "tab"),
+    *("study_key", "image_key", "explanation_key", "view", "who"),
+)
+"""The columns that a leaf is made of: all that the row says. Old leaves are made of these: see `content`."""
+
 
 def keep(home: Home, events: Sequence[Event], who: str) -> int:
     """Keep what is not kept yet, all of it or nothing; how many were new."""
+    once = {event.key: event for event in events}
     with home.database.write() as session:
-        return sum(_add(session, event, who) for event in events)
+        known = set(session.scalars(select(EventRow.key).where(EventRow.key.in_(once))))
+        return _append(session, [event for key, event in once.items() if key not in known], who)
 
 
 def add(session: Session, kind: EventKind, explanation: ExplanationRow, view: ViewState, who: str) -> None:
@@ -39,8 +57,7 @@ def note(
     `who` is a user, the name of an access token, `STATION` or `operator()`; `view` holds nothing of a
     patient.
     """
-    event = Event(new_key(), kind, now(), "", study, image, explanation, view or {})
-    _add(session, event, who)
+    _append(session, [Event(new_key(), kind, now(), "", study, image, explanation, view or {})], who)
 
 
 STATION = "station"
@@ -52,21 +69,67 @@ def operator() -> str:
     return f"cli:{getpass.getuser()}"
 
 
-def _add(session: Session, event: Event, who: str) -> bool:
-    added = session.execute(
-        insert(EventRow)
-        .values(
-            key=event.key,
-            kind=event.kind,
-            happened=event.happened,
-            tab=event.tab,
-            study_key=event.study,
-            image_key=event.image,
-            explanation_key=event.explanation,
-            view=event.view,
-            who=who,
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(EventRow.id)
-    )
-    return added.first() is not None
+def count(session: Session) -> int:
+    """How many events the trail has."""
+    return session.scalar(select(func.max(EventRow.id))) or 0
+
+
+def content(row: Mapping[str, Any]) -> bytes:
+    """What a leaf is made of: the columns `SAID` of a row as JSON in ASCII, by name, without spaces.
+
+    A moment is written in UTC with six digits of its second. This form never changes; a column that comes
+    later is left out of it where it is empty.
+    """
+    return json.dumps(
+        {name: _said(row[name]) for name in SAID}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return value
+
+
+def node(session: Session, level: int, index: int) -> bytes:
+    """A node of the tree, which the row of its last entry keeps."""
+    row = hash_tree.last_entry(level, index) + 1
+    kept = session.scalar(select(EventRow.nodes).where(EventRow.id == row)) or b""
+    return kept[level * HASH_BYTES : (level + 1) * HASH_BYTES]
+
+
+def _append(session: Session, events: Iterable[Event], who: str) -> int:
+    """Add events at the end; how many. The session holds the writer's lock, so the end stays where it is."""
+    size = count(session)
+    rows: list[dict[str, Any]] = []
+
+    def earlier(level: int, index: int) -> bytes:
+        place = hash_tree.last_entry(level, index) - size
+        if place < 0:
+            return node(session, level, index)
+        kept: bytes = rows[place]["nodes"]
+        return kept[level * HASH_BYTES : (level + 1) * HASH_BYTES]
+
+    for index, event in enumerate(events, start=size):
+        row = _row(index + 1, event, who)
+        hashes = hash_tree.completed(index, hash_tree.leaf(content(row)), earlier)
+        rows.append({**row, "nodes": b"".join(hashes)})
+    if rows:
+        session.execute(insert(EventRow), rows)
+    return len(rows)
+
+
+def _row(number: int, event: Event, who: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "key": event.key,
+        "kind": event.kind.value,
+        "happened": event.happened,
+        "tab": event.tab,
+        "study_key": event.study,
+        "image_key": event.image,
+        "explanation_key": event.explanation,
+        "view": dict(event.view),
+        "who": who,
+        "received": now(),
+    }

@@ -351,24 +351,50 @@ class OpinionRow(Base):
 
 
 class EventRow(Base):
-    """What a reader did; the database itself refuses to change or delete it (migration 0003).
+    """What happened; the database itself refuses to change or delete it (migration 0003).
 
-    It names study, image and explanation by their keys, not by foreign keys: it outlasts them.
+    It names study, image and explanation by their keys, not by foreign keys: it outlasts them. The rows are
+    the leaves of a hash tree, see `events`: they are added there, and nowhere else.
     """
 
     __tablename__ = "events"
+    __table_args__ = tuple(
+        Index(f"ix_events_{name}", name, "id") for name in ("study_key", "who", "kind", "happened")
+    )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)  # its place in the trail: from 1, without gaps
     key: Mapped[str] = mapped_column(String(32), unique=True)  # made where it happened: sent twice, kept once
     kind: Mapped[str]
-    happened: Mapped[datetime]  # by the browser's clock
+    happened: Mapped[datetime]  # by the browser's clock, where a reader did it
     tab: Mapped[str] = mapped_column(String(32))
-    study_key: Mapped[str] = mapped_column(String(64), index=True)
+    study_key: Mapped[str] = mapped_column(String(64))
     image_key: Mapped[str] = mapped_column(String(64))
     explanation_key: Mapped[str] = mapped_column(String(64))
     view: Mapped[dict[str, Any]]  # bounded
-    who: Mapped[str]  # the name of an access token, or "browser"
+    who: Mapped[str]  # a user, the name of an access token, "browser", "station" or "cli:" with a user
     received: Mapped[datetime] = mapped_column(default=now)
+    nodes: Mapped[bytes]  # 32 bytes for each node of the hash tree that this row completes, its leaf first
+
+
+class CheckpointRow(Base):
+    """What the trail was at a moment, signed; never changed either."""
+
+    __tablename__ = "checkpoints"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(index=True)  # how many events it covers
+    note: Mapped[str]  # the signed text
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class AuditKeyRow(Base):
+    """A key by which checkpoints are, or were, signed: its public part."""
+
+    __tablename__ = "audit_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    verifier: Mapped[str] = mapped_column(unique=True)  # name, key id and public key
+    created: Mapped[datetime] = mapped_column(default=now)
 
 
 class WorklistRow(Base):
