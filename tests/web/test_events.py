@@ -108,7 +108,8 @@ def test_a_flag_and_an_opinion_are_events_by_themselves(station, browser, study)
     judgement = {"finding": "Finding 2", "stance": "agree"}
     assert browser.post(f"{address}/opinions", json=judgement, headers=OWN).status_code == 201
     flagged, judged = kept(station)
-    assert (flagged.kind, flagged.view) == ("flagged", {"finding": "Finding 1", "reason": "artefact"})
+    assert flagged.kind == "flagged"
+    assert flagged.view == {"flag": 1, "finding": "Finding 1", "reason": "artefact"}
     assert (judged.kind, judged.view) == ("judged", judgement)
     assert flagged.study_key == study["key"]
     assert flagged.image_key == image["key"]

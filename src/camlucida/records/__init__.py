@@ -5,7 +5,7 @@ from camlucida.records.concept import CodedConcept
 from camlucida.records.event import Event, EventKind
 from camlucida.records.explanation import Explanation
 from camlucida.records.finding import Finding
-from camlucida.records.flag import Flag, FlagReason, Region, ViewState
+from camlucida.records.flag import Flag, FlagReason, Outcome, Region, Resolution, ViewState
 from camlucida.records.geometry import Geometry
 from camlucida.records.image import FileFormat, Image, Patient, Photometric, Source
 from camlucida.records.instance import InstanceHeader
@@ -50,12 +50,14 @@ __all__ = [
     "Measurement",
     "MethodAgreement",
     "Opinion",
+    "Outcome",
     "Patient",
     "Photometric",
     "Prediction",
     "PriorDistance",
     "Provenance",
     "Region",
+    "Resolution",
     "Role",
     "SaliencyMap",
     "Source",

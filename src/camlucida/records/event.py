@@ -15,7 +15,7 @@ class EventKind(StrEnum):
         "changed"  # something is looked at differently; `view` is what, None where it is as at the start
     )
     LEFT = "left"  # the study
-    FLAGGED = "flagged"  # `view` has finding and reason
+    FLAGGED = "flagged"  # `view` has the flag's number, finding and reason
     JUDGED = "judged"  # a finding was agreed with, or not; `view` has finding and stance
     LOST = "lost"  # the browser could not keep some events; `view` says how many
     IMPORTED = "imported"  # an image was kept; `view` says of what origin

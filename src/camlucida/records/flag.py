@@ -48,3 +48,28 @@ class Flag:
     who: str = ""
     created: datetime | None = None
     region: Region | None = None
+
+
+class Outcome(StrEnum):
+    """What a scientist found a flag to be."""
+
+    CONFIRMED = "confirmed"  # the map is at fault, and nothing repairs it yet
+    NOT_A_FAULT = "not a fault"  # the map is right
+    REPAIRED = "repaired"  # a later version of the model does not have the fault
+    DUPLICATE = "duplicate"  # another flag says the same
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What came of a flag, and why; of several the last one holds.
+
+    `repaired_by` is the model that no longer has the fault, as name@version; `duplicate_of` the number of the
+    flag that says the same.
+    """
+
+    outcome: Outcome
+    reason: str = field(repr=False)
+    repaired_by: str | None = None
+    duplicate_of: int | None = None
+    who: str = ""
+    created: datetime | None = None

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from camlucida.errors import StoreError
-from camlucida.records import EventKind, Flag, FlagReason, Region
+from camlucida.records import EventKind, Flag, FlagReason, Region, ViewState
 from camlucida.store import events
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, FlagRow
@@ -33,9 +33,9 @@ def keep(home: Home, explanation_id: int, flag: Flag) -> int:
             region=asdict(flag.region) if flag.region else None,
         )
         session.add(row)
-        view = {"finding": flag.finding, "reason": flag.reason.value}
-        events.add(session, EventKind.FLAGGED, explanation, {**view}, flag.who)
         session.flush()
+        view: ViewState = {"flag": row.id, "finding": flag.finding, "reason": flag.reason.value}
+        events.add(session, EventKind.FLAGGED, explanation, view, flag.who)
         return row.id
 
 
@@ -43,18 +43,20 @@ def of_explanation(home: Home, explanation_id: int) -> list[Flag]:
     """The flags on an explanation, oldest first."""
     with home.database.read() as session:
         rows = session.query(FlagRow).filter_by(explanation_id=explanation_id).order_by(FlagRow.id).all()
-        return [
-            Flag(
-                row.finding,
-                FlagReason(row.reason),
-                row.text,
-                row.view,
-                row.who,
-                row.created,
-                _region(row.region),
-            )
-            for row in rows
-        ]
+        return [as_record(row) for row in rows]
+
+
+def as_record(row: FlagRow) -> Flag:
+    """The flag as it was said."""
+    return Flag(
+        row.finding,
+        FlagReason(row.reason),
+        row.text,
+        row.view,
+        row.who,
+        row.created,
+        _region(row.region),
+    )
 
 
 def _region(kept: dict[str, Any] | None) -> Region | None:

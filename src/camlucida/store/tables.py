@@ -334,6 +334,23 @@ class FlagRow(Base):
     explanation: Mapped[ExplanationRow] = relationship()
 
 
+class ResolutionRow(Base):
+    """What came of a flag; rows are added, and the last one holds (migration 0008 refuses changes)."""
+
+    __tablename__ = "flag_resolutions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    flag_id: Mapped[int] = mapped_column(ForeignKey("flags.id"), index=True)
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    model_digest: Mapped[str | None] = mapped_column(ForeignKey("models.digest"))  # that repaired it
+    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("flags.id"))
+    who: Mapped[str]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    model: Mapped[ModelRow | None] = relationship()
+
+
 class OpinionRow(Base):
     """Whether a reader agrees with a finding; never changed: the last one of a reader holds."""
 
