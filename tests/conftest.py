@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -27,6 +28,9 @@ from camlucida.records import (
 )
 from camlucida.records.geometry import resizing
 from orthanc import Orthanc
+
+if TYPE_CHECKING:
+    from s3 import S3
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,6 +63,23 @@ def orthanc(tmp_path) -> Iterator[Orthanc]:
     """A running, empty Orthanc that knows CAMLUCIDA and dcmtk's AE titles, on loopback."""
     with Orthanc(tmp_path / "orthanc") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator["S3"]:
+    """A running S3-compatible store with one bucket, on loopback."""
+    from s3 import running_s3  # noqa: PLC0415 - moto takes a second to import
+
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch) -> "S3":
+    """The store, with AWS's variables set to it."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture(scope="session")

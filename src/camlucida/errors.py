@@ -23,6 +23,7 @@
     ├── StoreError
     │   ├── DamagedBlob         a kept file does not have its digest any more
     │   ├── DiskFull            no room in the home folder
+    │   ├── NotAnswering        PostgreSQL or the S3-compatible store cannot be asked now
     │   └── UnknownStudy        no study here, or more than one, is meant by what was said
     ├── PacsError
     │   ├── InvalidConfiguration  pacs.toml says something impossible
@@ -128,7 +129,18 @@ class DiskFull(StoreError):  # noqa: N818
 
 
 class DamagedBlob(StoreError):  # noqa: N818
-    """A kept file no longer has the content it was kept with."""
+    """A kept file no longer has the content it was kept with.
+
+    `digest` says which one, where it is known.
+    """
+
+    def __init__(self, message: str = "", digest: str = "") -> None:
+        super().__init__(message)
+        self.digest = digest
+
+
+class NotAnswering(StoreError):  # noqa: N818
+    """The database or the store of kept files does not answer; what waits is done when it does."""
 
 
 class UnknownStudy(StoreError):  # noqa: N818

@@ -35,6 +35,12 @@ class Settings(BaseSettings):
         description="`s3://bucket/prefix` of an S3-compatible store for all kept files, with the credentials "
         "and the endpoint in AWS's own variables; empty: a folder in the home folder.",
     )
+    blobs_cache_bytes: int = Field(
+        default=10_000_000_000,
+        gt=0,
+        description="With `CAMLUCIDA_BLOBS_URL`: so many bytes of copies may lie in the home folder, for "
+        "what reads files piece by piece; the oldest go first.",
+    )
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=8765, ge=0, le=65535, description="Port of the server; 0 takes a free one.")
     public_url: str = Field(

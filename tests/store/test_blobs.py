@@ -1,9 +1,12 @@
 import hashlib
+import os
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from camlucida.errors import DamagedBlob, StoreError
-from camlucida.store.blobs import Blobs
+from camlucida.store.blobs import GRACE, Blobs
 
 
 @pytest.fixture
@@ -62,3 +65,29 @@ def test_what_cannot_be_written_is_a_sentence(tmp_path, blobs):
     (tmp_path / "blobs" / "sha256").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="cannot be written to"):
         blobs.put(b"evidence")
+
+
+def test_what_is_removed_is_not_there_and_removing_it_again_is_harmless(blobs):
+    digest = blobs.put(b"evidence")
+    blobs.remove(digest)
+    blobs.remove(digest)
+    assert not blobs.intact(digest)
+    assert list(blobs.entries()) == []
+
+
+def test_a_file_that_is_put_again_is_young_again(tmp_path, blobs):
+    digest = blobs.put(b"evidence")
+    long_ago = time.time() - 2 * GRACE.total_seconds()
+    os.utime(file_of(tmp_path, digest), (long_ago, long_ago))
+    blobs.put(b"evidence")
+    (entry,) = blobs.entries()
+    assert datetime.now(UTC) - entry.put < timedelta(minutes=1)
+
+
+def test_which_file_is_damaged_can_be_asked(tmp_path, blobs):
+    digest = blobs.put(b"evidence")
+    file_of(tmp_path, digest).write_bytes(b"evidencE")
+    for read in (blobs.get, blobs.path):
+        with pytest.raises(DamagedBlob) as caught:
+            read(digest)
+        assert caught.value.digest == digest

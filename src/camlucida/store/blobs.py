@@ -1,4 +1,4 @@
-"""Kept bytes under the SHA-256 of their content: `sha256/ab/abcd…`.
+"""Kept bytes under the SHA-256 of their content: `sha256/ab/abcd…`, in a folder or (`bucket`) in S3.
 
 Writing is atomic (a part file that is renamed), harmless when repeated, and on the disk when it returns, a
 power cut included; every read is checked against the digest, so a damaged disk is told and never shown.
@@ -11,18 +11,21 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import obstore
-from obstore.store import LocalStore
+from obstore.store import LocalStore, ObjectStore
 
 from camlucida.errors import DamagedBlob, DiskFull, StoreError
 
 DIGEST_LENGTH = 64
 CHUNK_BYTES = 1 << 20
+GRACE = timedelta(days=1)
+"""So long after it was last put, a file is kept although no row names it: the row may be about to come."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -80,6 +83,14 @@ class Part:
         self.discard()
 
 
+class Entry(NamedTuple):
+    """A kept file, as a listing tells of it."""
+
+    digest: str
+    bytes: int
+    put: datetime  # last
+
+
 class Blobs:
     """A folder of content-addressed files."""
 
@@ -90,7 +101,10 @@ class Blobs:
         self._parts.mkdir(mode=0o700, exist_ok=True)
         _sweep(self._parts)
         self._named = set[Path]()
-        self._store = LocalStore(folder)
+        self._store = self._open(folder)
+
+    def _open(self, folder: Path) -> ObjectStore:
+        return LocalStore(folder)
 
     def begin(self) -> Part:
         """A file to be written piece by piece, on the file system of the blobs.
@@ -146,7 +160,7 @@ class Blobs:
         digest = digest or digest_of_file(part.path)
         if not self._known(digest):
             part.finish(durable=True)  # before it gets its name: a power cut leaves no half blob under it
-            self._move(part.path, self._folder / place(digest))
+            self._settle(part.path, digest)
         part.discard()
         return digest
 
@@ -161,9 +175,9 @@ class Blobs:
         try:
             content = obstore.get(self._store, place(digest)).bytes().to_bytes()
         except FileNotFoundError:
-            raise DamagedBlob(f"The kept file {digest[:12]}… is missing; {CURE}") from None
+            raise missing(digest) from None
         if hashlib.sha256(content).hexdigest() != digest:
-            raise DamagedBlob(f"The kept file {digest[:12]}… is damaged; {CURE}")
+            raise damaged(digest)
         return content
 
     def path(self, digest: str) -> Path:
@@ -183,7 +197,7 @@ class Blobs:
         except OSError:
             intact = False
         if not intact:
-            raise DamagedBlob(f"The kept file {digest[:12]}… is missing or damaged; {CURE}")
+            raise damaged(digest) if path.exists() else missing(digest)
         return path
 
     def intact(self, digest: str) -> bool:
@@ -195,20 +209,44 @@ class Blobs:
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Digest and bytes of every kept file."""
+        return ((entry.digest, entry.bytes) for entry in self.entries())
+
+    def entries(self) -> Iterator[Entry]:
+        """Every kept file, without looking into it."""
         for batch in obstore.list(self._store, prefix="sha256"):
             for entry in batch:
                 name = entry["path"].rpartition("/")[2]
                 if len(name) == DIGEST_LENGTH:  # not the temporary file of a write that was cut off
-                    yield name, entry["size"]
+                    yield Entry(name, entry["size"], entry["last_modified"])
+
+    def remove(self, digest: str) -> None:
+        """Keep it no more; one that is not there is none already.
+
+        Raises
+        ------
+        StoreError
+            It could not be removed.
+        """
+        try:
+            (self._folder / place(digest)).unlink(missing_ok=True)
+        except OSError as error:
+            raise _sentence(error) from error
 
     def _known(self, digest: str) -> bool:
-        """Whether it need not be written; its name, too, is on the disk then."""
-        if not self.intact(digest):
+        """Whether it need not be written; its name, too, is on the disk then, and it counts as put now."""
+        path = self._folder / place(digest)
+        try:
+            os.utime(path)  # before it is read: whoever removes what is old has seen that, or we see the gap
+        except OSError:
             return False
-        self._sync((self._folder / place(digest)).parent)  # whoever wrote it may have been killed before this
+        if not self.intact(digest) or not path.exists():
+            return False
+        self._sync(path.parent)  # whoever wrote it may have been killed before this
         return True
 
-    def _move(self, part: Path, goal: Path) -> None:
+    def _settle(self, part: Path, digest: str) -> None:
+        """Give a written part its name."""
+        goal = self._folder / place(digest)
         try:
             goal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             part.replace(goal)
@@ -229,6 +267,16 @@ CURE = (
     "import the study again, and `camlucida import` without files computes explanations again. "
     "If this comes back, check the disk."
 )
+
+
+def missing(digest: str) -> DamagedBlob:
+    """What to tell of a kept file that is not there."""
+    return DamagedBlob(f"The kept file {digest[:12]}… is missing; {CURE}", digest)
+
+
+def damaged(digest: str) -> DamagedBlob:
+    """What to tell of a kept file with another content than was kept."""
+    return DamagedBlob(f"The kept file {digest[:12]}… is damaged; {CURE}", digest)
 
 
 def place(digest: str) -> str:

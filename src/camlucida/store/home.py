@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy.exc import DatabaseError
 
 from camlucida.errors import StoreError
+from camlucida.settings import settings
 from camlucida.store.blobs import Blobs
 from camlucida.store.database import Database, upgrade
 
@@ -30,7 +31,7 @@ class Home:
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            blobs = Blobs(folder / "blobs")
+            blobs = open_blobs(folder / "blobs", settings().blobs_url)
         except OSError as error:
             raise StoreError(
                 f"The home folder {folder} cannot be used ({error.strerror}); choose another with --home or "
@@ -41,6 +42,15 @@ class Home:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+
+
+def open_blobs(folder: Path, url: str) -> Blobs:
+    """Kept files in the folder, or at an `s3://` address with the folder for what is being written."""
+    if not url:
+        return Blobs(folder)
+    from camlucida.store.bucket import Bucket  # noqa: PLC0415 - only where it is set
+
+    return Bucket(folder, url)
 
 
 def _open_database(path: Path) -> Database:
