@@ -71,6 +71,17 @@ class Settings(BaseSettings):
         gt=0,
         description="Images with more values (all frames, all channels) are refused.",
     )
+    least_free_bytes: int = Field(
+        default=500_000_000,
+        ge=0,
+        description="With less room on the disk of the home folder, `/readyz` says that the station is not "
+        "ready.",
+    )
+    log_format: str = Field(
+        default="text",
+        pattern=r"^(text|json)$",
+        description="`text` for people, `json` for programs: one object a line on stderr.",
+    )
     architectures: str = Field(
         default="",
         description="Comma-separated Python packages whose functions may be named as a model's architecture, "

@@ -1,8 +1,11 @@
+import json
+
 import pytest
 import structlog
 
 from camlucida.cli import messages
 from camlucida.errors import UnknownModel
+from camlucida.settings import settings
 
 
 def test_an_error_is_one_line_on_stderr(capsys):
@@ -81,3 +84,15 @@ def test_a_logged_value_is_one_line_and_moves_no_cursor(capsys):
     assert HARMLESS in said
     assert said.count("\n") == 1
     assert not set("\x1b\x07\x9b\u202e\r") & set(said)
+
+
+def test_logs_for_programs_are_one_object_a_line(capsys, monkeypatch):
+    monkeypatch.setenv("CAMLUCIDA_LOG_FORMAT", "json")
+    settings.cache_clear()
+    messages.log_to_stderr(verbose=False)
+    structlog.get_logger().warning("slow", seconds=3, place="a\nb")
+    settings.cache_clear()
+    structlog.reset_defaults()
+    told = json.loads(capsys.readouterr().err)
+    assert told.pop("timestamp").endswith("Z")
+    assert told == {"event": "slow", "level": "warning", "seconds": 3, "place": "a b"}

@@ -150,12 +150,17 @@ def log_to_stderr(*, verbose: bool) -> None:
     """Structured logs on stderr: warnings, or everything with `--verbose`."""
     import structlog  # noqa: PLC0415 - 0.1 s that `--help` does not need
 
+    from camlucida.settings import settings  # noqa: PLC0415 - as above
+
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _harmless_line,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+            if settings().log_format == "json"
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),
         # Whatever stderr is when something is logged: a program that calls the command may have replaced it.

@@ -3,21 +3,22 @@
 import errno
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy.exc import DatabaseError
 
 from camlucida.cli import messages
 from camlucida.cli.options import HomeOption
-from camlucida.errors import InvalidConfiguration
+from camlucida.errors import InvalidConfiguration, StoreError
 from camlucida.jobs.supervisor import Supervisor
 from camlucida.models.description import describe_all
 from camlucida.pacs.configuration import Listening, read_configuration
 from camlucida.settings import settings
-from camlucida.store import attempts, explanations
+from camlucida.store import attempts, counters, explanations
 from camlucida.store.home import Home
 from camlucida.web import ohif as ohif_app
 from camlucida.web import serving
@@ -80,7 +81,7 @@ def serve(
                 running.enter_context(worker(opened, verbose=context.find_root().params["verbose"]))
             else:
                 _tell_what_waits(opened)
-            show(opened, host, port, browser=browser, listening=listening, ohif=app_folder)
+            show(opened, host, port, browser=browser, listening=listening, ohif=app_folder, works=work)
 
 
 def show(
@@ -91,6 +92,7 @@ def show(
     browser: bool,
     listening: Sequence[str] = (),
     ohif: Path | None = None,
+    works: bool = False,
 ) -> None:
     """Serve a home until Ctrl-C or SIGTERM, after saying where; `listening` are lines to say with it."""
     wanted = settings().port if port is None else port
@@ -110,7 +112,7 @@ def show(
         if browser:
             serving.open_browser(link)
 
-    serving.serve(home, address, ready, ohif=ohif, described=partial(describe_all, home.folder))
+    serving.serve(home, address, ready, ohif=ohif, described=partial(describe_all, home.folder), works=works)
     messages.note("The station has ended.")
 
 
@@ -159,13 +161,20 @@ def worker(home: Home, *, verbose: bool = False) -> Iterator[None]:
     """Have `camlucida work` run beside this process while the block runs."""
     said = ["--verbose"] if verbose else []
     words = [*said, "work", "--home", str(home.folder), "--until-stdin-ends"]
-    supervisor = Supervisor([sys.executable, "-m", "camlucida.cli", *words], "worker")
+    supervisor = Supervisor(
+        [sys.executable, "-m", "camlucida.cli", *words], "worker", started_again=partial(_count_restart, home)
+    )
     supervisor.start()
     try:
         yield
     finally:
         if supervisor.stop():
             attempts.forgive(home)
+
+
+def _count_restart(home: Home) -> None:
+    with suppress(DatabaseError, StoreError), home.database.write() as session:  # counting must not end it
+        counters.count(session, counters.Counter.RESTARTS, "worker")
 
 
 def _tell_what_waits(home: Home) -> None:

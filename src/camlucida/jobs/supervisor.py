@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -21,12 +21,18 @@ _log = structlog.get_logger()
 
 
 class Supervisor:
-    """Runs a command from `start` to `stop`."""
+    """Runs a command from `start` to `stop`; `started_again` is called each time that it had to be."""
 
     def __init__(
-        self, command: Sequence[str], name: str, *, shortest_wait: float = SHORTEST_WAIT, grace: float = GRACE
+        self,
+        command: Sequence[str],
+        name: str,
+        *,
+        shortest_wait: float = SHORTEST_WAIT,
+        grace: float = GRACE,
+        started_again: Callable[[], None] = lambda: None,
     ) -> None:
-        self._command, self._name = list(command), name
+        self._command, self._name, self._started_again = list(command), name, started_again
         self._shortest_wait, self._grace = shortest_wait, grace
         self._ending = threading.Event()
         self._starting = threading.Lock()
@@ -69,6 +75,7 @@ class Supervisor:
             _log.warning("a process has ended", name=self._name, code=code, again_in_seconds=wait)
             self._ending.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+            self._started_again()
 
     def _run_once(self) -> int | None:
         """Run it to its end; its exit code. Nothing is started when all shall end."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
+from camlucida.store.explanations import UNBIDDEN
 from camlucida.store.tables import (
     DeliveryRow,
     DeliveryState,
@@ -179,6 +180,42 @@ def not_read(session: Session) -> list[Reason]:
         .limit(MOST_REASONS)
     )
     return [Reason(*row) for row in rows]
+
+
+class Queue(NamedTuple):
+    """How much waits in one lane, and since when the first of it does."""
+
+    name: str
+    number: int
+    since: datetime | None
+
+
+def queues(session: Session) -> list[Queue]:
+    """What waits, on the whole way from what arrives to what is sent."""
+    first = func.min(ExplanationRow.created)
+    wanted = select(func.count(ExplanationRow.id), first).join(ExplanationRow.model)
+    wanted = wanted.where(ExplanationRow.state == State.WANTED, ModelRow.current)
+    ordered = select(func.count(OrderRow.id), func.min(OrderRow.created))
+    to_send = select(func.count(DeliveryRow.id), func.min(DeliveryRow.created))
+    queries = {
+        "interactive": wanted.where(ExplanationRow.method != UNBIDDEN),
+        "precompute": wanted.where(ExplanationRow.method == UNBIDDEN),
+        "results": ordered.where(OrderRow.state == OrderState.WANTED),
+        "deliveries": to_send.where(DeliveryRow.state == DeliveryState.WAITING),
+    }
+    told = [Queue(name, *session.execute(query).one()) for name, query in queries.items()]
+    return [Queue("arrivals", *arriving(session)), *told]
+
+
+def troubles(session: Session) -> dict[str, int]:
+    """How much has ended badly and stays so until somebody acts, by kind."""
+    queries = {
+        "explanations": select(func.count(ExplanationRow.id)).where(ExplanationRow.state == State.FAILED),
+        "results": select(func.count(OrderRow.id)).where(OrderRow.state == OrderState.REFUSED),
+        "deliveries": select(func.count(DeliveryRow.id)).where(DeliveryRow.state == DeliveryState.GIVEN_UP),
+        "unreadable": select(func.count(InstanceRow.id)).where(InstanceRow.intent == Intent.UNREADABLE),
+    }
+    return {name: session.scalar(query) or 0 for name, query in queries.items()}
 
 
 def orders_by_state(session: Session) -> dict[OrderState, int]:

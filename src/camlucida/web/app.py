@@ -23,8 +23,10 @@ from camlucida.web import (
     explanations,
     find,
     flags,
+    health,
     images,
     jobs,
+    metrics,
     models,
     ohif,
     opinions,
@@ -55,10 +57,11 @@ def create_app(
     static: Path = STATIC,
     ohif_app: Path | None = None,
     described: models.Described = lambda: (),
+    works: bool = False,
 ) -> FastAPI:
     """The application over an open home; `static` holds the built viewer, `ohif_app` an unpacked OHIF.
 
-    `described` reads the registered models for their page.
+    `described` reads the registered models for their page; `works`: a worker must live for it to be ready.
     """
     app = FastAPI(
         title="camlucida",
@@ -71,7 +74,11 @@ def create_app(
     app.state.home = home
     app.state.described = described
     app.state.static = static
+    app.state.health = health.Health(home, works=works)
+    app.state.metrics = metrics.Metrics(home, app.state.health)
     app.include_router(_api())
+    app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(dicomweb.router)
     app.include_router(signing_in.router)
     app.include_router(ohif.router)
@@ -88,6 +95,7 @@ def create_app(
         app.add_middleware(ohif.OtherOrigins, origins=origins)
     public_name = urlsplit(settings().public_url).hostname
     app.add_middleware(Protection, names=[public_name] if public_name else [])
+    app.add_middleware(metrics.Meter, metrics=app.state.metrics)
     return app
 
 

@@ -30,6 +30,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+UNDER_ANY_NAME = frozenset({"/healthz", "/readyz"})  # asked by address, and nothing is told by them
+WITH_TOKEN_UNDER_ANY_NAME = frozenset({"/metrics"})  # no page knows the token
 NOT_KEPT = "no-store"  # what may say who a patient is stays out of the browser's cache
 
 _log = structlog.get_logger()
@@ -48,13 +50,21 @@ class Protection:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send, scope)
-        app = self._app if host_name(Headers(scope=scope).get("host", "")) in self._names else _REFUSAL
+        app = self._app if self._is_meant(scope) else _REFUSAL
         try:
             await app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - its text may quote what is kept: nobody above may print it
             _log.error("unexpected", route=route(scope), error=type(error).__name__, place=_place(error))
             if not answer.started:
                 await _FAULT(scope, receive, answer.send)
+
+    def _is_meant(self, scope: Scope) -> bool:
+        headers, path = Headers(scope=scope), scope["path"]
+        if path in UNDER_ANY_NAME:
+            return True
+        if path in WITH_TOKEN_UNDER_ANY_NAME and "authorization" in headers:
+            return True
+        return host_name(headers.get("host", "")) in self._names
 
 
 class _Answer:

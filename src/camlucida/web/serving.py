@@ -71,14 +71,16 @@ def serve(
     *,
     ohif: Path | None = None,
     described: Described = lambda: (),
+    works: bool = False,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link with the one-time token once it works.
 
-    `ohif` is the folder of an unpacked OHIF that is shown under /ohif/, too; `described` reads the models.
+    `ohif` is the folder of an unpacked OHIF that is shown under /ohif/, too; `described` reads the models;
+    `works`: a worker of this station has to live.
     """
     link = sign_in_link(home, settings().public_url or address.url)
     config = uvicorn.Config(
-        create_app(home, ohif_app=ohif, described=described),
+        create_app(home, ohif_app=ohif, described=described, works=works),
         access_log=False,  # the token of a sign-in link would be in it
         log_level="critical",  # tracebacks may quote what is kept; the application logs what may be logged
         server_header=False,
