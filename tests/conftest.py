@@ -39,6 +39,33 @@ _PLACES = os.environ["PATH"].split(os.pathsep)
 os.environ["PATH"] = os.pathsep.join(place for place in _PLACES if place != str(Path(sys.executable).parent))
 
 
+# Files that take longest, begun first, so that both workers of `./run test` end together.
+LONGEST = (
+    "test_docs.py",
+    "test_newcomer.py",
+    "test_training.py",
+    "test_fuzz.py",
+    "test_receive_load.py",
+    "test_ohif.py",
+    "test_station.py",
+    "test_serve.py",
+    "test_demo.py",
+    "test_models.py",
+    "test_send.py",
+    "test_certify_repair.py",
+    "test_viewer_tools.py",
+    "test_results_in_ohif.py",
+    "test_watched_folder.py",
+    "test_data_scientist.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files before short ones; all else stays in its order."""
+    place = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+
+
 @pytest.fixture(autouse=True)
 def _log_as_before() -> Iterator[None]:
     """A test that calls a command sets how things are logged, for all that come after it."""
