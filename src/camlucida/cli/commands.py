@@ -87,6 +87,11 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
+    "audit": Entry(
+        "audit",
+        "Say what happened at the station, and draw again what was seen.",
+        "camlucida audit replay 4711 --out seen.png",
+    ),
     "send": Entry(
         "send", "Send the results of studies to a PACS.", "camlucida send 3f9a1c --to archive --dry-run"
     ),

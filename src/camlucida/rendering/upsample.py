@@ -68,6 +68,26 @@ def on_grid(
     return resample(values, grid_to_native, shape) * seen
 
 
+def cells_on_grid(
+    values: NDArray[Any], geometry: Geometry, grid_to_pixel: NDArray[np.float64], shape: Sequence[int]
+) -> NDArray[np.float32]:
+    """As `on_grid`, but each place has the value of the cell that it lies in, as computed."""
+    grid_to_native = np.linalg.inv(geometry.native_to_pixel) @ grid_to_pixel
+    sources = _source_axes(grid_to_native)
+    at = [
+        np.clip(
+            np.floor(grid_to_native[old, new] * np.arange(shape[new]) + grid_to_native[old, -1] + 0.5),
+            0,
+            geometry.native_shape[old] - 1,
+        ).astype(np.intp)
+        for new, old in enumerate(sources)
+    ]
+    leading = values.ndim - len(shape)
+    turned = values.transpose([*range(leading), *(leading + old for old in sources)])
+    nearest = turned[(..., *np.ix_(*at))].astype(np.float32, copy=False)
+    return nearest * inside(grid_to_native, shape, geometry.native_shape)
+
+
 def inside(
     new_to_old: NDArray[np.float64], new_shape: Sequence[int], old_shape: Sequence[int]
 ) -> NDArray[np.bool_]:
