@@ -8,17 +8,20 @@ Each step leaves the store in a state from which the next start goes on, whateve
 engine is loaded when something has to be computed, not before.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from camlucida.dicom.container import is_dicom
-from camlucida.errors import CamlucidaError, ExplainError, InputError, UnsupportedNetwork, sentence
+from camlucida.errors import DamagedBlob, ExplainError, InputError, StoreError, UnsupportedNetwork, sentence
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
-from camlucida.store import explanations, instances, studies
+from camlucida.store import claims, explanations, instances, studies
 from camlucida.store.blobs import digest_of_file
+from camlucida.store.claims import Claim
 from camlucida.store.counters import Stage, Stopwatch, class_of
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
@@ -28,8 +31,10 @@ if TYPE_CHECKING:
     from camlucida.images.read import ImageFiles
     from camlucida.models.classifier import Classifier
     from camlucida.records import Image
+    from camlucida.saliency.method import Progress
 
 METHOD = explanations.UNBIDDEN
+LOOK_AGAIN = 0.2  # seconds, at what another process computes
 
 
 class Intake(NamedTuple):
@@ -110,24 +115,71 @@ def is_asked(card: ModelCard, image: ImageRow, *, named: bool) -> bool:
 
 
 def explain_wanted(home: Home, models: Sequence[Registered]) -> Iterator[Outcome]:
-    """Compute and keep what is wanted of these models, oldest first."""
+    """Compute and keep what is wanted of these models, oldest first; what others compute is waited for."""
+    by = claims.worker_name()
+    claims.release_of_the_dead(home)
     for model in models:
         loaded: dict[str, Classifier] = {}  # one at a time: their memory adds up
         with home.database.read() as session:
             waiting = explanations.waiting(session, model.digest)
+        elsewhere = []
         for identifier in waiting:
-            yield _explain(home, model, identifier, loaded)
+            claim = claims.take_one(home, by, identifier)
+            if claim is None:
+                elsewhere.append(identifier)
+            else:
+                yield explain_claimed(home, model, claim, loaded)
+        for identifier in elsewhere:
+            yield _wait_for(home, model, identifier, by, loaded)
 
 
-def explain_next(home: Home, models: Sequence[Registered], loaded: "dict[str, Classifier]") -> Outcome | None:
-    """Compute and keep what is the next in the queue of these models; None: nothing is.
+def explain_claimed(
+    home: Home,
+    model: Registered,
+    claim: Claim,
+    loaded: "dict[str, Classifier]",
+    progress: "Progress | None" = None,
+    *,
+    again: bool = False,
+) -> Outcome:
+    """Compute and keep what was claimed. `loaded` keeps the networks for the next time, by model digest.
 
-    `loaded` keeps the networks for the next time, by model digest.
+    `progress` is called with (done, of how many), and raises `Dropped` to end it. `again`: what fails is
+    tried again after a while, three times in all.
+
+    Raises
+    ------
+    StoreError
+        It could not be kept (a full disk): it is still wanted, and the attempt does not count.
     """
-    by_digest = {model.digest: model for model in models}
-    with home.database.read() as session:
-        row = explanations.next_wanted(session, list(by_digest))
-    return None if row is None else _explain(home, by_digest[row.model_digest], row.id, loaded)
+    stopwatch = Stopwatch()
+    fail = partial(explanations.fail_for_now if again else explanations.fail, home, claim.id)
+    try:
+        from camlucida.saliency.explain import explain  # noqa: PLC0415 - torch
+
+        classifier = _classifier(model, loaded, stopwatch)
+        with stopwatch.time(Stage.EXPLAIN):
+            image, method = _load(home, claim.id)
+            found = explain(classifier, image, method=method, progress=progress).explanation
+        if not explanations.keep(home, claim.id, found, stopwatch, by=claim.by):
+            return Outcome(model.name, State.CANCELLED)
+    except Dropped:
+        return Outcome(model.name, State.CANCELLED)
+    except (InputError, ExplainError, UnsupportedNetwork) as error:  # trying again would not help
+        explanations.refuse(home, claim.id, str(error), class_of(error), by=claim.by)
+        return Outcome(model.name, State.REFUSED, str(error))
+    except DamagedBlob as error:
+        return _failed(model, error, fail, claim.by)
+    except StoreError:
+        claims.give_back(home, claim.by)
+        raise
+    except Exception as error:  # noqa: BLE001 - one image must not end the others; the row says what happened
+        return _failed(model, error, fail, claim.by)
+    return Outcome(model.name, State.DONE)
+
+
+class Dropped(Exception):  # noqa: N818 - no fault: nobody wants it any longer
+    """What is being computed was cancelled, or is another worker's."""
 
 
 def _take_in(home: Home, files: "ImageFiles") -> Intake:
@@ -174,28 +226,19 @@ def _by_itself(card: ModelCard, image: ImageRow) -> bool:
     return image.study.phantom == (card.phantoms is Phantoms.ONLY)
 
 
-def _explain(home: Home, model: Registered, identifier: int, loaded: "dict[str, Classifier]") -> Outcome:
-    ended = explanations.begin(home, identifier)
-    if ended is not None:
-        return Outcome(model.name, *ended)
-    stopwatch = Stopwatch()
-    try:
-        classifier = _classifier(model, loaded, stopwatch)
-    except CamlucidaError as error:
-        return _failed(home, model, identifier, error)
-    try:
-        from camlucida.saliency.explain import explain  # noqa: PLC0415 - torch
-
-        with stopwatch.time(Stage.EXPLAIN):
-            image, method = _load(home, identifier)
-            explanation = explain(classifier, image, method=method).explanation
-        explanations.keep(home, identifier, explanation, stopwatch)
-    except (InputError, ExplainError, UnsupportedNetwork) as error:  # trying again would not help
-        explanations.refuse(home, identifier, str(error), class_of(error))
-        return Outcome(model.name, State.REFUSED, str(error))
-    except Exception as error:  # noqa: BLE001 - one image must not end the others; the row says what happened
-        return _failed(home, model, identifier, error)
-    return Outcome(model.name, State.DONE)
+def _wait_for(
+    home: Home, model: Registered, identifier: int, by: str, loaded: "dict[str, Classifier]"
+) -> Outcome:
+    """What came of an explanation that somebody else computes, or has set aside."""
+    while True:
+        claim = claims.take_one(home, by, identifier)
+        if claim is not None:
+            return explain_claimed(home, model, claim, loaded)
+        with home.database.read() as session:
+            row = session.get_one(ExplanationRow, identifier)
+            if row.state != State.WANTED:
+                return Outcome(model.name, State(row.state), row.reason)
+        time.sleep(LOOK_AGAIN)
 
 
 def _classifier(model: Registered, loaded: "dict[str, Classifier]", stopwatch: Stopwatch) -> "Classifier":
@@ -207,10 +250,10 @@ def _classifier(model: Registered, loaded: "dict[str, Classifier]", stopwatch: S
     return loaded[model.digest]
 
 
-def _failed(home: Home, model: Registered, identifier: int, error: Exception) -> Outcome:
+def _failed(model: Registered, error: Exception, fail: Callable[..., bool], by: str) -> Outcome:
     reason = sentence(error)
-    explanations.fail(home, identifier, reason, class_of(error))
-    return Outcome(model.name, State.FAILED, reason)
+    failed = fail(reason, class_of(error), by=by)
+    return Outcome(model.name, State.FAILED if failed else State.CANCELLED, reason)
 
 
 def _load(home: Home, identifier: int) -> "tuple[Image, str]":

@@ -6,30 +6,34 @@ Each step leaves the store in a state from which the next goes on, whatever stop
 done stands in the rows, and doing it again has the same effect.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from camlucida import pipeline
 from camlucida.errors import DamagedBlob, StoreError, sentence
+from camlucida.jobs.queue import Embedded, Queue
 from camlucida.models.card import read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.pacs import arrivals, results
 from camlucida.pacs.arrivals import Arrived
 from camlucida.pacs.configuration import ConfigurationFile
-from camlucida.store import deliveries, explanations, orders
+from camlucida.store import claims, deliveries, explanations, orders
 from camlucida.store.attempts import MOST_ATTEMPTS
+from camlucida.store.claims import Claim
 from camlucida.store.home import Home
 from camlucida.store.orders import Ready
-from camlucida.store.tables import ExplanationRow, ImageRow, State
+from camlucida.store.tables import ImageRow, State
 
 if TYPE_CHECKING:
     from camlucida.models.classifier import Classifier
+    from camlucida.saliency.method import Progress
 
+Watching = Callable[[Claim, Registered], AbstractContextManager["Progress | None"]]
 ENDED_ITS_WRITER = f"Writing them has ended the process {MOST_ATTEMPTS} times."
 
 _log = structlog.get_logger()
@@ -42,6 +46,7 @@ class Did(StrEnum):
     EXPLAINED = "explained"
     WROTE = "wrote"  # result objects
     FAILED = "failed"  # an explanation or result objects that are not to be had; the row says why
+    DROPPED = "dropped"  # an explanation that was cancelled, or done by another worker, meanwhile
 
 
 class Step(NamedTuple):
@@ -54,8 +59,24 @@ class Step(NamedTuple):
 class Worker:
     """Does what is to be done in a home. The networks it has loaded stay with it."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(
+        self,
+        home: Home,
+        queue: Queue | None = None,
+        watch: Watching | None = None,
+        keeps_house: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Over an open home.
+
+        Parameters
+        ----------
+        queue
+            Says what to compute next; None: the home's own.
+        watch
+            Runs beside each explanation: it renews the claim, is told how far it is, and ends what is not
+            wanted any longer.
+        keeps_house
+            Whether it is this worker that reads what arrives and writes results now: one does at a time.
 
         Raises
         ------
@@ -64,11 +85,14 @@ class Worker:
         """
         self._home = home
         self._file = ConfigurationFile(home.folder)
+        self._queue = queue or Embedded(home)
+        self._watch, self._keeps_house = watch, keeps_house
         self._loaded: dict[str, Classifier] = {}
         self._missing: set[str] = set()
+        claims.release_of_the_dead(home)
 
     def work(self) -> Iterator[Step]:
-        """Do all that is to be done now, a step at a time, what has been waiting for longest first.
+        """Do all that is to be done now, a step at a time: what somebody waits for first, then the oldest.
 
         Between two explanations it is looked whether something has arrived, and results are written.
 
@@ -80,13 +104,30 @@ class Worker:
         while True:
             models = self._models()
             self._forget_others(models)
-            yield from self._read(models)
-            outcome = pipeline.explain_next(self._home, models, self._loaded)
-            if outcome is not None:
-                yield _told(outcome)
-            yield from self._write()
-            if outcome is None:
+            keeps = self._keeps_house()
+            if keeps:
+                yield from self._read(models)
+            step = self._explain({model.digest: model for model in models})
+            if step is not None:
+                yield step
+            if keeps:
+                yield from self._write()
+            if step is None:
                 return
+
+    def _explain(self, models: Mapping[str, Registered]) -> Step | None:
+        """Compute what is next; None: nothing is."""
+        claim = self._queue.take(list(models))
+        if claim is None:
+            return None
+        model = models[claim.model_digest]
+        try:
+            with self._watch(claim, model) if self._watch else nullcontext() as progress:
+                return _told(
+                    pipeline.explain_claimed(self._home, model, claim, self._loaded, progress, again=True)
+                )
+        finally:
+            self._queue.done(claim)
 
     def _models(self) -> list[Registered]:
         """The current models; a shipped one that a rule names is registered, as by `import --model`.
@@ -147,6 +188,8 @@ def _named(models: Sequence[Registered], arrived: Arrived) -> list[Registered]:
 def _told(outcome: pipeline.Outcome) -> Step:
     if outcome.state is State.DONE:
         return Step(Did.EXPLAINED)
+    if outcome.state is State.CANCELLED:
+        return Step(Did.DROPPED)
     _log.warning("not explained", model=outcome.model, state=outcome.state.value, reason=outcome.reason)
     return Step(Did.FAILED)
 
@@ -162,15 +205,9 @@ def want(session: Session, arrived: Arrived, models: Sequence[Registered]) -> No
             if image.superseded or not pipeline.is_asked(card, image, named=named):
                 continue
             explanations.want(session, image.id, model.digest, pipeline.METHOD)
-            explanation_id = session.scalars(
-                select(ExplanationRow.id).where(
-                    ExplanationRow.image_id == image.id,
-                    ExplanationRow.model_digest == model.digest,
-                    ExplanationRow.method == pipeline.METHOD,
-                )
-            ).one()
+            explanation = explanations.find(session, image.id, model.digest, pipeline.METHOD)
             for result in decision.results:
-                orders.want(session, explanation_id, result.profile, result.destination, decision.rule)
+                orders.want(session, explanation.id, result.profile, result.destination, decision.rule)
 
 
 def fulfil(home: Home, ready: Ready) -> Step:

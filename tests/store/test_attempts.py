@@ -1,23 +1,20 @@
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from camlucida.store import attempts, explanations, studies
-from camlucida.store.explanations import CurrentModel
-from camlucida.store.tables import ExplanationRow, ImageRow
+from camlucida.examples.phantom.dicom import write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
+from camlucida.store import attempts, instances
+from camlucida.store.tables import InstanceRow, Origin
 
 
-def test_an_attempt_that_was_ended_on_purpose_is_taken_back(home, make_image, original):
-    explanations.set_current_models(home, [CurrentModel("a" * 64, "model", "1")])
-    studies.keep(home, [make_image()], [original])
+def test_an_attempt_that_was_ended_on_purpose_is_taken_back(home, tmp_path):
+    write_radiograph(radiograph(1, rows=64), tmp_path / "film.dcm")
+    instances.take(home, tmp_path / "film.dcm", Origin.STORE)
     with home.database.write() as session:
-        image = session.scalars(select(ImageRow.id)).one()
-        for method in ("grad-cam", "score-cam"):
-            explanations.want(session, image, "a" * 64, method)
-    explanations.begin(home, 1)
-    attempts.forgive(home)
+        session.execute(update(InstanceRow).values(attempts=3))
     attempts.forgive(home)
     with home.database.read() as session:
-        assert session.scalars(select(ExplanationRow.attempts)).all() == [0, 0]
+        assert session.scalars(select(InstanceRow.attempts)).all() == [2]
     for _ in range(5):
-        explanations.begin(home, 1)
         attempts.forgive(home)
-    assert explanations.begin(home, 1) is None
+    with home.database.read() as session:
+        assert session.scalars(select(InstanceRow.attempts)).all() == [0]

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from camlucida.errors import UnsuitableImage
-from camlucida.store import counters, explanations, studies
+from camlucida.store import claims, counters, explanations, studies
 from camlucida.store.counters import BUCKETS, Counter, Stage, Stopwatch
 from camlucida.store.explanations import CurrentModel
 
@@ -82,7 +82,7 @@ def test_what_came_of_explanations_is_counted_with_how_long_it_took(
         for row in explanations.unseen(session, "a" * 64, "grad-cam"):
             explanations.want(session, row.id, "a" * 64, "grad-cam")
     for identifier in (1, 2, 3):
-        assert explanations.begin(home, identifier) is None
+        assert claims.take_one(home, "worker", identifier) is not None
     explanations.keep(home, 1, make_explanation(), {Stage.EXPLAIN: 0.2})
     explanations.refuse(home, 2, "Too small.", "UnsuitableImage")
     explanations.fail(home, 3, "Who knows.")

@@ -3,7 +3,6 @@ import pytest
 from sqlalchemy import select
 
 from camlucida.store import explanations, studies
-from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.tables import ExplanationRow, PredictionRow, State
 
@@ -111,27 +110,11 @@ def test_a_new_version_makes_the_old_one_no_longer_current(home, wanted):
     assert explanations.count_waiting(home) == 1
 
 
-def test_one_that_ends_its_worker_each_time_fails_with_that_reason(home, wanted):
-    for _ in range(MOST_ATTEMPTS):
-        assert explanations.begin(home, wanted) is None
-    ended = explanations.begin(home, wanted)
-    assert ended == (State.FAILED, row(home, wanted).reason)
-    assert "has ended the process 3 times" in ended.reason
-    assert explanations.mend(home) == 1
-    assert explanations.begin(home, wanted) is None
-
-
-def test_what_another_process_has_done_is_not_begun(home, wanted, make_explanation):
-    assert explanations.begin(home, wanted) is None
-    explanations.keep(home, wanted, make_explanation())
-    assert explanations.begin(home, wanted) == (State.DONE, "")
-    assert row(home, wanted).attempts == 0
-
-
 def test_a_superseded_image_is_neither_explained_nor_asked_about(home, wanted):
     with home.database.write() as session:
         explanations.supersede(session, session.get_one(ExplanationRow, wanted).image_id)
-    assert explanations.begin(home, wanted) == (State.REFUSED, explanations.PART_OF_A_WHOLE)
+    refused = row(home, wanted)
+    assert (refused.state, refused.reason) == (State.REFUSED, explanations.PART_OF_A_WHOLE)
     with home.database.read() as session:
         assert explanations.unseen(session, MODEL, "score-cam", named=True) == []
 
@@ -144,14 +127,11 @@ def test_an_image_whose_models_a_rule_has_named_is_not_asked_about_others_unbidd
         assert len(explanations.unseen(session, MODEL, "score-cam", named=True)) == 1
 
 
-def test_what_a_reader_asks_for_is_computed_first_then_the_oldest(home, wanted):
+def test_the_places_are_those_of_the_queue_what_a_reader_asks_for_first_then_the_oldest(home, wanted):
     with home.database.write() as session:
         image = session.get_one(ExplanationRow, wanted).image_id
-        assert explanations.next_wanted(session, [MODEL]).id == wanted
         for method in ("score-cam", "cam"):
             explanations.want(session, image, MODEL, method)
-        assert explanations.next_wanted(session, [MODEL]).method == "score-cam"
-        assert explanations.next_wanted(session, ["other"]) is None
         by_place = sorted(explanations.places(session).items(), key=lambda item: item[1])
     methods = [row(home, identifier).method for identifier, _ in by_place]
     assert methods == ["score-cam", "cam", "grad-cam"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from camlucida.store import explanations
+from camlucida.store import claims, explanations
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.tables import ExplanationRow
 
@@ -44,16 +44,17 @@ def test_a_reader_who_waits_comes_before_what_the_station_wants_by_itself(statio
     put_in(station.home, [make_image(seed=5), make_image(seed=6)])
     assert ask().json()["place"] == 1
     assert ask({**WISH, "method": "lime"}).json()["place"] == 2
-    with station.home.database.read() as session:
-        assert explanations.next_wanted(session, ["a" * 64]).method == "hirescam"
+    assert claims.take(station.home, "worker", ["a" * 64]).method == "hirescam"
 
 
 def test_a_worker_that_has_begun_is_told(station, browser, study, ask):
     ask()
-    with station.home.database.read() as session:
-        identifier = explanations.next_wanted(session, ["a" * 64]).id
-    assert explanations.begin(station.home, identifier) is None
+    assert rows(browser, study)[1]["begun"] is False
+    claim = claims.take(station.home, "worker", ["a" * 64])
     assert rows(browser, study)[1]["begun"] is True
+    assert rows(browser, study)[1]["progress"] is None
+    claims.renew(station.home, claim, 3, 10)
+    assert rows(browser, study)[1]["progress"] == {"done": 3, "of": 10}
 
 
 def test_a_study_stays_explained_while_another_method_is_waited_for(browser, ask):
@@ -106,8 +107,7 @@ def test_the_methods_say_what_is_there_what_is_dear_and_what_was_refused(station
 
 def test_what_has_failed_says_so_and_is_tried_again(station, browser, study, ask):
     key = ask().json()["key"]
-    with station.home.database.read() as session:
-        identifier = explanations.next_wanted(session, ["a" * 64]).id
+    identifier = claims.take(station.home, "worker", ["a" * 64]).id
     explanations.fail(station.home, identifier, "There is not enough memory for it.")
     failed = rows(browser, study)[1]
     assert (failed["state"], failed["failed"]) == ("refused", True)

@@ -14,30 +14,16 @@ from sqlalchemy.orm import Session
 
 from camlucida.records import Explanation
 from camlucida.records.encoding import decode, encode
-from camlucida.store import counters, orders, predictions, worklist_upkeep
-from camlucida.store.attempts import MOST_ATTEMPTS
+from camlucida.store import claims, counters, orders, predictions, worklist_upkeep
 from camlucida.store.counters import OTHER, Counter, Stage, Stopwatch
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
-from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State, now
+from camlucida.store.tables import ExplanationRow, ImageRow, Lane, ModelRow, State, now
 
-ENDED_ITS_WORKER = (
-    "Computing it has ended the process {} times; `camlucida import` without files tries again."
-)
-ENDED = "ended its worker"
 UNBIDDEN = worklist_upkeep.UNBIDDEN
 """The method by which a station explains by itself. Whoever wants another one sits and waits for it."""
-NEXT = (ExplanationRow.method == UNBIDDEN, ExplanationRow.id)
-"""The order in which a station computes what is wanted."""
 MOST_PLACES = 1000
 PART_OF_A_WHOLE = "The image is a part of a volume that arrived whole later."
-
-
-class Ended(NamedTuple):
-    """What came of a wanted explanation."""
-
-    state: State
-    reason: str
 
 
 class CurrentModel(NamedTuple):
@@ -46,13 +32,14 @@ class CurrentModel(NamedTuple):
     digest: str
     name: str
     version: str
+    gpu: bool = False  # it wants a GPU: its explanations stand in the lanes of workers that have one
 
 
 def set_current_models(home: Home, models: Sequence[CurrentModel]) -> None:
     """Say which models are current; maps of all others are kept, and no longer shown as current."""
     with home.database.read() as session:
         known = session.execute(
-            select(ModelRow.digest, ModelRow.name, ModelRow.version).where(ModelRow.current)
+            select(ModelRow.digest, ModelRow.name, ModelRow.version, ModelRow.gpu).where(ModelRow.current)
         )
         if {CurrentModel(*row) for row in known} == set({model.digest: model for model in models}.values()):
             return
@@ -62,7 +49,7 @@ def set_current_models(home: Home, models: Sequence[CurrentModel]) -> None:
             update(ModelRow).where(ModelRow.current, ModelRow.digest.not_in(digests)).values(current=False)
         )
         for model in models:
-            session.merge(ModelRow(digest=model.digest, name=model.name, version=model.version, current=True))
+            session.merge(ModelRow(**model._asdict(), current=True))
 
 
 def unseen(session: Session, model_digest: str, method: str, *, named: bool = False) -> Sequence[ImageRow]:
@@ -77,15 +64,63 @@ def unseen(session: Session, model_digest: str, method: str, *, named: bool = Fa
     return session.scalars(query if named else query.where(~ImageRow.models_named)).all()
 
 
-def want(session: Session, image_id: int, model_digest: str, method: str) -> None:
-    """Ask for an explanation; asking again changes nothing."""
-    session.execute(
+def want(
+    session: Session, image_id: int, model_digest: str, method: str, *, asked: bool | None = None
+) -> None:
+    """Ask for an explanation; asking again changes nothing, unless it was cancelled.
+
+    `asked`: somebody waits for it, so it comes before what the station does by itself, even if it was wanted
+    already; None: any method but the one that the station explains by.
+    """
+    asked = method != UNBIDDEN if asked is None else asked
+    model = session.get(ModelRow, model_digest)
+    gpu = model is not None and model.gpu
+    lane = (
+        (Lane.GPU_INTERACTIVE if gpu else Lane.INTERACTIVE)
+        if asked
+        else (Lane.GPU if gpu else Lane.PRECOMPUTE)
+    )
+    added = session.execute(
         insert(ExplanationRow)
         .values(
-            key=new_key(), image_id=image_id, model_digest=model_digest, method=method, state=State.WANTED
+            key=new_key(),
+            image_id=image_id,
+            model_digest=model_digest,
+            method=method,
+            state=State.WANTED,
+            lane=lane,
         )
         .on_conflict_do_nothing(index_elements=["image_id", "model_digest", "method"])
-    )
+        .returning(ExplanationRow.id)
+    ).first()
+    if added is None:
+        _want_more(session, find(session, image_id, model_digest, method), lane, asked=asked)
+
+
+def _lane(model: ModelRow | None, *, asked: bool) -> Lane:
+    if model is not None and model.gpu:
+        return Lane.GPU_INTERACTIVE if asked else Lane.GPU
+    return Lane.INTERACTIVE if asked else Lane.PRECOMPUTE
+
+
+def _want_more(session: Session, row: ExplanationRow, lane: Lane, *, asked: bool) -> None:
+    """What is known already: wanted again if it was cancelled, and moved to the front if asked for."""
+    if row.state == State.CANCELLED:
+        row.lane = lane
+        want_again(session, [row.id])
+    elif row.state == State.WANTED and asked:
+        row.lane, row.due = lane, None
+
+
+def find(session: Session, image_id: int, model_digest: str, method: str) -> ExplanationRow:
+    """The explanation of an image by a model and a method, which was wanted before."""
+    return session.scalars(
+        select(ExplanationRow).where(
+            ExplanationRow.image_id == image_id,
+            ExplanationRow.model_digest == model_digest,
+            ExplanationRow.method == method,
+        )
+    ).one()
 
 
 def waiting(session: Session, model_digest: str) -> Sequence[int]:
@@ -97,16 +132,6 @@ def waiting(session: Session, model_digest: str) -> Sequence[int]:
     ).all()
 
 
-def next_wanted(session: Session, model_digests: Sequence[str]) -> ExplanationRow | None:
-    """The explanation to compute next: wanted for longest, and what somebody has asked for first."""
-    return session.scalar(
-        select(ExplanationRow)
-        .where(ExplanationRow.model_digest.in_(model_digests), ExplanationRow.state == State.WANTED)
-        .order_by(*NEXT)
-        .limit(1)
-    )
-
-
 def places(session: Session) -> dict[int, int]:
     """Which place each wanted explanation of a current model has in the queue, by its id, counted from 1.
 
@@ -116,29 +141,22 @@ def places(session: Session) -> dict[int, int]:
         select(ExplanationRow.id)
         .join(ExplanationRow.model)
         .where(ExplanationRow.state == State.WANTED, ModelRow.current)
-        .order_by(*NEXT)
+        .order_by(*claims.QUEUE)
         .limit(MOST_PLACES)
     )
     return {identifier: place for place, identifier in enumerate(queue, start=1)}
 
 
-def begin(home: Home, explanation_id: int) -> Ended | None:
-    """Count an attempt at computing it, before it is made: it may end the process.
+def cancel(row: ExplanationRow, who: str) -> bool:
+    """Want an explanation no more, with the results that were wanted of it; False: it is not wanted.
 
-    None: go on. Otherwise what came of it: another process has done it, or it has ended too many already,
-    and has failed by that.
+    A worker that computes it notices at its next heartbeat, and what it brings is thrown away.
     """
-    with home.database.write() as session:
-        row = session.get_one(ExplanationRow, explanation_id)
-        if row.state == State.WANTED and row.attempts >= MOST_ATTEMPTS:
-            row.state, row.reason, row.finished = State.FAILED, ENDED_ITS_WORKER.format(row.attempts), now()
-            _count(session, State.FAILED, ENDED)
-        if row.state != State.WANTED:
-            return Ended(State(row.state), row.reason)
-        if not row.attempts:
-            counters.observe(session, [(Stage.WAIT, (now() - row.created).total_seconds())])
-        row.attempts += 1
-        return None
+    if row.state != State.WANTED:
+        return False
+    claims.release(row)
+    row.state, row.reason, row.finished = State.CANCELLED, f"Cancelled by {who}.", now()
+    return True
 
 
 def supersede(session: Session, image_id: int) -> None:
@@ -160,11 +178,17 @@ def count_waiting(home: Home, model_digests: Sequence[str] | None = None) -> int
 
 
 def keep(
-    home: Home, explanation_id: int, explanation: Explanation, taken: Mapping[Stage, float] | None = None
-) -> None:
+    home: Home,
+    explanation_id: int,
+    explanation: Explanation,
+    taken: Mapping[Stage, float] | None = None,
+    *,
+    by: str = "",
+) -> bool:
     """Keep a computed explanation with its prediction: first the blob, then the rows, together.
 
-    `taken` says how many seconds it took to compute.
+    `taken` says how many seconds it took to compute. `by`: the worker that has claimed it; False: the claim
+    is not its any longer, and nothing is changed.
     """
     stopwatch = Stopwatch(taken or {})
     with stopwatch.time(Stage.KEEP):
@@ -172,21 +196,38 @@ def keep(
         digest = home.blobs.put(content)
     with home.database.write() as session:
         row = session.get_one(ExplanationRow, explanation_id)
+        if by and not claims.holds(row, by):
+            return False
+        claims.release(row)
         row.state, row.reason, row.finished = State.DONE, "", now()
         row.digest, row.bytes, row.attempts = digest, len(content), 0
         predictions.keep(session, row.image_id, row.model_digest, explanation.prediction)
         counters.count(session, Counter.EXPLANATIONS, State.DONE)
         counters.observe(session, stopwatch.items())
+        return True
 
 
-def refuse(home: Home, explanation_id: int, reason: str, kind: str = OTHER) -> None:
-    """The model does not take this image, and why; `kind` is the class of the reason that is counted."""
-    _end(home, explanation_id, State.REFUSED, reason, kind)
+def refuse(home: Home, explanation_id: int, reason: str, kind: str = OTHER, *, by: str = "") -> bool:
+    """The model does not take this image, and why; `kind` is the class of the reason that is counted.
+
+    `by` as in `keep`.
+    """
+    return _end(home, explanation_id, State.REFUSED, reason, kind, by)
 
 
-def fail(home: Home, explanation_id: int, reason: str, kind: str = OTHER) -> None:
-    """It should have worked and did not, and why; the next start tries again. `kind` as in `refuse`."""
-    _end(home, explanation_id, State.FAILED, reason, kind)
+def fail(home: Home, explanation_id: int, reason: str, kind: str = OTHER, *, by: str = "") -> bool:
+    """It should have worked and did not, and why; the next start tries again. Otherwise as `refuse`."""
+    return _end(home, explanation_id, State.FAILED, reason, kind, by)
+
+
+def fail_for_now(home: Home, explanation_id: int, reason: str, kind: str = OTHER, *, by: str) -> bool:
+    """As `fail`, but it is tried again after a while, unless this was the last attempt."""
+    with home.database.write() as session:
+        row = session.get_one(ExplanationRow, explanation_id)
+        if not claims.holds(row, by):
+            return False
+        claims.fail(session, row, reason, kind)
+        return True
 
 
 def load(home: Home, digest: str) -> Explanation:
@@ -242,16 +283,16 @@ def want_again(session: Session, explanation_ids: Sequence[int]) -> None:
         row = session.get_one(ExplanationRow, identifier)
         row.state, row.reason, row.digest, row.bytes = State.WANTED, "", None, 0
         row.attempts, row.created = 0, now()  # its place in the queue stays; it is wanted since now
+        claims.release(row)
     orders.want_again(session, explanation_ids)
 
 
-def _count(session: Session, state: State, kind: str) -> None:
-    counters.count(session, Counter.EXPLANATIONS, state)
-    counters.count(session, Counter.REFUSALS, kind)
-
-
-def _end(home: Home, explanation_id: int, state: State, reason: str, kind: str) -> None:
+def _end(home: Home, explanation_id: int, state: State, reason: str, kind: str, by: str) -> bool:
     with home.database.write() as session:
         row = session.get_one(ExplanationRow, explanation_id)
+        if by and not claims.holds(row, by):
+            return False
+        claims.release(row)
         row.state, row.reason, row.finished, row.attempts = state, reason, now(), 0
-        _count(session, state, kind)
+        claims.count_end(session, state, kind)
+        return True

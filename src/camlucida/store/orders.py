@@ -91,13 +91,13 @@ def refuse(session: Session, orders: Sequence[int], reason: str) -> None:
 
 
 def unexplained(session: Session) -> list[tuple[int, str]]:
-    """Orders that are wanted of an explanation that was refused or has failed, with its reason."""
+    """Orders that are wanted of an explanation that was refused, cancelled or has failed, with its reason."""
     rows = session.execute(
         select(OrderRow.id, ExplanationRow.reason)
         .join(OrderRow.explanation)
         .where(
             OrderRow.state == OrderState.WANTED,
-            ExplanationRow.state.in_([State.REFUSED, State.FAILED]),
+            ExplanationRow.state.in_([State.REFUSED, State.FAILED, State.CANCELLED]),
         )
     )
     return [(order, reason) for order, reason in rows]

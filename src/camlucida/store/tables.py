@@ -137,6 +137,10 @@ class ModelRow(Base):
     version: Mapped[str]
     current: Mapped[bool]  # False: retired or replaced; its maps are kept but not shown as current
     created: Mapped[datetime] = mapped_column(default=now)
+    gpu: Mapped[bool] = mapped_column(default=False)  # its explanations stand in the lanes of GPU workers
+    # The blobs of its folder by file name, where several machines work: each fetches it by digest.
+    files: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    retired: Mapped[bool] = mapped_column(default=False)  # on one machine, and so on all
 
 
 class PredictionRow(Base):
@@ -163,14 +167,27 @@ class State(StrEnum):
     WANTED = "wanted"  # to be computed; also after a crash half-way
     DONE = "done"  # kept, with its blob
     REFUSED = "refused"  # the model does not take this image; the reason says why
-    FAILED = "failed"  # should have worked; tried again at the next start
+    FAILED = "failed"  # should have worked and did not, three times; tried again at the next start
+    CANCELLED = "cancelled"  # somebody wants it no more; the reason says who, and asking wants it again
+
+
+class Lane(StrEnum):
+    """The queue that a wanted explanation stands in; workers take them in this order."""
+
+    INTERACTIVE = "interactive"  # somebody asked for it, and waits
+    GPU_INTERACTIVE = "gpu-interactive"  # the same, by a model that wants a GPU
+    PRECOMPUTE = "precompute"  # the station explains by itself
+    GPU = "gpu"  # the same, by a model that wants a GPU
 
 
 class ExplanationRow(Base):
     """What is wanted and what is done: one row for each image, model and method."""
 
     __tablename__ = "explanations"
-    __table_args__ = (UniqueConstraint("image_id", "model_digest", "method"),)
+    __table_args__ = (
+        UniqueConstraint("image_id", "model_digest", "method"),
+        Index("ix_explanations_queue", "state", "lane", "id"),  # what is next is found without sorting
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(32), unique=True)
@@ -184,6 +201,12 @@ class ExplanationRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)  # so that one that kills its worker ends
     created: Mapped[datetime] = mapped_column(default=now)
     finished: Mapped[datetime | None]
+    lane: Mapped[str] = mapped_column(default=Lane.PRECOMPUTE)
+    due: Mapped[datetime | None]  # not before; None: at once
+    claimed_by: Mapped[str] = mapped_column(default="")  # the worker that computes it: see `claims`
+    claimed_until: Mapped[datetime | None]  # then anybody may take it
+    steps_done: Mapped[int] = mapped_column(default=0)  # of a method that takes many passes
+    steps: Mapped[int] = mapped_column(default=0)
 
     image: Mapped[ImageRow] = relationship(back_populates="explanations")
     model: Mapped[ModelRow] = relationship()
@@ -248,6 +271,18 @@ class InstanceRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)  # at reading it, so that one that kills its reader ends
     explanation_id: Mapped[int | None] = mapped_column(ForeignKey("explanations.id"), index=True)
     received: Mapped[datetime] = mapped_column(default=now)
+
+
+class WorkerRow(Base):
+    """A process that computes, or did: what the operator is shown of it."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # as in `claimed_by`
+    lanes: Mapped[str]  # comma-separated
+    started: Mapped[datetime] = mapped_column(default=now)
+    seen: Mapped[datetime] = mapped_column(default=now, index=True)  # last
+    ended: Mapped[str] = mapped_column(default="")  # why, if it did; "" while it runs
 
 
 class WatchedFileRow(Base):

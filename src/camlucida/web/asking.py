@@ -7,12 +7,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from camlucida.jobs.queue import wake
 from camlucida.records.method_name import DEAR, SPELLING
 from camlucida.store import explanations
 from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State
 from camlucida.web.body import bounded
 from camlucida.web.explanations import row_of
-from camlucida.web.studies import explanation_summary
+from camlucida.web.studies import current, explanation_summary
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
@@ -44,7 +45,7 @@ def methods(request: Request, key: str) -> dict[str, Any]:
         image = _image(session, key)
         rows = [row for row in image.explanations if row.model.current]
         asked = {row.model_digest: row.model for row in rows}
-        return {"models": [_offered(session, model, rows) for model in asked.values()]}
+        return {"models": [_offered(session, model, current(image)) for model in asked.values()]}
 
 
 @router.post("/images/{key}/explanations", status_code=202)
@@ -57,15 +58,11 @@ def ask(
         raise HTTPException(422, "There is no method of this name; `camlucida methods` lists them.")
     with home.database.write() as session:
         image, model = _image(session, key), _current(session, wish.model)
-        explanations.want(session, image.id, model.digest, wish.method)
-        row = session.scalars(
-            select(ExplanationRow).where(
-                ExplanationRow.image_id == image.id,
-                ExplanationRow.model_digest == model.digest,
-                ExplanationRow.method == wish.method,
-            )
-        ).one()
-        return explanation_summary(row, explanations.places(session))
+        explanations.want(session, image.id, model.digest, wish.method, asked=True)
+        row = explanations.find(session, image.id, model.digest, wish.method)
+        summary = explanation_summary(row, explanations.places(session))
+    wake(home)
+    return summary
 
 
 @router.post("/explanations/{key}/again", status_code=202)
@@ -77,7 +74,9 @@ def again(request: Request, key: str) -> dict[str, Any]:
         if row.state != State.FAILED or not row.model.current:
             raise HTTPException(409, "Only what has failed, by a model that is current, is tried again.")
         explanations.want_again(session, [row.id])
-        return explanation_summary(row, explanations.places(session))
+        summary = explanation_summary(row, explanations.places(session))
+    wake(home)
+    return summary
 
 
 def _image(session: Session, key: str) -> ImageRow:

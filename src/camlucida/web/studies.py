@@ -19,6 +19,7 @@ SHOWN_STATE = {
     State.DONE: "explained",
     State.REFUSED: "refused",
     State.FAILED: "refused",
+    State.CANCELLED: "refused",
 }
 """The words of the page: a failed explanation is one that is not there, and its reason says why."""
 
@@ -108,8 +109,9 @@ def image_summary(image: ImageRow, places: Mapping[int, int] = MappingProxyType(
 def explanation_summary(row: ExplanationRow, places: Mapping[int, int]) -> dict[str, Any]:
     """What is known of an explanation, done or not.
 
-    Of one that is waiting: since when, its place in the queue (null: a late one), and whether a worker has
-    begun with it. `failed`: it should have worked, and can be tried again.
+    Of one that is waiting: since when, its place in the queue (null: a late one), whether a worker has begun
+    with it, and how many of its steps are done if it takes many. `failed`: it should have worked, and can be
+    tried again.
     """
     waiting = row.state == State.WANTED
     return {
@@ -122,7 +124,8 @@ def explanation_summary(row: ExplanationRow, places: Mapping[int, int]) -> dict[
         "failed": row.state == State.FAILED,
         "since": row.created.isoformat() if waiting else None,
         "place": places.get(row.id) if waiting else None,
-        "begun": waiting and row.attempts > 0,
+        "begun": waiting and row.claimed_by != "",
+        "progress": {"done": row.steps_done, "of": row.steps} if waiting and row.steps else None,
     }
 
 
@@ -143,8 +146,15 @@ def shown(study: StudyRow) -> list[ImageRow]:
 
 
 def current(image: ImageRow) -> list[ExplanationRow]:
-    """The explanations by models that are current: a map of another version is not shown as if it were."""
-    return [row for row in image.explanations if row.model.current]
+    """The explanations by models that are current: a map of another version is not shown as if it were.
+
+    One that was cancelled is as if nobody had asked for it, but for the station's own method.
+    """
+    return [row for row in image.explanations if row.model.current and not _forgotten(row)]
+
+
+def _forgotten(row: ExplanationRow) -> bool:
+    return row.state == State.CANCELLED and row.method != explanations.UNBIDDEN
 
 
 def past(image: ImageRow) -> list[ExplanationRow]:
