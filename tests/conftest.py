@@ -27,7 +27,9 @@ from camlucida.records import (
     Window,
 )
 from camlucida.records.geometry import resizing
+from camlucida.settings import settings
 from orthanc import Orthanc
+from postgresql import PostgreSQL
 
 if TYPE_CHECKING:
     from s3 import S3
@@ -107,6 +109,24 @@ def s3(s3_server, monkeypatch) -> "S3":
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return s3_server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A running PostgreSQL without databases, for the whole session."""
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture
+def on_postgresql(postgresql) -> Iterator[str]:
+    """Homes that the test opens, or a process that it starts, have one empty PostgreSQL database: its URL."""
+    url = postgresql.emptied()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CAMLUCIDA_DATABASE_URL", url)
+        settings.cache_clear()
+        yield url
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,11 @@ import pytest
 from camlucida.store.home import Home
 
 
-@pytest.fixture
-def home(tmp_path):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request, tmp_path):
+    """A home on each of the two databases; what the test opens or starts beside it has the same one."""
+    if request.param == "postgresql":
+        request.getfixturevalue("on_postgresql")
     opened = Home.open(tmp_path / "home")
     yield opened
     opened.close()

@@ -279,7 +279,11 @@ def test_what_a_foreign_program_changed_is_caught_up_with_at_the_next_start(home
 def test_later_migrations_keep_the_triggers(home):
     """SQLite alters a table by copying it, and the copy has no triggers: such a migration makes them anew."""
     with home.database.engine.connect() as connection:
-        found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+        triggers = {
+            "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+            "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+        }
+        found = connection.execute(text(triggers[connection.dialect.name])).scalars()
         assert {name for name in found if name.startswith("worklist_")} == {
             f"worklist_{name}"
             for name in (

@@ -47,7 +47,7 @@ def demo(
     start is quick.
     """
     try:
-        with closing(Home.open(home or settings().home / "demo")) as opened:
+        with closing(Home.open(home or settings().home / "demo", embedded=True)) as opened:
             complete = prepare(opened, files or [])
             if not complete:
                 messages.note("Something was left out, as said above; the rest is shown.")

@@ -37,7 +37,7 @@ def size(
 ) -> None:
     """Bytes by kind, and for each study: evidence is counted apart from pixels."""
     folder = home or settings().home
-    if not (folder / "camlucida.sqlite").is_file():
+    if not Home.is_there(folder):
         raise StoreError(
             f"There is no store in {folder}; `camlucida import` makes one; --home names another."
         )

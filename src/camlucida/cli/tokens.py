@@ -79,7 +79,7 @@ def revoke(name: Name, home: HomeOption = None) -> None:
 
 def _open(home: Path | None) -> Home:
     folder = home or settings().home
-    if not (folder / "camlucida.sqlite").is_file():
+    if not Home.is_there(folder):
         raise StoreError(f"There is no store in {folder}; --home names another.")
     return Home.open(folder)
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import structlog
 import typer
-from sqlalchemy.exc import OperationalError
 
 from camlucida.cli import messages
 from camlucida.cli.options import HomeOption
@@ -19,7 +18,6 @@ from camlucida.errors import StoreError
 from camlucida.jobs.turn import turn
 from camlucida.settings import settings
 from camlucida.station import Did, Worker
-from camlucida.store.database import not_written
 from camlucida.store.home import Home
 
 app = typer.Typer(add_completion=False)
@@ -71,9 +69,8 @@ def _work(home: Home, stop: threading.Event, *, once: bool) -> None:
             for _ in _steps(worker, stop):
                 pass
             stop.wait(POLL_SECONDS)
-        except (StoreError, OperationalError) as error:
-            told = error if isinstance(error, StoreError) else not_written(error)
-            _log.error("work has to wait", reason=str(told), seconds=AFTER_TROUBLE)
+        except StoreError as error:
+            _log.error("work has to wait", reason=str(error), seconds=AFTER_TROUBLE)
             stop.wait(AFTER_TROUBLE)
 
 

@@ -13,10 +13,10 @@ from enum import StrEnum
 from time import perf_counter
 
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from camlucida import errors
+from camlucida.store.dialects import insert
 from camlucida.store.tables import CounterRow
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, math.inf)

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, joinedload
 
 from camlucida.store import counters
 from camlucida.store.counters import Counter, Stage
+from camlucida.store.dialects import insert
 from camlucida.store.tables import DeliveryRow, DeliveryState, now
 
 BACK_OFF = (

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from camlucida.records import Explanation
 from camlucida.records.encoding import decode, encode
 from camlucida.store import claims, counters, orders, predictions, worklist_upkeep
 from camlucida.store.counters import OTHER, Counter, Stage, Stopwatch
+from camlucida.store.dialects import insert
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
 from camlucida.store.tables import ExplanationRow, ImageRow, Lane, ModelRow, State, now

@@ -8,36 +8,51 @@ from sqlalchemy.exc import DatabaseError
 from camlucida.errors import StoreError
 from camlucida.settings import settings
 from camlucida.store.blobs import Blobs
-from camlucida.store.database import Database, upgrade
+from camlucida.store.database import Database, not_written, upgrade
+
+FILE = "camlucida.sqlite"
 
 
 @dataclass(frozen=True)
 class Home:
-    """An open home: `camlucida.sqlite` and `blobs/` in one folder."""
+    """An open home: a folder with `camlucida.sqlite` and `blobs/`, unless the settings place them elsewhere.
+
+    What belongs to one machine (models, pacs.toml, locks, parts of files) always lies in the folder.
+    """
 
     folder: Path
     database: Database
     blobs: Blobs
 
     @classmethod
-    def open(cls, folder: Path) -> "Home":
+    def open(cls, folder: Path, *, embedded: bool = False) -> "Home":
         """Open a home, made first where there is none; its tables are brought up to date.
+
+        Its database and kept files are where the settings say; `embedded`: in the folder, whatever they say.
 
         Raises
         ------
         StoreError
             The folder cannot be made or written to, lies on a network file system, or belongs to a newer
-            version of camlucida.
+            version of camlucida; or PostgreSQL cannot be reached.
+        MissingExtra
+            PostgreSQL needs an extra that is not installed.
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            blobs = open_blobs(folder / "blobs", settings().blobs_url)
+            blobs = open_blobs(folder / "blobs", "" if embedded else settings().blobs_url)
         except OSError as error:
             raise StoreError(
                 f"The home folder {folder} cannot be used ({error.strerror}); choose another with --home or "
                 "CAMLUCIDA_HOME."
             ) from error
-        return cls(folder, _open_database(folder / "camlucida.sqlite"), blobs)
+        url = "" if embedded else settings().database_url.get_secret_value()
+        return cls(folder, _open_url(url) if url else _open_file(folder / FILE), blobs)
+
+    @staticmethod
+    def is_there(folder: Path) -> bool:
+        """Whether a station has been opened here before; a PostgreSQL database that is named counts."""
+        return bool(settings().database_url.get_secret_value()) or (folder / FILE).is_file()
 
     def close(self) -> None:
         """Close the database."""
@@ -53,7 +68,7 @@ def open_blobs(folder: Path, url: str) -> Blobs:
     return Bucket(folder, url)
 
 
-def _open_database(path: Path) -> Database:
+def _open_file(path: Path) -> Database:
     database = Database(path)
     try:
         upgrade(database.engine)
@@ -63,4 +78,14 @@ def _open_database(path: Path) -> Database:
             "folder with --home."
         ) from error
     path.chmod(0o600)  # patients' names: for the owner only; SQLite's files beside it follow
+    return database
+
+
+def _open_url(url: str) -> Database:
+    database = Database(url)
+    try:
+        upgrade(database.engine)
+    except DatabaseError as error:
+        database.close()
+        raise not_written(error) from error
     return database

@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
+from camlucida.store.dialects import insert
 from camlucida.store.tables import ExplanationRow, OrderRow, OrderState, State, now
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import String, cast, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from camlucida.store.explanations import UNBIDDEN
@@ -111,13 +111,13 @@ def done_by_hour(session: Session, moment: datetime | None = None) -> list[tuple
     """How many explanations were computed in each of the last hours (UTC), the present one last."""
     last = (moment or now()).replace(minute=0, second=0, microsecond=0)
     first = last - timedelta(hours=HOURS - 1)
-    hour = func.strftime("%Y-%m-%dT%H:00:00+00:00", ExplanationRow.finished)
+    hour = func.substr(cast(ExplanationRow.finished, String), 1, 13)  # 2026-01-31 23
     rows = session.execute(
         select(hour, func.count(ExplanationRow.id))
         .where(ExplanationRow.state == State.DONE, ExplanationRow.finished >= first)
         .group_by(hour)
     )
-    counted = {datetime.fromisoformat(text): number for text, number in rows}
+    counted = {datetime.fromisoformat(f"{text}:00+00:00"): number for text, number in rows}
     hours = [first + timedelta(hours=step) for step in range(HOURS)]
     return [(one, counted.get(one, 0)) for one in hours]
 
@@ -240,12 +240,14 @@ def orders_refused(session: Session) -> list[Reason]:
 
 def deliveries_due(session: Session) -> list[Due]:
     """What waits to be sent, by destination; the reason is that of the delivery that is due next."""
-    rows = session.execute(
-        select(
-            DeliveryRow.destination, func.count(DeliveryRow.id), func.min(DeliveryRow.due), DeliveryRow.reason
-        )
+    of_one = DeliveryRow.destination
+    place = func.row_number().over(partition_by=of_one, order_by=(DeliveryRow.due, DeliveryRow.id))
+    number = func.count().over(partition_by=of_one)
+    ranked = (
+        select(of_one, number.label("number"), DeliveryRow.due, DeliveryRow.reason, place.label("place"))
         .where(DeliveryRow.state == DeliveryState.WAITING)
-        .group_by(DeliveryRow.destination)
-        .order_by(DeliveryRow.destination)
+        .subquery()
     )
+    first = select(ranked.c.destination, ranked.c.number, ranked.c.due, ranked.c.reason)
+    rows = session.execute(first.where(ranked.c.place == 1).order_by(ranked.c.destination))
     return [Due(*row) for row in rows]

@@ -55,7 +55,7 @@ def of_home(home: Home) -> Sizes:
         pixels=sum(kept.get(digest, 0) for digest in kinds[FileKind.PIXELS]),
         evidence=sum(kept.get(digest, 0) for digest in evidence if digest),
         results=sum(kept.get(digest, 0) for digest in results - kinds[FileKind.ORIGINAL]),
-        database=sum(path.stat().st_size for path in home.folder.glob(f"{home.database.path.name}*")),
+        database=home.database.size(),
         unused=sum(size for digest, size in kept.items() if digest not in used),
     )
 

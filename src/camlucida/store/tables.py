@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from camlucida.errors import StoreError
+from camlucida.store.dialects import BINARY, ByteCount
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -124,7 +125,7 @@ class FileRow(Base):
     kind: Mapped[str]
     position: Mapped[int]
     digest: Mapped[str] = mapped_column(String(64), index=True)
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(ByteCount)
 
 
 class ModelRow(Base):
@@ -197,7 +198,7 @@ class ExplanationRow(Base):
     state: Mapped[str] = mapped_column(index=True)
     reason: Mapped[str] = mapped_column(default="")
     digest: Mapped[str | None] = mapped_column(String(64), index=True)  # of the encoded Explanation
-    bytes: Mapped[int] = mapped_column(default=0)
+    bytes: Mapped[int] = mapped_column(ByteCount, default=0)
     attempts: Mapped[int] = mapped_column(default=0)  # so that one that kills its worker ends
     created: Mapped[datetime] = mapped_column(default=now)
     finished: Mapped[datetime | None]
@@ -250,6 +251,7 @@ class InstanceRow(Base):
             "series_instance_uid",
             "id",
             sqlite_where=text("conflicting = 0"),
+            postgresql_where=text("NOT conflicting"),
         ),
     )
 
@@ -257,7 +259,7 @@ class InstanceRow(Base):
     sop_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     content_digest: Mapped[str] = mapped_column(String(64))  # of the data set, without the file meta group
     digest: Mapped[str] = mapped_column(String(64), index=True)  # of the blob: a Part 10 file
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(ByteCount)
     study_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     series_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     sop_class_uid: Mapped[str] = mapped_column(String(64))
@@ -291,8 +293,8 @@ class WatchedFileRow(Base):
     __tablename__ = "watched_files"
 
     path: Mapped[str] = mapped_column(primary_key=True)  # may name a patient, as the rest of this database
-    bytes: Mapped[int]
-    modified: Mapped[int]  # nanoseconds, by the clock of whoever wrote it
+    bytes: Mapped[int] = mapped_column(ByteCount)
+    modified: Mapped[int] = mapped_column(ByteCount)  # nanoseconds, by the clock of whoever wrote it
     reason: Mapped[str]  # why it was not taken, or ""
 
 
@@ -455,14 +457,14 @@ class WorklistRow(Base):
     __tablename__ = "worklist"
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
-    patient: Mapped[str]  # the name, folded
+    patient: Mapped[str] = mapped_column(BINARY)  # the name, folded
     patient_id: Mapped[str]
-    study_date: Mapped[str]  # with the time
-    description: Mapped[str]  # folded
+    study_date: Mapped[str] = mapped_column(BINARY)  # with the time
+    description: Mapped[str] = mapped_column(BINARY)  # folded
     words: Mapped[str]  # all that a text is searched in, folded
-    modality: Mapped[str]  # of all images: "CT", "CT/PT"
+    modality: Mapped[str] = mapped_column(BINARY)  # of all images: "CT", "CT/PT"
     images: Mapped[int]
-    state: Mapped[str]  # waiting, explained, failed, refused: the first that one of its images is in
+    state: Mapped[str] = mapped_column(BINARY)  # the first in `worklist.STATES` that one of its images is in
     strongest: Mapped[float]  # probability of any finding; -1 without one
     reported: Mapped[bool]  # a finding reaches its operating point
     flagged: Mapped[bool]
@@ -484,7 +486,7 @@ class WorklistFindingRow(Base):
     )
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(BINARY, primary_key=True)
     model: Mapped[str]
     operating_point: Mapped[float | None]
     probability: Mapped[float]

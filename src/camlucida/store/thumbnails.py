@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from sqlalchemy.dialects.sqlite import insert
 
 from camlucida.records import Image, Patient, Window
 from camlucida.records.geometry import resizing
 from camlucida.rendering.upsample import resample
 from camlucida.rendering.window import display
 from camlucida.store import pixels
+from camlucida.store.dialects import insert
 from camlucida.store.home import Home
 from camlucida.store.tables import FileKind, FileRow, ImageRow
 

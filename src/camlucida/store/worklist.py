@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, ColumnExpressionArgument, RowMapping, Sele
 from sqlalchemy.orm import InstrumentedAttribute as Column
 from sqlalchemy.orm import Session
 
+from camlucida.store.dialects import occurs
 from camlucida.store.tables import StudyRow, WorklistFindingRow, WorklistRow
 from camlucida.store.worklist_upkeep import folded
 
@@ -153,7 +154,7 @@ def _said(
 def _wanted(search: Search) -> Iterator[ColumnExpressionArgument[bool]]:
     """What is asked of a study beside a finding."""
     for word in folded(search.text).split():
-        yield func.instr(WorklistRow.words, word) > 0
+        yield occurs(word, WorklistRow.words)
     if search.probability > 0 and not search.finding:
         yield WorklistRow.strongest >= search.probability
     if search.reported and not search.finding:
@@ -167,7 +168,7 @@ def _wanted(search: Search) -> Iterator[ColumnExpressionArgument[bool]]:
     if search.state:
         yield WorklistRow.state == search.state
     if search.modality:
-        yield func.instr("/" + WorklistRow.modality + "/", f"/{search.modality}/") > 0
+        yield occurs(f"/{search.modality}/", "/" + WorklistRow.modality + "/")
 
 
 def _sorted_by(search: Search, identifier: Column[int]) -> Column[Any]:

@@ -6,6 +6,8 @@ Revision ID: 0001
 import sqlalchemy as sa
 from alembic import op
 
+from camlucida.store.dialects import ByteCount
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -72,7 +74,7 @@ def _studies_and_images() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("bytes", ByteCount(), nullable=False),
         sa.ForeignKeyConstraint(
             ["image_id"],
             ["images.id"],
@@ -126,7 +128,7 @@ def _predictions_and_explanations() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=True),
-        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("bytes", ByteCount(), nullable=False),
         sa.Column("created", sa.DateTime(), nullable=False),
         sa.Column("finished", sa.DateTime(), nullable=True),
         sa.ForeignKeyConstraint(

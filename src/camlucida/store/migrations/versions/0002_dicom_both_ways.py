@@ -6,6 +6,9 @@ Revision ID: 0002
 import sqlalchemy as sa
 from alembic import op
 
+from camlucida.store.dialects import ByteCount
+from camlucida.store.migrations import casefold
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -34,14 +37,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256"),
         sa.UniqueConstraint("name"),
     )
+    if op.get_bind().dialect.name == "postgresql":  # SQLite has it of each connection
+        op.get_bind().exec_driver_sql(casefold.function())
 
 
 def _watched_files() -> None:
     op.create_table(
         "watched_files",
         sa.Column("path", sa.String(), nullable=False),
-        sa.Column("bytes", sa.Integer(), nullable=False),
-        sa.Column("modified", sa.Integer(), nullable=False),
+        sa.Column("bytes", ByteCount(), nullable=False),
+        sa.Column("modified", ByteCount(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("path"),
     )
@@ -54,7 +59,7 @@ def _instances() -> None:
         sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("content_digest", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("bytes", ByteCount(), nullable=False),
         sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("sop_class_uid", sa.String(length=64), nullable=False),
@@ -86,6 +91,7 @@ def _instances() -> None:
         "instances",
         ["study_instance_uid", "series_instance_uid", "id"],
         sqlite_where=sa.text("conflicting = 0"),
+        postgresql_where=sa.text("NOT conflicting"),
     )
 
 
@@ -146,6 +152,8 @@ def _flags() -> None:
 
 def downgrade() -> None:
     """Go one revision back."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION casefold(text)")
     for table in ("flags", "access_tokens", "deliveries", "orders", "watched_files", "instances"):
         op.drop_table(table)
     with op.batch_alter_table("explanations") as explanations:

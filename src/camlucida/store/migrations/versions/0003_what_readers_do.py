@@ -6,6 +6,8 @@ Revision ID: 0003
 import sqlalchemy as sa
 from alembic import op
 
+from camlucida.store.migrations import triggers
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -53,15 +55,12 @@ def _events() -> None:
         sa.UniqueConstraint("key"),
     )
     op.create_index("ix_events_study_key", "events", ["study_key"])
-    for change in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER events_refuse_{change.lower()} BEFORE {change} ON events "
-            "BEGIN SELECT RAISE(ABORT, 'events are only added, never changed'); END"
-        )
+    triggers.only_grow("events")
 
 
 def downgrade() -> None:
     """Go one revision back."""
+    triggers.may_change("events")
     op.drop_table("events")
     op.drop_table("opinions")
     op.drop_column("flags", "region")

@@ -6,6 +6,9 @@ Revision ID: 0004
 import sqlalchemy as sa
 from alembic import op
 
+from camlucida.store.dialects import BINARY
+from camlucida.store.migrations import triggers
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -22,19 +25,20 @@ OF_MODEL = (
     "SELECT DISTINCT study_id FROM explanations JOIN images ON images.id = image_id "
     "WHERE model_digest = NEW.digest"
 )
-# The event, and the studies that it changes. An OR IGNORE would be overruled by the statement's own.
+# The event, its table, the studies that it changes. An OR IGNORE would be overruled by the statement's own.
 TRIGGERS = {
-    "studies_added": ("INSERT ON studies", "SELECT NEW.id AS study_id"),
-    "studies_changed": ("UPDATE ON studies", "SELECT NEW.id AS study_id"),
-    "images_added": ("INSERT ON images", "SELECT NEW.study_id AS study_id"),
-    "images_changed": ("UPDATE OF superseded, modality ON images", "SELECT NEW.study_id AS study_id"),
-    "explanations_added": ("INSERT ON explanations", OF_IMAGE.format("NEW")),
-    "explanations_changed": ("UPDATE OF state ON explanations", OF_IMAGE.format("NEW")),
-    "predictions_added": ("INSERT ON predictions", OF_IMAGE.format("NEW")),
-    "predictions_removed": ("DELETE ON predictions", OF_IMAGE.format("OLD")),
-    "flags_added": ("INSERT ON flags", OF_FLAG),
-    "models_changed": ("UPDATE OF current ON models WHEN OLD.current <> NEW.current", OF_MODEL),
+    "studies_added": ("INSERT", "studies", "SELECT NEW.id AS study_id"),
+    "studies_changed": ("UPDATE", "studies", "SELECT NEW.id AS study_id"),
+    "images_added": ("INSERT", "images", "SELECT NEW.study_id AS study_id"),
+    "images_changed": ("UPDATE OF superseded, modality", "images", "SELECT NEW.study_id AS study_id"),
+    "explanations_added": ("INSERT", "explanations", OF_IMAGE.format("NEW")),
+    "explanations_changed": ("UPDATE OF state", "explanations", OF_IMAGE.format("NEW")),
+    "predictions_added": ("INSERT", "predictions", OF_IMAGE.format("NEW")),
+    "predictions_removed": ("DELETE", "predictions", OF_IMAGE.format("OLD")),
+    "flags_added": ("INSERT", "flags", OF_FLAG),
+    "models_changed": ("UPDATE OF current", "models", OF_MODEL),
 }
+CHANGED = {"models_changed": "OLD.current <> NEW.current"}
 
 
 def upgrade() -> None:
@@ -47,20 +51,21 @@ def upgrade() -> None:
         sa.Column("study_id", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("study_id"),
     )
-    for name, (event, studies) in TRIGGERS.items():
-        fresh = f"SELECT * FROM ({studies}) EXCEPT SELECT * FROM worklist_changes"  # noqa: S608 - our own
-        op.execute(
-            f"CREATE TRIGGER worklist_{name} AFTER {event} BEGIN INSERT INTO worklist_changes {fresh}; END"
-        )
+    for name, (event, table, studies) in TRIGGERS.items():
+        fresh = f"SELECT * FROM ({studies}) AS changed EXCEPT SELECT * FROM worklist_changes"  # noqa: S608 - ours
+        into = f"INSERT INTO worklist_changes {fresh}"
+        triggers.follow(f"worklist_{name}", event, table, into, CHANGED.get(name, ""))
     op.execute("INSERT INTO worklist_changes SELECT id FROM studies")  # those of before
 
 
 def _lines() -> None:
-    texts = ("patient", "patient_id", "study_date", "description", "words", "modality", "state")
+    sorted_by = ("patient", "study_date", "description", "modality", "state")
     op.create_table(
         "worklist",
         sa.Column("study_id", sa.Integer(), nullable=False),
-        *(sa.Column(name, sa.String(), nullable=False) for name in texts),
+        *(sa.Column(name, BINARY, nullable=False) for name in sorted_by),
+        sa.Column("patient_id", sa.String(), nullable=False),
+        sa.Column("words", sa.String(), nullable=False),
         sa.Column("images", sa.Integer(), nullable=False),
         sa.Column("strongest", sa.Double(), nullable=False),
         sa.Column("reported", sa.Boolean(), nullable=False),
@@ -76,7 +81,7 @@ def _findings() -> None:
     op.create_table(
         "worklist_findings",
         sa.Column("study_id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("name", BINARY, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("operating_point", sa.Double(), nullable=True),
         sa.Column("probability", sa.Double(), nullable=False),
@@ -91,8 +96,8 @@ def _findings() -> None:
 
 def downgrade() -> None:
     """Go one revision back."""
-    for name in TRIGGERS:
-        op.execute(f"DROP TRIGGER worklist_{name}")
+    for name, (_, table, _) in TRIGGERS.items():
+        triggers.drop(f"worklist_{name}", table)
     for table in ("worklist_changes", "worklist_findings", "worklist"):
         op.drop_table(table)
     op.drop_index("ix_studies_patient_id", "studies")

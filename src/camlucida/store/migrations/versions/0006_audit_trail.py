@@ -10,6 +10,7 @@ from alembic import op
 
 from camlucida.store import hash_tree
 from camlucida.store.events import content
+from camlucida.store.migrations import triggers
 from camlucida.store.tables import UtcDateTime
 
 revision = "0006"
@@ -32,7 +33,7 @@ AT_ONCE = 1000
 
 def upgrade() -> None:
     """Go one revision forward."""
-    _let_change("events")
+    triggers.may_change("events")
     op.add_column(
         "events", sa.Column("nodes", sa.LargeBinary(), nullable=False, server_default=sa.text("''"))
     )
@@ -58,7 +59,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("verifier"),
     )
     for table in ("events", "checkpoints", "audit_keys"):
-        _let_only_grow(table)
+        triggers.only_grow(table)
 
 
 def _take_in() -> None:
@@ -86,46 +87,14 @@ def _after(connection: sa.Connection, last: int) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _let_change(table: str) -> None:
-    for change in ("update", "delete"):
-        if _is_sqlite():
-            op.execute(f"DROP TRIGGER IF EXISTS {table}_refuse_{change}")
-        else:
-            op.execute(f"DROP TRIGGER IF EXISTS {table}_refuse_{change} ON {table}")
-
-
-def _let_only_grow(table: str) -> None:
-    """The triggers of 0003, for this table."""
-    if not _is_sqlite():
-        op.execute(
-            f"CREATE OR REPLACE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{table} are only added, never changed'; END $$"
-        )
-    for change in ("UPDATE", "DELETE"):
-        name = f"{table}_refuse_{change.lower()}"
-        if _is_sqlite():
-            op.execute(
-                f"CREATE TRIGGER {name} BEFORE {change} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} are only added, never changed'); END"
-            )
-        else:
-            op.execute(
-                f"CREATE TRIGGER {name} BEFORE {change} ON {table} "
-                f"FOR EACH ROW EXECUTE FUNCTION {table}_refuse()"
-            )
-
-
-def _is_sqlite() -> bool:
-    return bool(op.get_bind().dialect.name == "sqlite")
-
-
 def downgrade() -> None:
     """Go one revision back."""
-    _let_change("events")
-    op.drop_table("audit_keys")
-    op.drop_table("checkpoints")
+    triggers.may_change("events")
+    for table in ("audit_keys", "checkpoints"):
+        triggers.may_change(table)
+        op.drop_table(table)
     for name in ("study_key", *INDICES):
         op.drop_index(f"ix_events_{name}", "events")
     op.drop_column("events", "nodes")
     op.create_index("ix_events_study_key", "events", ["study_key"])
-    _let_only_grow("events")
+    triggers.only_grow("events")

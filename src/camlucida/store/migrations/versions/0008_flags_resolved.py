@@ -6,12 +6,12 @@ Revision ID: 0008
 import sqlalchemy as sa
 from alembic import op
 
+from camlucida.store.migrations import triggers
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
-
-REFUSAL = "resolutions of flags are only added, never changed"
 
 
 def upgrade() -> None:
@@ -32,26 +32,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_flag_resolutions_flag_id", "flag_resolutions", ["flag_id"])
-    if op.get_bind().dialect.name == "sqlite":
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER flag_resolutions_refuse_{change.lower()} "
-                f"BEFORE {change} ON flag_resolutions "
-                f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
-            )
-        return
-    op.execute(
-        "CREATE FUNCTION flag_resolutions_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER flag_resolutions_refuse BEFORE UPDATE OR DELETE ON flag_resolutions "
-        "FOR EACH ROW EXECUTE FUNCTION flag_resolutions_refuse()"
-    )
+    triggers.only_grow("flag_resolutions")
 
 
 def downgrade() -> None:
     """Go one revision back."""
+    triggers.may_change("flag_resolutions")
     op.drop_table("flag_resolutions")
-    if op.get_bind().dialect.name != "sqlite":
-        op.execute("DROP FUNCTION flag_resolutions_refuse()")

@@ -1,0 +1,144 @@
+"""Debian's PostgreSQL as a process of the tests' own: a real one, that no other program reaches.
+
+    with PostgreSQL() as server:
+        url = server.emptied()  # always the same one, with empty tables: milliseconds
+        url = server.database()  # a new one with empty tables: a quarter of a second
+        url = server.empty_database()  # a new one without tables
+
+It listens on a socket in a folder of its own and keeps nothing safe (fsync is off); the folder goes with it.
+"""
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from camlucida.store.database import Database, upgrade
+
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+USER = "camlucida"
+SORTED_AS_PEOPLE_DO = ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
+OPTIONS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+}
+# TRUNCATE would make each file of each index anew; the triggers that refuse to delete are put aside.
+EMPTY = """
+DO $$ DECLARE one record; BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+  SET LOCAL session_replication_role = replica;
+  FOR one IN SELECT tablename FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('DELETE FROM %I', one.tablename);
+  END LOOP;
+  FOR one IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
+    EXECUTE format('ALTER SEQUENCE %I RESTART', one.sequencename);
+  END LOOP;
+END $$
+"""
+
+
+class PostgreSQL:
+    """A server with its databases; `restart` and `kill` leave them as they are."""
+
+    def __init__(self) -> None:
+        assert PROGRAMS, "PostgreSQL is missing: ./run test installs it"
+        # Short: the name of a socket has at most 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="camlucida-postgresql-"))
+        self._user = "postgres" if os.getuid() == 0 else None  # root may not run it
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        self._run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", *SORTED_AS_PEOPLE_DO, "-U", USER)
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def url(self, name: str) -> str:
+        """The address of a database, as the setting `database_url` takes it."""
+        return f"postgresql://{USER}@/{name}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = " ".join(f"-c {name}='{value}'" for name, value in OPTIONS.items())
+        log = str(self.folder / "log.txt")
+        self._run("pg_ctl", "start", "-w", "-s", "-l", log, "-o", f"-k {self.folder} {options}")
+
+    def stop(self) -> None:
+        """End it at once, as a power cut would; it recovers at its next start."""
+        self._run("pg_ctl", "stop", "-w", "-s", "-m", "immediate")
+
+    def restart(self) -> None:
+        """End it at once and start it again."""
+        self.stop()
+        self.start()
+
+    def emptied(self) -> str:
+        """The address of the one that most tests use, as a new one would be; who still has it loses it."""
+        with psycopg.connect(self._shared, autocommit=True) as connection:
+            connection.execute(EMPTY)
+        return self._shared
+
+    def database(self) -> str:
+        """The address of a new database with the newest tables, empty."""
+        template = self._template
+        return self.empty_database(f"TEMPLATE {template}")
+
+    def empty_database(self, options: str = "") -> str:
+        """The address of a new database without tables."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} {options}")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Forget a database, whoever still looks at it."""
+        name = url.partition("@/")[2].partition("?")[0]
+        self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    @cached_property
+    def _shared(self) -> str:
+        return self.database()
+
+    @cached_property
+    def _template(self) -> str:
+        url = self.empty_database()
+        database = Database(url)
+        upgrade(database.engine)
+        database.close()
+        return url.partition("@/")[2].partition("?")[0]
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(  # noqa: S603 - Debian's own programs
+            [PROGRAMS[-1] / program, "-D", self.folder / "data", *arguments],
+            user=self._user,
+            group=self._user,
+            extra_groups=[] if self._user else None,
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )
