@@ -14,7 +14,7 @@ def test_every_setting_is_on_the_page_with_its_default_and_its_meaning(name):
     row = ROWS[f"CAMLUCIDA_{name.upper()}"]
     assert str(field.description).rstrip(".") in row
     if name != "home":
-        shown = "empty" if str(field.default) == "" else f"`{field.default}`"
+        shown = "empty" if str(field.default) in {"", "None"} else f"`{field.default}`"
         assert f"| {shown} |" in row
 
 

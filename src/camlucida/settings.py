@@ -57,6 +57,22 @@ class Settings(BaseSettings):
     session_hours: float = Field(
         default=12.0, gt=0, description="Hours after which a signed-in browser has to sign in again."
     )
+    audit_key: Path | None = Field(
+        default=None,
+        description="File with the private key that signs the checkpoints of the audit trail; by default "
+        "`audit.key` in the home folder, made at first need.",
+    )
+    audit_syslog: str = Field(
+        default="",
+        pattern=r"^((udp|tcp|tls)://[^/\s]+)?$",
+        description="`udp://host:port`, `tcp://host:port` or `tls://host:port` of a syslog server that gets "
+        "the audit trail as DICOM audit messages (PS3.15 A.5), too; none by default.",
+    )
+    audit_syslog_ca: Path | None = Field(
+        default=None,
+        description="File with the certificates that the syslog server's is checked against; by default "
+        "those that the operating system trusts.",
+    )
     device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`: where networks run.")
     runtime: str = Field(
         default="eager",

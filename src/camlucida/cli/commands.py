@@ -89,8 +89,8 @@ COMMANDS: Mapping[str, Entry] = {
     "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
     "audit": Entry(
         "audit",
-        "Say what happened at the station, and draw again what was seen.",
-        "camlucida audit replay 4711 --out seen.png",
+        "Ask who saw and did what, draw it again, and check that the record is whole.",
+        "camlucida audit query --study 3f9a1c",
     ),
     "send": Entry(
         "send", "Send the results of studies to a PACS.", "camlucida send 3f9a1c --to archive --dry-run"

@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from camlucida.records import Event, EventKind, ViewState
 from camlucida.store import hash_tree
+from camlucida.store.hash_tree import HASH_BYTES
 from camlucida.store.home import Home
 from camlucida.store.studies import new_key
 from camlucida.store.tables import EventRow, ExplanationRow, now
 
-HASH_BYTES = 32
 SAID = (
     *("id", "key", "kind", "happened", "received", "tab"),
     *("study_key", "image_key", "explanation_key", "view", "who"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 NodeOf = Callable[[int, int], bytes]
 """(level, index) of a node whose entries are all there, to its 32 bytes."""
 
+HASH_BYTES = 32
 EMPTY = hashlib.sha256().digest()
 """The root of no entries."""
 

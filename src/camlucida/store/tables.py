@@ -438,7 +438,6 @@ class CheckpointRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     size: Mapped[int] = mapped_column(index=True)  # how many events it covers
     note: Mapped[str]  # the signed text
-    created: Mapped[datetime] = mapped_column(default=now)
 
 
 class AuditKeyRow(Base):
@@ -448,7 +447,6 @@ class AuditKeyRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     verifier: Mapped[str] = mapped_column(unique=True)  # name, key id and public key
-    created: Mapped[datetime] = mapped_column(default=now)
 
 
 class WorklistRow(Base):

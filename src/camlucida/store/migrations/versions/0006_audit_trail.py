@@ -46,7 +46,6 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
-        sa.Column("created", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_checkpoints_size", "checkpoints", ["size"])
@@ -54,7 +53,6 @@ def upgrade() -> None:
         "audit_keys",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("verifier", sa.String(), nullable=False),
-        sa.Column("created", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("verifier"),
     )
