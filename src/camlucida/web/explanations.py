@@ -7,6 +7,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from camlucida.errors import DamagedBlob
+from camlucida.records import Explanation
 from camlucida.records.encoding import to_json
 from camlucida.rendering.scale import scales_of
 from camlucida.store import explanations as kept
@@ -23,7 +25,7 @@ def explanation(request: Request, key: str) -> dict[str, Any]:
 
     One for each finding: the same for all where the unit is "logit", each map's own where it is "relative".
     """
-    content = kept.load(request.app.state.home, _digest(request, key))
+    content = _content(request.app.state.home, _digest(request, key))
     return {**to_json(content), "scales": scales_of(content.saliency_map)}
 
 
@@ -34,7 +36,7 @@ def values(request: Request, key: str) -> Response:
     headers = {"Cache-Control": IMMUTABLE, "ETag": f'W/"{digest[:32]}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    content = kept.load(request.app.state.home, digest).saliency_map.values
+    content = _content(request.app.state.home, digest).saliency_map.values
     return Response(
         np.ascontiguousarray(content, "<f4").tobytes(), headers=headers, media_type="application/octet-stream"
     )
@@ -72,6 +74,14 @@ def computed(home: Home, key: str) -> ExplanationRow:
     if row.state != State.DONE or row.digest is None:
         raise HTTPException(409, row.reason or "This explanation has not been computed yet.")
     return row
+
+
+def _content(home: Home, digest: str) -> Explanation:
+    """The kept explanation; where it is damaged, it waits to be computed again, as any other that waits."""
+    try:
+        return kept.load(home, digest)
+    except DamagedBlob as error:
+        raise HTTPException(409, str(error)) from error
 
 
 def _digest(request: Request, key: str) -> str:
