@@ -21,12 +21,14 @@ router = APIRouter()
 
 @router.get("/explanations/{key}")
 def explanation(request: Request, key: str) -> dict[str, Any]:
-    """Everything of the explanation but its values; `scales` is what a cell in full colour holds.
+    """Everything of the explanation but its values, and the digest by which it is kept.
 
-    One for each finding: the same for all where the unit is "logit", each map's own where it is "relative".
+    `scales` is what a cell in full colour holds, one for each finding: the same for all where the unit is
+    "logit", each map's own where it is "relative".
     """
-    content = _content(request.app.state.home, _digest(request, key))
-    return {**to_json(content), "scales": scales_of(content.saliency_map)}
+    digest = _digest(request, key)
+    content = _content(request.app.state.home, digest)
+    return {**to_json(content), "scales": scales_of(content.saliency_map), "digest": digest}
 
 
 @router.get("/explanations/{key}/values")
