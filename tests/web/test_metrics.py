@@ -130,10 +130,13 @@ def test_without_a_token_only_this_machine_itself_reads(
 
 
 def test_a_token_reads_from_elsewhere_under_any_name(station):
-    token = access_tokens.add(station.home, "prometheus")
+    token = access_tokens.add(station.home, "prometheus", may_store=True)
+    reader = access_tokens.add(station.home, "a reader")
     asking = station.client()
     refused = asking.get("/metrics", headers={"host": "server:8765"})
     assert refused.status_code == 421
     assert read(asking, host="server:8765", authorization=f"Bearer {token}")
+    other = {"host": "server:8765", "authorization": f"Bearer {reader}"}
+    assert asking.get("/metrics", headers=other).status_code == 403
     wrong = asking.get("/metrics", headers={"host": "server:8765", "authorization": "Bearer no"})
     assert wrong.status_code == 401

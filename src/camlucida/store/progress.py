@@ -7,7 +7,6 @@ from typing import NamedTuple
 from sqlalchemy import String, cast, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from camlucida.store.explanations import UNBIDDEN
 from camlucida.store.tables import (
     DeliveryRow,
     DeliveryState,
@@ -15,6 +14,7 @@ from camlucida.store.tables import (
     ImageRow,
     InstanceRow,
     Intent,
+    Lane,
     ModelRow,
     OrderRow,
     OrderState,
@@ -198,8 +198,7 @@ def queues(session: Session) -> list[Queue]:
     ordered = select(func.count(OrderRow.id), func.min(OrderRow.created))
     to_send = select(func.count(DeliveryRow.id), func.min(DeliveryRow.created))
     queries = {
-        "interactive": wanted.where(ExplanationRow.method != UNBIDDEN),
-        "precompute": wanted.where(ExplanationRow.method == UNBIDDEN),
+        **{lane.value: wanted.where(ExplanationRow.lane == lane) for lane in Lane},
         "results": ordered.where(OrderRow.state == OrderState.WANTED),
         "deliveries": to_send.where(DeliveryRow.state == DeliveryState.WAITING),
     }

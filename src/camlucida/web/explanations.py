@@ -1,15 +1,13 @@
 """A kept explanation: its words and numbers, and the values of its maps."""
 
-from typing import Any
+import json
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Request, Response
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from camlucida.errors import DamagedBlob
-from camlucida.records import Explanation
-from camlucida.records.encoding import to_json
+from camlucida.records.encoding import decode, to_json
 from camlucida.rendering.scale import scales_of
 from camlucida.store import explanations as kept
 from camlucida.store.home import Home
@@ -18,17 +16,20 @@ from camlucida.web.images import IMMUTABLE
 
 router = APIRouter()
 
+MOST_WORDS = 1000  # a few kilobytes each
+_OF_KEY = select(ExplanationRow.state, ExplanationRow.digest).where(ExplanationRow.key == bindparam("key"))
+_WORDS: dict[str, bytes] = {}
+
 
 @router.get("/explanations/{key}")
-def explanation(request: Request, key: str) -> dict[str, Any]:
-    """Everything of the explanation but its values, and the digest by which it is kept.
+def explanation(request: Request, key: str) -> Response:
+    """Everything of the explanation but its values; `scales` is what a cell in full colour holds.
 
-    `scales` is what a cell in full colour holds, one for each finding: the same for all where the unit is
-    "logit", each map's own where it is "relative".
+    One for each finding: the same for all where the unit is "logit", each map's own where it is "relative".
     """
     digest = _digest(request, key)
-    content = _content(request.app.state.home, digest)
-    return {**to_json(content), "scales": scales_of(content.saliency_map), "digest": digest}
+    content = _words(digest, request.app.state.home.blobs.get(digest))
+    return Response(content, media_type="application/json")
 
 
 @router.get("/explanations/{key}/values")
@@ -38,7 +39,7 @@ def values(request: Request, key: str) -> Response:
     headers = {"Cache-Control": IMMUTABLE, "ETag": f'W/"{digest[:32]}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    content = _content(request.app.state.home, digest).saliency_map.values
+    content = kept.load(request.app.state.home, digest).saliency_map.values
     return Response(
         np.ascontiguousarray(content, "<f4").tobytes(), headers=headers, media_type="application/octet-stream"
     )
@@ -78,13 +79,23 @@ def computed(home: Home, key: str) -> ExplanationRow:
     return row
 
 
-def _content(home: Home, digest: str) -> Explanation:
-    """The kept explanation; where it is damaged, it waits to be computed again, as any other that waits."""
-    try:
-        return kept.load(home, digest)
-    except DamagedBlob as error:
-        raise HTTPException(409, str(error)) from error
-
-
 def _digest(request: Request, key: str) -> str:
+    """As `computed`, of which the digest is all that is needed; most requests of a reader come here."""
+    with request.app.state.home.database.read() as session:
+        found = session.execute(_OF_KEY, {"key": key}).first()
+    if found is not None and found.state == State.DONE and found.digest is not None:
+        return str(found.digest)
     return str(computed(request.app.state.home, key).digest)
+
+
+def _words(digest: str, blob: bytes) -> bytes:
+    """The JSON of a blob that was read, and so verified, for this very request; making it takes longer."""
+    known = _WORDS.get(digest)
+    if known is None:
+        content = decode(blob)
+        told = {**to_json(content), "scales": scales_of(content.saliency_map)}
+        known = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        if len(_WORDS) >= MOST_WORDS:
+            _WORDS.clear()
+        _WORDS[digest] = known
+    return known

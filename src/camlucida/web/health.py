@@ -16,6 +16,7 @@ from sqlalchemy import text
 from camlucida.errors import StoreError
 from camlucida.jobs.turn import is_taken
 from camlucida.settings import settings
+from camlucida.store import claims
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
@@ -82,7 +83,9 @@ class Health:
         return f"{free / 1e9:.1f} GB free"
 
     def _worker(self) -> str:
-        if not is_taken(self._home.folder):
+        with self._home.database.read() as session:
+            alive = sum(claims.is_alive(worker) for worker in claims.workers(session))
+        if not (alive or is_taken(self._home.folder)):
             raise StoreError("No worker lives: it is starting, or its log says why it ends.")
         return "lives"
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client import Counter as Count
@@ -25,18 +25,18 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camlucida.settings import settings
-from camlucida.store import counters, progress, sizes
+from camlucida.store import claims, counters, progress, sizes
 from camlucida.store.counters import BUCKETS, Counter, Stage
 from camlucida.store.tables import now
 from camlucida.version import __version__
-from camlucida.web.access import must_read
+from camlucida.web.access import who_asks
 from camlucida.web.health import Health
 from camlucida.web.protection import LOOPBACK, host_name, route
+from camlucida.web.rights import Right
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
@@ -142,6 +142,8 @@ class StationCollector(Collector):
         age = {queue.name: _seconds_since(queue.since) for queue in queues}
         yield _gauge("queue", "What waits, by lane", "lane", depth)
         yield _gauge("queue_oldest_seconds", "How long the oldest that waits has waited", "lane", age)
+        workers = {"alive": sum(claims.is_alive(worker) for worker in claims.workers(session))}
+        yield _gauge("workers", "Processes that compute and were seen lately", "state", workers)
         troubles = progress.troubles(session)
         yield _gauge("trouble", "What has ended badly and stays so until somebody acts", "kind", troubles)
         yield _gauge("stored_bytes", "Bytes of kept files, by kind", "kind", self._sizes(session))
@@ -155,9 +157,9 @@ class StationCollector(Collector):
 
 @router.get(PATH, include_in_schema=False)
 def metrics(request: Request) -> Response:
-    """All figures; for this machine itself, and for a token elsewhere."""
-    if not _on_this_machine(request):
-        must_read(request)
+    """All figures; for this machine itself, and for who has the right to watch elsewhere."""
+    if not (_on_this_machine(request) or who_asks(request).may(Right.WATCH)):
+        raise HTTPException(403, "The station's figures are for an operator, an auditor or an admin.")
     content = generate_latest(request.app.state.metrics.registry)
     return Response(content, media_type=CONTENT_TYPE_LATEST)
 
@@ -201,6 +203,6 @@ def _stages(values: dict[Counter, dict[str, float]]) -> Metric:
         below, buckets = 0.0, []
         for bound in BUCKETS:
             below += values[Counter.BUCKET].get(f"{stage} {bound:g}", 0.0)
-            buckets.append((floatToGoString(bound), below))
+            buckets.append(("+Inf" if bound == math.inf else str(float(bound)), below))
         family.add_metric([stage], buckets, values[Counter.SECONDS].get(stage, 0.0))
     return family

@@ -44,6 +44,9 @@ _INSTANCE = "/dicom-web/studies/{study}/series/{series}/instances/{instance}"
 ROUTES: Mapping[str, Right] = {
     # Signing in, and what is the same for everybody
     "GET /sign-in": Right.ANYBODY,
+    "GET /healthz": Right.ANYBODY,
+    "GET /readyz": Right.ANYBODY,
+    "GET /metrics": Right.ANYBODY,  # of this machine; from elsewhere it asks for WATCH
     "GET /camlucida-ohif.js": Right.ANYBODY,
     # Pages: what they show, they ask for below
     "GET /": Right.ENTER,
@@ -77,6 +80,7 @@ ROUTES: Mapping[str, Right] = {
     "POST /api/explanations/{key}/again": Right.ASK,
     # The work of the station
     "GET /api/jobs": Right.ENTER,
+    "GET /api/status": Right.ENTER,
     "POST /api/jobs/again": Right.WORK,
     # DICOMweb
     "GET /dicom-web/studies": Right.READ,
