@@ -7,7 +7,7 @@ from PIL import Image as Picture
 from sqlalchemy import select
 
 from camlucida import pipeline
-from camlucida.errors import UnsuitableImage
+from camlucida.errors import DiskFull, UnsuitableImage
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.images import read as reading
@@ -18,7 +18,7 @@ from camlucida.models.registry import Registry
 from camlucida.saliency import explain as engine
 from camlucida.store import explanations
 from camlucida.store.home import Home
-from camlucida.store.tables import ExplanationRow, FileKind, FileRow, InstanceRow, State
+from camlucida.store.tables import ExplanationRow, FileKind, FileRow, ImageRow, InstanceRow, State
 from example_models import CARD, small_network, write_model
 
 
@@ -183,9 +183,9 @@ def test_a_new_version_explains_what_the_old_one_did(home, films, tmp_path):
 def test_damaged_pixels_are_told_and_mended_by_importing_again(home, films):
     take_in(home, films)
     with home.database.read() as session:
-        digests = session.scalars(select(FileRow.digest).where(FileRow.kind == FileKind.PIXELS)).all()
-    damaged = home.folder / "blobs" / "sha256" / digests[0][:2] / digests[0]
-    damaged.write_bytes(b"rotten")
+        digests = session.scalars(select(FileRow.digest).where(FileRow.image_id == 1)).all()
+    for digest in digests:  # of pixels and of the original alike
+        (home.folder / "blobs" / "sha256" / digest[:2] / digest).write_bytes(b"rotten")
     assert [outcome.state for outcome in explain(home)] == [State.FAILED, State.DONE]
     assert "damaged" in rows(home)[0].reason
     take_in(home, films)
@@ -260,3 +260,32 @@ def test_a_model_trained_on_phantoms_is_not_asked_about_patients_unless_named(ho
     assert not rows(home)
     pipeline.want(home, models, named=True)
     assert len(rows(home)) == 1
+
+
+def test_pixels_of_a_picture_are_made_again_of_its_file(home, tmp_path):
+    path = tmp_path / "film.png"
+    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(path)
+    take_in(home, path)
+    with home.database.read() as session:
+        image = session.scalars(select(ImageRow)).one()
+        (digest,) = [file.digest for file in image.files if file.kind == FileKind.PIXELS]
+    home.blobs.remove(digest)
+    assert pipeline.load_image(home, image.id).digest == image.pixel_digest
+    assert home.blobs.intact(digest)
+
+
+@pytest.mark.usefixtures("model")
+def test_a_full_disk_is_no_fault_of_the_image(home, films, monkeypatch):
+    take_in(home, films)
+
+    def full(*_):
+        raise DiskFull
+
+    monkeypatch.setattr(home.blobs, "put", full)
+    with pytest.raises(DiskFull):
+        explain(home)
+    monkeypatch.undo()
+    with home.database.read() as session:
+        rows = session.scalars(select(ExplanationRow)).all()
+    assert {(row.state, row.attempts) for row in rows} == {(State.WANTED, 0)}
+    assert {outcome.state for outcome in explain(home)} == {State.DONE}

@@ -259,4 +259,31 @@ def _failed(model: Registered, error: Exception, fail: Callable[..., bool], by: 
 def _load(home: Home, identifier: int) -> "tuple[Image, str]":
     with home.database.read() as session:
         row = session.get_one(ExplanationRow, identifier)
-        return studies.load(home, row.image), row.method
+        image_id, method = row.image_id, row.method
+    return load_image(home, image_id), method
+
+
+def load_image(home: Home, image_id: int) -> "Image":
+    """A kept image; if its pixels are damaged, they are made again of its original files.
+
+    Raises
+    ------
+    DamagedBlob
+        The originals are not whole either.
+    """
+    try:
+        return _kept(home, image_id)
+    except DamagedBlob as error:
+        studies.make_again(home, image_id, error, _read_together)
+    return _kept(home, image_id)
+
+
+def _kept(home: Home, image_id: int) -> "Image":
+    with home.database.read() as session:
+        return studies.load(home, session.get_one(ImageRow, image_id))
+
+
+def _read_together(paths: Sequence[Path]) -> "list[Image]":
+    from camlucida.images.read import ImageFiles, read  # noqa: PLC0415
+
+    return read(ImageFiles("", tuple(paths)))

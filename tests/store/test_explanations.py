@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from camlucida.errors import DamagedBlob
 from camlucida.store import explanations, studies
 from camlucida.store.explanations import CurrentModel
-from camlucida.store.tables import ExplanationRow, PredictionRow, State
+from camlucida.store.tables import EventRow, ExplanationRow, PredictionRow, State
 
 MODEL = "a" * 64
 
@@ -135,3 +136,28 @@ def test_the_places_are_those_of_the_queue_what_a_reader_asks_for_first_then_the
         by_place = sorted(explanations.places(session).items(), key=lambda item: item[1])
     methods = [row(home, identifier).method for identifier, _ in by_place]
     assert methods == ["score-cam", "cam", "grad-cam"]
+
+
+def test_a_damaged_explanation_is_wanted_again_by_whoever_meets_it(home, wanted, make_explanation):
+    explanations.keep(home, wanted, make_explanation())
+    digest = row(home, wanted).digest
+    home.blobs.remove(digest)
+    with pytest.raises(DamagedBlob, match="computed again"):
+        explanations.load(home, digest)
+    assert (row(home, wanted).state, row(home, wanted).digest) == (State.WANTED, None)
+    with home.database.read() as session:
+        event = session.scalars(select(EventRow).where(EventRow.kind == "damaged")).one()
+    assert (event.who, event.view) == ("station", {"digest": digest})
+    explanations.keep(home, wanted, make_explanation())
+    assert explanations.load(home, digest).prediction.logits == make_explanation().prediction.logits
+
+
+def test_a_damaged_explanation_of_a_model_of_before_says_that_it_is_lost(home, wanted, make_explanation):
+    explanations.keep(home, wanted, make_explanation())
+    explanations.set_current_models(home, [])
+    digest = row(home, wanted).digest
+    home.blobs.remove(digest)
+    with pytest.raises(DamagedBlob):
+        explanations.load(home, digest)
+    assert row(home, wanted).state == State.FAILED
+    assert "its model is not current any more" in row(home, wanted).reason

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from camlucida.dicom.read import read_dicom
 from camlucida.errors import DamagedBlob, UnknownStudy
+from camlucida.examples.phantom.dicom import write_radiograph
+from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.records import FileFormat, Source
 from camlucida.store import studies
 from camlucida.store.tables import FileKind, FileRow, ImageRow, StudyRow
@@ -152,3 +155,30 @@ def test_a_name_of_two_studies_is_refused(home, two_studies):
         ).one().accession_number = "A-100"
     with home.database.read() as session, pytest.raises(UnknownStudy, match="more than one"):
         studies.find_study(session, "A-100")
+
+
+@pytest.fixture
+def film(home, tmp_path):
+    """A kept radiograph of a real DICOM file."""
+    path = tmp_path / "film.dcm"
+    write_radiograph(radiograph(1, rows=64), path)
+    studies.keep(home, read_dicom([path]), [path])
+    return path
+
+
+@pytest.mark.parametrize("content", [None, b"another content"])
+def test_damaged_pixels_are_made_again_of_the_original(home, film, content):
+    blob = blob_of(home, FileKind.PIXELS)
+    blob.unlink() if content is None else blob.write_bytes(content)
+    with home.database.read() as session:
+        image = studies.load(home, only_image(session))
+    assert image.digest == read_dicom([film])[0].digest
+    assert home.blobs.intact(blob.name)
+
+
+@pytest.mark.usefixtures("film")
+def test_pixels_whose_original_is_lost_too_are_an_error(home):
+    for kind in (FileKind.PIXELS, FileKind.ORIGINAL):
+        blob_of(home, kind).unlink()
+    with home.database.read() as session, pytest.raises(DamagedBlob, match="is missing"):
+        studies.load(home, only_image(session))

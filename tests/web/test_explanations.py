@@ -4,6 +4,7 @@ import time
 import numpy as np
 import pytest
 
+from camlucida.errors import NotAnswering
 from camlucida.records.encoding import to_json
 from camlucida.rendering.scale import fixed_scale
 from camlucida.store import explanations
@@ -65,3 +66,31 @@ def test_a_kept_explanation_of_18_findings_is_there_in_50_ms(
             assert browser.get(path).status_code == 200
         seconds.append(time.process_time() - began)
     assert np.percentile(seconds, 95) <= 0.05
+
+
+@pytest.mark.parametrize("part", ["", "/values"])
+def test_a_damaged_map_waits_to_be_computed_again_and_is_no_error_for_ever(
+    station, browser, study, tmp_path, part
+):
+    key = key_of(study)
+    for blob in (tmp_path / "home" / "blobs" / "sha256").rglob("*"):
+        if blob.is_file():
+            blob.write_bytes(b"another content")
+    answer = browser.get(f"/api/explanations/{key}{part}")
+    assert (answer.status_code, answer.json()["detail"]) == (409, explanations.COMPUTED_AGAIN)
+    row = browser.get(f"/api/studies/{study['key']}").json()["images"][0]["explanations"][0]
+    assert row["state"] == "waiting"
+    with station.home.database.read() as session:
+        (identifier,) = explanations.waiting(session, "a" * 64)
+    explanations.keep(station.home, identifier, station.explanation)
+    assert browser.get(f"/api/explanations/{key}{part}").status_code == 200
+
+
+def test_a_store_that_does_not_answer_is_said_and_asked_again_later(station, browser, study, monkeypatch):
+    def silent(_):
+        raise NotAnswering
+
+    monkeypatch.setattr(station.home.blobs, "get", silent)
+    answer = browser.get(f"/api/explanations/{key_of(study)}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    assert "does not answer" in answer.json()["detail"]

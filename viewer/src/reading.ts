@@ -4,6 +4,7 @@
  * "data" is dispatched when something arrived or failed, "view" when something is looked at differently.
  */
 
+import { Refused } from "./api";
 import { type ColourMap, diverging } from "./colour";
 import { Comparison } from "./comparison";
 import { framesOf } from "./frames";
@@ -282,7 +283,10 @@ export class Reading extends EventTarget {
       this.#takeUpFinding();
       this.comparison.follow();
     } catch (error) {
-      if (row.key === this.explanationRow?.key) this.explanationError = this.#passing(error);
+      if (error instanceof Refused && error.status === 409) {
+        row.state = "waiting"; // what was kept is damaged, and computed again
+        this.#lookAgainWhileWaiting();
+      } else if (row.key === this.explanationRow?.key) this.explanationError = this.#passing(error);
     }
     this.dispatchEvent(new Event("data"));
   }

@@ -4,18 +4,13 @@ import * as api from "./api";
 import { connection } from "./connection";
 import { EventQueue, type Kept, type ReaderEvent } from "./event-queue";
 import type { Reading } from "./reading";
-import { viewRecord } from "./view";
+import { type Seen, seenIn } from "./seen";
 
 /** What is dragged or scrolled is told this often at most; all else at once. */
 const CONTINUOUS_MS = 250;
 const CONTINUOUS = new Set([
   "opacity", "window", "slice", "row", "column", "zoom", "centre", "swipe", "slab", "marks",
 ]); // biome-ignore format: one thing
-
-type Seen = Record<string, string>;
-
-/** What is told of the view: what a link would hold, and whether the map is hidden for a moment. */
-const seenIn = ({ view, held }: Reading): Seen => ({ ...viewRecord(view), ...(held ? { held: "1" } : {}) });
 
 /** What differs; null where it is as at the start again. */
 export function changes(before: Seen, after: Seen): Record<string, string | null> {
@@ -56,7 +51,8 @@ export function record(reading: Reading, queue: EventQueue, ended: AbortSignal):
     queue.flush();
   };
   opened();
-  reading.addEventListener("view", changed, { signal: ended });
+  // A map that has come is seen from then on.
+  for (const what of ["view", "data"]) reading.addEventListener(what, changed, { signal: ended });
   // A page that comes back out of the browser's cache was left when it went there.
   window.addEventListener("pageshow", (event) => event.persisted && opened(), { signal: ended });
   window.addEventListener("pagehide", leave, { signal: ended });

@@ -3,8 +3,9 @@
 import type { Place } from "./marks";
 import type { Axis } from "./plane";
 import type { Reading } from "./reading";
+import { seenIn } from "./seen";
 import type { texts } from "./texts";
-import { type View, viewOf, viewRecord } from "./view";
+import { type View, viewOf } from "./view";
 
 export type Reason = keyof typeof texts.flag.reasons;
 export type Stance = "agree" | "disagree" | "withdrawn";
@@ -80,10 +81,10 @@ export class Remarks {
 
   /** Keeps a flag on the map of the chosen finding. */
   async flag(reason: Reason, text: string, region: Outline | null): Promise<void> {
-    const { explanation, view } = this.reading;
+    const { explanation } = this.reading;
     const finding = this.reading.findingName;
     if (!explanation || finding === null) return;
-    const seen = { viewer: VIEWER, ...viewRecord(view) };
+    const seen = { viewer: VIEWER, ...seenIn(this.reading) };
     await this.source.flag(explanation.row.key, { finding, reason, text, view: seen, region });
     this.flagging = false;
     await this.#load(true);

@@ -218,4 +218,6 @@ export interface Explanation {
   };
   /** Evidence of a cell in full colour, for each finding's map. */
   scales: number[];
+  /** SHA-256 by which the station keeps it; a notebook keeps none. */
+  digest?: string;
 }

@@ -159,10 +159,9 @@ export const viewOf = (record: Record<string, string>): View => fromQuery(new UR
 
 const round = (value: number): number => Math.round(value * 1000) / 1000;
 
+/** As it is: rounded, another grey would be drawn again than was seen. */
 const windowText = (window: Window | number): string =>
-  typeof window === "number"
-    ? String(window)
-    : [round(window.center), round(window.width), window.function].join(",");
+  typeof window === "number" ? String(window) : [window.center, window.width, window.function].join(",");
 
 /** Reads an address; what is not understood is left at its default. */
 export function fromAddress(address: string): Place {

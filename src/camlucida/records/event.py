@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     TOKEN_CHANGED = "token changed"  # noqa: S105 - no password: an access token was added or revoked
     SETTING_CHANGED = "setting changed"  # `view` has name and value, never a secret
     MODEL_CHANGED = "model changed"  # became current or was retired; `view` has its name and version
+    DAMAGED = "damaged"  # a kept file was found damaged or missing; `view` has its digest
     PRUNED = "pruned"  # kept files were removed by a rule of retention; `view` says how many
     BACKED_UP = "backed up"
     RESTORED = "restored"

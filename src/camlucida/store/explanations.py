@@ -8,12 +8,14 @@ next start computes it.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from camlucida.records import Explanation
+from camlucida.errors import DamagedBlob
+from camlucida.records import EventKind, Explanation
 from camlucida.records.encoding import decode, encode
-from camlucida.store import claims, counters, orders, predictions, worklist_upkeep
+from camlucida.store import claims, counters, events, orders, predictions, worklist_upkeep
 from camlucida.store.counters import OTHER, Counter, Stage, Stopwatch
 from camlucida.store.dialects import insert
 from camlucida.store.home import Home
@@ -22,8 +24,12 @@ from camlucida.store.tables import ExplanationRow, ImageRow, Lane, ModelRow, Sta
 
 UNBIDDEN = worklist_upkeep.UNBIDDEN
 """The method by which a station explains by itself. Whoever wants another one sits and waits for it."""
+COMPUTED_AGAIN = "The kept map was damaged or missing; it is being computed again."
+LOST_WITH_ITS_MODEL = "The kept map is damaged or missing, and its model is not current any more."
 MOST_PLACES = 1000
 PART_OF_A_WHOLE = "The image is a part of a volume that arrived whole later."
+
+_log = structlog.get_logger()
 
 
 class CurrentModel(NamedTuple):
@@ -231,14 +237,44 @@ def fail_for_now(home: Home, explanation_id: int, reason: str, kind: str = OTHER
 
 
 def load(home: Home, digest: str) -> Explanation:
-    """The kept explanation.
+    """The kept explanation; raises as `read` does."""
+    return decode(read(home, digest))
+
+
+def read(home: Home, digest: str) -> bytes:
+    """The kept explanation as it was encoded, and looked at now.
 
     Raises
     ------
     DamagedBlob
-        Its file is missing or damaged.
+        Its file is missing or damaged; it is wanted again by that.
     """
-    return decode(home.blobs.get(digest))
+    try:
+        return home.blobs.get(digest)
+    except DamagedBlob as error:
+        want_lost(home, digest)
+        raise DamagedBlob(COMPUTED_AGAIN, digest) from error
+
+
+def want_lost(home: Home, digest: str) -> int:
+    """Want again what was kept under a digest and is damaged or missing; how many explanations that are.
+
+    What a model of before has computed cannot be had again: its row says so.
+    """
+    with home.database.write() as session:
+        rows = session.scalars(
+            select(ExplanationRow).where(ExplanationRow.digest == digest, ExplanationRow.state == State.DONE)
+        ).all()
+        for row in rows:
+            image = row.image
+            names = {"study": image.study.key, "image": image.key, "explanation": row.key}
+            events.note(session, EventKind.DAMAGED, events.STATION, {"digest": digest}, **names)
+            if not row.model.current:
+                row.state, row.reason, row.digest, row.bytes = State.FAILED, LOST_WITH_ITS_MODEL, None, 0
+        want_again(session, [row.id for row in rows if row.model.current])
+    if rows:
+        _log.error("a kept explanation is damaged or missing", digest=digest, number=len(rows))
+    return len(rows)
 
 
 def mend(home: Home, *, thorough: bool = False) -> int:

@@ -3,15 +3,18 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import Select, literal, or_, select, true
 from sqlalchemy.orm import Session, selectinload
 
-from camlucida.errors import DamagedBlob, UnknownStudy
+from camlucida.dicom.read import read_dicom
+from camlucida.errors import DamagedBlob, InputError, UnknownStudy
 from camlucida.records import FileFormat, Image, Patient
 from camlucida.rendering.header import header
 from camlucida.store import pixels
@@ -20,7 +23,12 @@ from camlucida.store.home import Home
 from camlucida.store.tables import FileKind, FileRow, ImageRow, StudyRow
 
 SHORTEST_NAME = 6  # characters of a key's beginning: fewer are soon those of several
+Read = Callable[[Sequence[Path]], Sequence[Image]]
 OTHER_PIXELS = "Another image with the same SOP Instance UID and other pixels is kept, too."
+
+
+_log = structlog.get_logger()
+_renewing = threading.Lock()
 
 
 class KeptImage(NamedTuple):
@@ -140,11 +148,62 @@ def load(home: Home, row: ImageRow) -> Image:
     DamagedBlob
         A kept file is missing or damaged, or the pixels are not those that were kept.
     """
-    planes = [home.blobs.get(file.digest) for file in row.files if file.kind == FileKind.PIXELS]
+    planes = list(kept_slices(home, row).values())
     image = pixels.rebuild(row.header, row.source, patient(row.study), planes)
     if image.digest != row.pixel_digest:
         raise DamagedBlob("The kept pixels of an image are not those that were imported; import it again.")
     return image
+
+
+def kept_slices(home: Home, row: ImageRow, position: int | None = None) -> dict[int, bytes]:
+    """The kept pixels of an image, or of one slice of it, by position; made again if they are damaged.
+
+    Raises
+    ------
+    DamagedBlob
+        They are missing or damaged, and cannot be made of the originals.
+    """
+    try:
+        return _slices(home, row, position)
+    except DamagedBlob as error:
+        with _renewing:  # a large volume is read once, however many ask for its slices
+            try:
+                return _slices(home, row, position)
+            except DamagedBlob:
+                make_again(home, row.id, error)
+    with home.database.read() as session:
+        return _slices(home, session.get_one(ImageRow, row.id), position)
+
+
+def make_again(home: Home, image_id: int, found: DamagedBlob, read: Read = read_dicom) -> None:
+    """Make the kept pixels of an image again from its original files; `read` is for other files than DICOM.
+
+    Raises
+    ------
+    DamagedBlob
+        The originals are not whole either, are not what `read` reads, or are another image by now.
+    """
+    with home.database.read() as session:
+        row = session.get_one(ImageRow, image_id)
+        originals = [file.digest for file in row.files if file.kind == FileKind.ORIGINAL]
+        pixel_digest = row.pixel_digest
+    try:
+        paths = [home.blobs.path(digest) for digest in originals]
+        images = [image for image in read(paths) if image.digest == pixel_digest] if paths else []
+    except InputError:
+        images = []
+    if not images:
+        raise found
+    keep_images(home, images, paths)
+    _log.error("kept pixels were damaged or missing, and are made again", digest=found.digest)
+
+
+def _slices(home: Home, row: ImageRow, position: int | None) -> dict[int, bytes]:
+    return {
+        file.position: home.blobs.get(file.digest)
+        for file in row.files
+        if file.kind == FileKind.PIXELS and position in {None, file.position}
+    }
 
 
 def patient(study: StudyRow) -> Patient:

@@ -1,5 +1,6 @@
 """Small pictures of images, made when they are first asked for and kept beside the image's other files."""
 
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -7,11 +8,12 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from camlucida.errors import DamagedBlob
 from camlucida.records import Image, Patient, Window
 from camlucida.records.geometry import resizing
 from camlucida.rendering.upsample import resample
 from camlucida.rendering.window import display
-from camlucida.store import pixels
+from camlucida.store import pixels, studies
 from camlucida.store.dialects import insert
 from camlucida.store.home import Home
 from camlucida.store.tables import FileKind, FileRow, ImageRow
@@ -26,11 +28,12 @@ def get(home: Home, row: ImageRow, position: int) -> bytes:
     Raises
     ------
     DamagedBlob
-        A kept file is missing or damaged.
+        The image's pixels are missing or damaged, and cannot be made of the originals.
     """
     kept = _digest(row, FileKind.THUMBNAIL, position)
-    if kept is not None and home.blobs.intact(kept):
-        return home.blobs.get(kept)
+    if kept is not None:
+        with suppress(DamagedBlob):  # then it is drawn again
+            return home.blobs.get(kept)
     content = _encoded(_drawn(home, row, position))
     file = {"digest": home.blobs.put(content), "bytes": len(content)}
     with home.database.write() as session:
@@ -48,7 +51,7 @@ def _digest(row: ImageRow, kind: FileKind, position: int) -> str | None:
 
 def _drawn(home: Home, row: ImageRow, position: int) -> NDArray[np.uint8]:
     """Averaged first and then windowed, as the viewer draws an image that is small on its screen."""
-    plane = home.blobs.get(str(_digest(row, FileKind.PIXELS, position)))
+    plane = studies.kept_slices(home, row, position)[position]
     header = {**row.header, "space": row.header["space"][-2:]}
     image = pixels.rebuild(header, row.source, Patient(), [plane])
     old = header["space"]

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from camlucida.errors import CamlucidaError
+from camlucida.errors import CamlucidaError, NotAnswering
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.version import __version__
@@ -151,6 +151,8 @@ def _signed_out(request: Request, error: Exception) -> Response:
 
 def _said(request: Request, error: Exception) -> JSONResponse:
     _log.error("refused", route=route(request.scope), error=type(error).__name__, reason=str(error))
+    if isinstance(error, NotAnswering):
+        return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "10"})
     return JSONResponse({"detail": str(error)}, 500)
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from camlucida.errors import DamagedBlob
 from camlucida.records.encoding import decode, to_json
 from camlucida.rendering.scale import scales_of
 from camlucida.store import explanations as kept
@@ -23,12 +24,13 @@ _WORDS: dict[str, bytes] = {}
 
 @router.get("/explanations/{key}")
 def explanation(request: Request, key: str) -> Response:
-    """Everything of the explanation but its values; `scales` is what a cell in full colour holds.
+    """Everything of the explanation but its values, and the digest by which it is kept.
 
-    One for each finding: the same for all where the unit is "logit", each map's own where it is "relative".
+    `scales` is what a cell in full colour holds, one for each finding: the same for all where the unit is
+    "logit", each map's own where it is "relative".
     """
     digest = _digest(request, key)
-    content = _words(digest, request.app.state.home.blobs.get(digest))
+    content = _words(digest, _blob(request.app.state.home, digest))
     return Response(content, media_type="application/json")
 
 
@@ -39,7 +41,7 @@ def values(request: Request, key: str) -> Response:
     headers = {"Cache-Control": IMMUTABLE, "ETag": f'W/"{digest[:32]}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    content = kept.load(request.app.state.home, digest).saliency_map.values
+    content = decode(_blob(request.app.state.home, digest)).saliency_map.values
     return Response(
         np.ascontiguousarray(content, "<f4").tobytes(), headers=headers, media_type="application/octet-stream"
     )
@@ -79,6 +81,14 @@ def computed(home: Home, key: str) -> ExplanationRow:
     return row
 
 
+def _blob(home: Home, digest: str) -> bytes:
+    """As it is kept; where it is damaged, it waits to be computed again, as any other that waits."""
+    try:
+        return kept.read(home, digest)
+    except DamagedBlob as error:
+        raise HTTPException(409, str(error)) from error
+
+
 def _digest(request: Request, key: str) -> str:
     """As `computed`, of which the digest is all that is needed; most requests of a reader come here."""
     with request.app.state.home.database.read() as session:
@@ -93,7 +103,7 @@ def _words(digest: str, blob: bytes) -> bytes:
     known = _WORDS.get(digest)
     if known is None:
         content = decode(blob)
-        told = {**to_json(content), "scales": scales_of(content.saliency_map)}
+        told = {**to_json(content), "scales": scales_of(content.saliency_map), "digest": digest}
         known = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         if len(_WORDS) >= MOST_WORDS:
             _WORDS.clear()

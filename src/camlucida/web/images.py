@@ -11,6 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from camlucida.rendering.header import shown_type
 from camlucida.store import pixels as kept
+from camlucida.store import studies
 from camlucida.store.tables import FileKind, ImageRow
 
 router = APIRouter()
@@ -38,7 +39,7 @@ def pixels(request: Request, key: str, slice: int | None = None) -> Response:  #
     headers = {"Cache-Control": IMMUTABLE, "ETag": etag, "Vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    planes = [request.app.state.home.blobs.get(digest) for digest in digests]
+    planes = list(studies.kept_slices(request.app.state.home, row, slice).values())
     dtype = row.header["dtype"]
     if shown_type(dtype) == dtype and takes_zstd(request):
         # What lies on the disk is what the browser unpacks; frames may follow each other (RFC 8878, 3).
