@@ -15,6 +15,7 @@ READERS = {"reader", "scientist", "auditor", "admin"}
 EXPECTED = {  # written without looking at the table: the first pattern that an address fits
     r"GET /(sign-in|camlucida-ohif\.js|healthz|readyz|metrics)": None,
     r"GET /(ohif.*|api/(about|jobs|status))?": ALL,
+    r"POST /api/flags/.*": {"scientist", "admin"},
     r"POST /api/jobs.*": {"operator", "admin"},
     r"POST /dicom-web/.*": {"operator", "admin"},
     r"POST /api/explanations/\w+/(flags|opinions|again)": {"reader", "scientist", "admin"},

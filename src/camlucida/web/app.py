@@ -22,6 +22,7 @@ from camlucida.web import (
     events,
     explanations,
     find,
+    flag_queue,
     flags,
     health,
     images,
@@ -47,7 +48,7 @@ PIXELS = ("/pixels", "/thumbnail")
 NOTICE = "Research software, not a medical device."
 PARTS = (
     *(worklist, studies, images, explanations, priors, asking, find),
-    *(flags, opinions, events, models, jobs, status, sheet),
+    *(flags, flag_queue, opinions, events, models, jobs, status, sheet),
 )
 
 _log = structlog.get_logger()

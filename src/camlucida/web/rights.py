@@ -76,6 +76,11 @@ ROUTES: Mapping[str, Right] = {
     "POST /api/explanations/{key}/flags": Right.REMARK,
     "GET /api/explanations/{key}/opinions": Right.READ,
     "POST /api/explanations/{key}/opinions": Right.REMARK,
+    "GET /api/flags": Right.READ,
+    "GET /api/flags/counts": Right.READ,
+    "GET /api/flags/{number}/picture": Right.READ,
+    "GET /api/flags/{number}/resolutions": Right.READ,
+    "POST /api/flags/{number}/resolutions": Right.RESOLVE,
     "POST /api/images/{key}/explanations": Right.ASK,
     "POST /api/explanations/{key}/again": Right.ASK,
     # The work of the station
