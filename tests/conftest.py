@@ -27,9 +27,8 @@ from camlucida.records import (
     Window,
 )
 from camlucida.records.geometry import resizing
-from camlucida.settings import settings
 from orthanc import Orthanc
-from postgresql import PostgreSQL
+from postgresql import PostgreSQL, homes_on
 
 if TYPE_CHECKING:
     from s3 import S3
@@ -122,11 +121,8 @@ def postgresql() -> Iterator[PostgreSQL]:
 def on_postgresql(postgresql) -> Iterator[str]:
     """Homes that the test opens, or a process that it starts, have one empty PostgreSQL database: its URL."""
     url = postgresql.emptied()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("CAMLUCIDA_DATABASE_URL", url)
-        settings.cache_clear()
+    with homes_on(url):
         yield url
-    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psycopg
+import pytest
 
+from camlucida.settings import settings
 from camlucida.store.database import Database, upgrade
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -49,6 +53,16 @@ DO $$ DECLARE one record; BEGIN
   END LOOP;
 END $$
 """
+
+
+@contextmanager
+def homes_on(url: str) -> Iterator[None]:
+    """Whatever home is opened in the block, or by a process that is started there, has this database."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CAMLUCIDA_DATABASE_URL", url)
+        settings.cache_clear()
+        yield
+    settings.cache_clear()
 
 
 class PostgreSQL:

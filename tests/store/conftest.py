@@ -16,6 +16,14 @@ def home(request, tmp_path):
 
 
 @pytest.fixture
+def sqlite_home(tmp_path):
+    """A home as one has it without settings, for what is said of SQLite alone."""
+    opened = Home.open(tmp_path / "home")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def original(tmp_path):
     """A file that stands for what an image was read from."""
     path = tmp_path / "original.dcm"

@@ -45,10 +45,10 @@ def test_it_is_said_when_a_token_was_last_used_with_a_write_a_minute(home):
     assert access_tokens.all_tokens(home)[0].used > first
 
 
-def test_the_token_cannot_be_read_from_the_database(home):
-    token = access_tokens.add(home, "ohif")
-    home.database.close()
-    content = b"".join(path.read_bytes() for path in home.folder.glob("camlucida.sqlite*"))
+def test_the_token_cannot_be_read_from_the_database(sqlite_home):
+    token = access_tokens.add(sqlite_home, "ohif")
+    sqlite_home.database.close()
+    content = b"".join(path.read_bytes() for path in sqlite_home.folder.glob("camlucida.sqlite*"))
     assert b"ohif" in content
     assert token.encode() not in content
 

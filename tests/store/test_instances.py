@@ -163,25 +163,25 @@ def test_no_room_on_the_disk_is_told_and_leaves_nothing(home, ct):
     assert take(home, path, Origin.STORE).kept is Kept.NEW
 
 
-def test_no_room_in_the_database_is_told_without_the_header(home, ct):
+def test_no_room_in_the_database_is_told_without_the_header(sqlite_home, ct):
     def fill(connection, _):
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    home.database.close()
-    event.listen(home.database.engine, "connect", fill)
+    sqlite_home.database.close()
+    event.listen(sqlite_home.database.engine, "connect", fill)
     paths = [ct(f"{number}.dcm", SOPInstanceUID=f"1.2.{number}") for number in range(40)]
     with pytest.raises(DiskFull) as told:
-        [take(home, path, Origin.STORE) for path in paths]
+        [take(sqlite_home, path, Origin.STORE) for path in paths]
     assert "CompressedSamples" not in str(told.value)
 
 
-def test_a_database_that_cannot_be_written_is_told_without_the_header(home, ct):
-    with home.database.engine.begin() as connection:
+def test_a_database_that_cannot_be_written_is_told_without_the_header(sqlite_home, ct):
+    with sqlite_home.database.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE deliveries")
         connection.exec_driver_sql("DROP TABLE instances")
     with pytest.raises(StoreError, match=r"SQLITE_ERROR.*check the disk") as told:
-        take(home, ct(), Origin.STORE)
+        take(sqlite_home, ct(), Origin.STORE)
     assert "CompressedSamples" not in str(told.value)
 
 
@@ -202,7 +202,7 @@ def test_what_a_killed_process_was_writing_is_removed_and_what_another_writes_is
     assert not part.exists()
 
 
-def test_a_blob_and_its_name_are_on_the_disk_before_the_row_is(home, ct, monkeypatch):
+def test_a_blob_and_its_name_are_on_the_disk_before_the_row_is(sqlite_home, ct, monkeypatch):
     """In this order: content, its name, the folder's entry, then the database says so (synchronous FULL)."""
     steps = []
     sync, replace = os.fsync, os.replace
@@ -213,9 +213,9 @@ def test_a_blob_and_its_name_are_on_the_disk_before_the_row_is(home, ct, monkeyp
     monkeypatch.setattr(os, "fsync", lambda fd: (steps.append(kind(fd)), sync(fd))[1])
     monkeypatch.setattr(os, "replace", lambda *pair: (steps.append("name"), replace(*pair))[1])
     monkeypatch.setattr(instances, "_enter", lambda *_: steps.append("row"))
-    take(home, ct(), Origin.STORE)
+    take(sqlite_home, ct(), Origin.STORE)
     assert steps == ["file", "name", "folder", "folder", "folder", "row"]
-    with home.database.engine.connect() as connection:
+    with sqlite_home.database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 

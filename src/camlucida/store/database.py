@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
 
@@ -76,16 +76,17 @@ def _reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _is_ours(error: DBAPIError) -> bool:
-    """A statement that the database does not take is our fault, not its trouble."""
-    of_the_database = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-    return not of_the_database or getattr(error.orig, "sqlite_errorname", "") == "SQLITE_ERROR"
-
-
 def not_written(error: DBAPIError) -> StoreError:
     """What to tell of it. SQLAlchemy's own text quotes the statement, and with it a header."""
-    of_sqlite = type(error.orig).__module__.startswith("sqlite3")
-    return sqlite.told(error) if of_sqlite else postgresql.told(error)
+    return sqlite.told(error) if _of_sqlite(error) else postgresql.told(error)
+
+
+def _is_trouble(error: DBAPIError) -> bool:
+    return sqlite.is_trouble(error) if _of_sqlite(error) else postgresql.is_trouble(error)
+
+
+def _of_sqlite(error: DBAPIError) -> bool:
+    return type(error.orig).__module__.startswith("sqlite3")
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if _is_ours(error):
+        if not _is_trouble(error):
             raise
         raise not_written(error) from error
     except NoConnectionLeft as error:

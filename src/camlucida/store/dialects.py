@@ -101,3 +101,66 @@ def _matches_in_postgresql(element: Any, compiler: SQLCompiler, **words: Any) ->
 def matches(text: Any, pattern: str) -> ColumnElement[bool]:
     """Whether a text is like a pattern, in which `*` is any letters and `?` is one; case counts."""
     return _Matches(text, bindparam(None, pattern, type_=_Pattern(), unique=True))
+
+
+class each_of_json(FunctionElement[Any]):  # noqa: N801 - reads as a function of SQL
+    """The elements of an array, or the values of an object, at a place in a JSON column: `.value` of a table.
+
+    `each_of_json(column, "00100010", "Value", 0).table_valued("value")`; none where there is no such place.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: Any, *place: str | int) -> None:
+        super().__init__(column[place])
+
+
+@compiles(each_of_json, "sqlite")
+def _each_of_json_in_sqlite(element: Any, compiler: SQLCompiler, **words: Any) -> str:
+    (found,) = element.clauses
+    column, place = (compiler.process(one, **words) for one in (found.left, found.right))
+    return f"json_each({column}, {place})"
+
+
+@compiles(each_of_json, "postgresql")
+def _each_of_json_in_postgresql(element: Any, compiler: SQLCompiler, **words: Any) -> str:
+    found = compiler.process(element.clauses, **words)
+    array = f"CASE json_typeof({found}) WHEN 'array' THEN {found} WHEN 'object' THEN "
+    values = f"SELECT json_agg(one.value) FROM json_each({found}) AS one"  # noqa: S608 - compiled parts
+    return f"json_array_elements({array}({values}) END)"
+
+
+class in_json(FunctionElement[str]):  # noqa: N801 - reads as a function of SQL
+    """A value of `each_of_json` as text, compared by code points."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(in_json, "sqlite")
+def _in_json_in_sqlite(element: Any, compiler: SQLCompiler, **words: Any) -> str:
+    return compiler.process(element.clauses, **words)
+
+
+@compiles(in_json, "postgresql")
+def _in_json_in_postgresql(element: Any, compiler: SQLCompiler, **words: Any) -> str:
+    return f"({compiler.process(element.clauses, **words)} #>> '{{}}') COLLATE \"C\""
+
+
+class is_number(FunctionElement[bool]):  # noqa: N801 - reads as a function of SQL
+    """Whether a value of `each_of_json` is this number: `is_number(value, 4.0)`; a text of digits is not."""
+
+    inherit_cache = True
+
+
+@compiles(is_number, "sqlite")
+def _is_number_in_sqlite(element: Any, compiler: SQLCompiler, **words: Any) -> str:
+    value, number = (compiler.process(one, **words) for one in element.clauses)
+    return f"{value} = {number}"
+
+
+@compiles(is_number, "postgresql")
+def _is_number_in_postgresql(element: Any, compiler: SQLCompiler, **words: Any) -> str:
+    value, number = (compiler.process(one, **words) for one in element.clauses)
+    as_number = f"CAST(CAST({value} AS text) AS double precision)"
+    return f"CASE WHEN json_typeof({value}) = 'number' THEN {as_number} = {number} ELSE false END"

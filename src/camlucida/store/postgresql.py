@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from camlucida.errors import DatabaseNotReached, DiskFull, MissingExtra, StoreError
 
@@ -14,6 +14,7 @@ LOCK_SECONDS = 30  # as SQLite's busy_timeout
 IDLE_SECONDS = 60  # a writer whose machine is gone must not keep the others waiting
 CONNECT_SECONDS = 10
 DISK_FULL = "53100"  # SQLSTATE, as in PostgreSQL's appendix A
+LOCK_NOT_AVAILABLE = "55P03"
 DATA = "22"  # the class of errors that quote the value
 
 
@@ -66,12 +67,21 @@ def parsed(url: str) -> URL:
     return address.set(drivername="postgresql+psycopg")
 
 
+def is_trouble(error: DBAPIError) -> bool:
+    """Whether it is the server's or the network's trouble, not a fault of the statement."""
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+
+
 def told(error: DBAPIError) -> StoreError:
     """What to tell of an error that is the database's, not ours."""
     state = getattr(error.orig, "sqlstate", None)
     if state == DISK_FULL:
         return DiskFull("The disk of PostgreSQL is full; make room there, and send or import again.")
     name = type(error.orig).__name__
+    if state == LOCK_NOT_AVAILABLE:
+        return StoreError(f"Another process has been writing for {LOCK_SECONDS} s; try again later.")
+    if not is_trouble(error):
+        return StoreError(f"PostgreSQL refuses a statement of ours ({name}); nothing half was kept.")
     return DatabaseNotReached(
         f"PostgreSQL does not answer or has ended the connection ({name}); nothing half was kept. Check that "
         "it runs and CAMLUCIDA_DATABASE_URL."
@@ -79,9 +89,9 @@ def told(error: DBAPIError) -> StoreError:
 
 
 def _prepare_connection(connection: Any, record: object) -> None:  # noqa: ARG001 - SQLAlchemy's signature
-    from psycopg.types.string import StrDumper  # noqa: PLC0415 - installed where PostgreSQL is used
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415 - installed where PostgreSQL is used
 
-    class WithoutNul(StrDumper):
+    class WithoutNul(StrDumperUnknown):
         """PostgreSQL keeps no NUL in a text, and DICOM pads with it."""
 
         def dump(self, obj: str) -> Any:

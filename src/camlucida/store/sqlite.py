@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from camlucida.errors import DiskFull, StoreError
 from camlucida.store import worklist_upkeep
@@ -29,12 +29,22 @@ def engine(path: Path) -> Engine:
     return made
 
 
+def is_trouble(error: DBAPIError) -> bool:
+    """Whether it is the disk's or the lock's trouble, not a fault of the statement."""
+    return isinstance(error, OperationalError) and _name(error) != "SQLITE_ERROR"
+
+
 def told(error: DBAPIError) -> StoreError:
     """What to tell of an error that is the database's, not ours."""
     if getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
         return DiskFull()
-    name = getattr(error.orig, "sqlite_errorname", type(error).__name__)
-    return StoreError(f"The database cannot be written to ({name}); check the disk of the home folder.")
+    return StoreError(
+        f"The database cannot be written to ({_name(error)}); check the disk of the home folder."
+    )
+
+
+def _name(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlite_errorname", type(error).__name__))
 
 
 def refuse_network_file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> None:

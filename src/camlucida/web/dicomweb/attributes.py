@@ -9,6 +9,7 @@ from pydicom.datadict import dictionary_keyword, dictionary_VR, tag_for_keyword
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import aliased
 
+from camlucida.store.dialects import each_of_json, in_json, is_number, matches
 from camlucida.store.tables import InstanceRow
 
 WILD = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
@@ -74,37 +75,38 @@ def has_modality(text: str) -> ColumnElement[bool] | None:
     words = [word for word in re.split(r"[\\,]", text) if word.strip("*")]
     if not words:
         return None
-    modality = func.json_extract(_SHOWN.header, '$."00080060".Value[0]')
+    modality = _SHOWN.header[("00080060", "Value", 0)].as_string()
     first = (
         select(func.min(InstanceRow.id))
         .where(~InstanceRow.conflicting)
         .group_by(InstanceRow.study_instance_uid, InstanceRow.series_instance_uid)
     )
     studies = select(_SHOWN.study_instance_uid).where(
-        _SHOWN.id.in_(first), or_(*(modality.op("GLOB")(_pattern(word.upper())) for word in words))
+        _SHOWN.id.in_(first), or_(*(matches(modality, _pattern(word.upper())) for word in words))
     )
     return InstanceRow.study_instance_uid.in_(studies)
 
 
 def _values(header: Any, wanted: Attribute) -> Any:
     """Each value of an attribute; the component groups of a person's name."""
-    place = f'$."{wanted.tag}".Value' + ("[0]" if wanted.vr == "PN" else "")
-    return func.json_each(header, place).table_valued("value")
+    place = (wanted.tag, "Value", 0) if wanted.vr == "PN" else (wanted.tag, "Value")
+    return each_of_json(header, *place).table_valued("value")
 
 
-def _compared(value: Any, wanted: Attribute, text: str) -> ColumnElement[bool]:
+def _compared(kept: Any, wanted: Attribute, text: str) -> ColumnElement[bool]:
+    value = in_json(kept)
     if wanted.vr == "UI":
         return _is_one_of(value, text)
     if wanted.vr in RANGES:
         return _in_range(value, wanted, text)
     found: ColumnElement[bool]
     if wanted.vr in NUMBERS:
-        found = value == _number(wanted, text)
+        found = is_number(kept, _number(wanted, text))
     elif wanted.vr == "PN":
         pattern = _pattern(text.rstrip("^").casefold())
-        found = func.casefold(func.rtrim(value, "^")).op("GLOB")(pattern)
+        found = matches(func.casefold(func.rtrim(value, "^")), pattern)
     else:
-        found = value.op("GLOB")(_pattern(text)) if wanted.vr in WILD else value == text
+        found = matches(value, _pattern(text)) if wanted.vr in WILD else value == text
     return found
 
 
@@ -140,8 +142,8 @@ def _number(wanted: Attribute, text: str) -> float:
 
 
 def _pattern(text: str) -> str:
-    """DICOM's wildcards are GLOB's, but for its character classes; many stars say no more than one."""
-    return re.sub(r"\*+", "*", text).replace("[", "[[]")
+    """Many stars say no more than one, and take much longer."""
+    return re.sub(r"\*+", "*", text)
 
 
 def tags(keywords: Iterable[str]) -> frozenset[str]:

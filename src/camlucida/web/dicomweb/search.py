@@ -263,7 +263,7 @@ def _study_counts(session: Session, studies: set[str]) -> dict[str, tuple[int, i
 
 def _modalities(session: Session, studies: set[str]) -> dict[str, list[str]]:
     """Modalities of each study, in the order in which their series came."""
-    modality = func.json_extract(InstanceRow.header, '$."00080060".Value[0]')
+    modality = InstanceRow.header[("00080060", "Value", 0)].as_string()
     first = _first_of_each(Level.SERIES).where(InstanceRow.study_instance_uid.in_(studies))
     found = session.execute(
         select(InstanceRow.study_instance_uid, modality)
