@@ -19,7 +19,7 @@ from camlucida.dicom.container import is_dicom
 from camlucida.errors import DamagedBlob, ExplainError, InputError, StoreError, UnsupportedNetwork, sentence
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
-from camlucida.store import claims, explanations, instances, studies
+from camlucida.store import claims, events, explanations, instances, studies
 from camlucida.store.blobs import digest_of_file
 from camlucida.store.claims import Claim
 from camlucida.store.counters import Stage, Stopwatch, class_of
@@ -190,7 +190,7 @@ def _take_in(home: Home, files: "ImageFiles") -> Intake:
         if known:  # the same bytes: no need to decode them
             _register(home, files.paths)
             return Intake(files.name, known=known)
-    taken = studies.keep(home, read(files), files.paths)
+    taken = studies.keep(home, read(files), files.paths, who=events.operator())
     _register(home, files.paths)
     return Intake(files.name, taken.new, taken.known)
 

@@ -225,7 +225,7 @@ def test_a_second_content_is_read_where_the_first_could_not_be(home, film, chang
 def test_a_full_disk_loses_nothing_and_counts_nothing(home, film, monkeypatch):
     take(home, film)
 
-    def full(*_):
+    def full(*_, **__):
         raise DiskFull
 
     monkeypatch.setattr(studies, "keep_images", full)

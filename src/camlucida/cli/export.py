@@ -19,7 +19,9 @@ from camlucida.cli.writing import whole
 from camlucida.dicom.deidentifying.deidentify import Sharing, deidentify
 from camlucida.errors import InputError
 from camlucida.pacs.export import Export, LeftOut, export, folder_name
+from camlucida.records import EventKind, ViewState
 from camlucida.settings import settings
+from camlucida.store import events
 from camlucida.store.home import Home
 from camlucida.store.studies import find_study
 
@@ -87,6 +89,8 @@ def export_(
         left_out: list[LeftOut] = []
         with messages.progress() as bar, stopping_between_steps() as check:
             task = bar.add_task("Writing", total=None)
+            if not dry_run:
+                _note(opened, [study.key for study in found], profile, deidentified=deidentified)
             for study_id, folder in chosen.items():
                 files = export(
                     opened, study_id, profile, finding or (), methods=method or (), originals=originals
@@ -102,6 +106,14 @@ def export_(
                     bar.advance(task)
                     check()
     _tell(written, left_out, dry_run=dry_run)
+
+
+def _note(home: Home, keys: Sequence[str], profile: Profile, *, deidentified: bool) -> None:
+    """Before the first file is there: a stop half-way leaves no file that the trail does not tell of."""
+    view: ViewState = {"what": "results", "profile": profile.value, "deidentified": deidentified}
+    with home.database.write() as session:
+        for key in dict.fromkeys(keys):
+            events.note(session, EventKind.EXPORTED, events.operator(), view, study=key)
 
 
 def _write(

@@ -19,7 +19,7 @@ from camlucida.pacs.export import LeftOut, explained, export
 from camlucida.pacs.results import write_results
 from camlucida.pacs.send import destination_named, send_to
 from camlucida.settings import settings
-from camlucida.store import deliveries, instances
+from camlucida.store import deliveries, events, instances
 from camlucida.store.home import Home
 from camlucida.store.studies import find_study
 from camlucida.store.tables import DeliveryRow, DeliveryState, Origin
@@ -108,7 +108,7 @@ def _write(
 
 def _send(home: Home, name: str, destination: Destination, ids: Sequence[int]) -> None:
     with messages.progress() as bar, stopping_between_steps() as check:
-        sending = send_to(home, name, destination, instance_ids=ids)
+        sending = send_to(home, name, destination, instance_ids=ids, who=events.operator())
         for _ in bar.track(sending, total=len(ids), description=f"Sending to {name}"):
             check()
 

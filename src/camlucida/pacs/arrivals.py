@@ -22,7 +22,7 @@ from camlucida.errors import DamagedBlob, StoreError, sentence
 from camlucida.pacs import routing
 from camlucida.pacs.configuration import Configuration
 from camlucida.pacs.routing import Decision
-from camlucida.store import explanations, instances, studies
+from camlucida.store import events, explanations, instances, studies
 from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.home import Home
 from camlucida.store.tables import ImageRow, InstanceRow, Intent, Origin
@@ -51,7 +51,14 @@ class _Waiting(NamedTuple):
     sop_instance_uid: str
     attempts: int
     decision: Decision | None
+    origin: Origin
+    sender: str
     path: Path = Path()
+
+    @property
+    def who(self) -> str:
+        """Who brought it: the access token, or nobody whom the station knows."""
+        return self.sender if self.origin is Origin.STOW and self.sender else events.STATION
 
 
 def read_complete(
@@ -108,7 +115,13 @@ def _to_read(
         return None
     if models is not None and decision.models and models.isdisjoint(decision.models):
         return None
-    return _Waiting(row.id, row.digest, row.sop_instance_uid, row.attempts, decision)
+    return _waiting(row, row.attempts, decision)
+
+
+def _waiting(row: InstanceRow, attempts: int, decision: Decision | None) -> _Waiting:
+    return _Waiting(
+        row.id, row.digest, row.sop_instance_uid, attempts, decision, Origin(row.origin), row.sender
+    )
 
 
 def _later(session: Session, row: InstanceRow) -> str:
@@ -137,7 +150,7 @@ def _read_before(session: Session, study_instance_uid: str, series: set[str]) ->
     )
     for row in rows:
         if routing.value(row.header, "Modality") in SERIES_OF_SLICES:
-            yield _Waiting(row.id, row.digest, row.sop_instance_uid, 0, None)
+            yield _waiting(row, 0, None)
 
 
 def _located(home: Home, waiting: Sequence[_Waiting]) -> Iterator[_Waiting]:
@@ -168,7 +181,14 @@ def _read(home: Home, group: Sequence[_Waiting]) -> Iterator[Arrived]:
     try:
         with _counted(home, new):
             images = read_dicom([one.path for one in group])
-            kept = studies.keep_images(home, images, [one.path for one in group])
+            kept = studies.keep_images(
+                home,
+                images,
+                [one.path for one in group],
+                who=new[0].who,
+                origin=new[0].origin,
+                sender=new[0].sender,
+            )
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001 - one bad file must not end the others

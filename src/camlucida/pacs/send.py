@@ -17,7 +17,7 @@ from camlucida.jobs.turn import turn
 from camlucida.pacs import dicomweb, dimse
 from camlucida.pacs.configuration import Configuration, Destination, Dimse
 from camlucida.pacs.verdict import Fate, Parcel, Verdict
-from camlucida.store import deliveries
+from camlucida.store import deliveries, events
 from camlucida.store.database import not_written
 from camlucida.store.home import Home
 from camlucida.store.tables import DeliveryRow, now
@@ -60,14 +60,17 @@ def send_to(
     moment: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
     instance_ids: Sequence[int] | None = None,
+    who: str = events.STATION,
 ) -> Iterator[Outcome]:
     """Send once what is due now to one destination, or these instances of it; what is told is noted already.
+
+    `who` has it sent.
 
     Where the destination is not reached, all that was due there is put off, and told.
     """
     with _turn(home, name, stop) as mine:
         if mine:
-            yield from _send(home, name, destination, moment, stop, instance_ids)
+            yield from _send(home, name, destination, moment, stop, instance_ids, who)
 
 
 def _turn(home: Home, name: str, stop: Callable[[], bool]) -> AbstractContextManager[bool]:
@@ -87,6 +90,7 @@ def _send(
     moment: datetime | None,
     stop: Callable[[], bool],
     instance_ids: Sequence[int] | None,
+    who: str,
 ) -> Iterator[Outcome]:
     begun = moment or now()
     while not stop():
@@ -98,7 +102,7 @@ def _send(
         done = 0
         try:
             for parcel, verdict in _store(destination, parcels, stop):
-                _note(home, destination, parcel.delivery_id, verdict, moment)
+                _note(home, destination, parcel.delivery_id, verdict, moment, who)
                 yield Outcome(name, parcel.sop_class_uid, verdict.fate, verdict.reason)
                 done += 1
             if not done and not stop():
@@ -175,11 +179,16 @@ def _parcel(home: Home, row: DeliveryRow) -> Parcel:
 
 
 def _note(
-    home: Home, destination: Destination, delivery_id: int, verdict: Verdict, moment: datetime | None
+    home: Home,
+    destination: Destination,
+    delivery_id: int,
+    verdict: Verdict,
+    moment: datetime | None,
+    who: str,
 ) -> None:
     with home.database.write() as session:
         if verdict.fate is Fate.KEPT:
-            deliveries.sent(session, delivery_id)
+            deliveries.sent(session, delivery_id, who)
         elif verdict.fate is Fate.NEVER:
             deliveries.refused(session, delivery_id, verdict.reason)
         else:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, case, or_, select, update
 from sqlalchemy.orm import Session
 
-from camlucida.store import counters
+from camlucida.store import counters, events
 from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.counters import Counter, Stage
 from camlucida.store.home import Home
@@ -123,15 +123,16 @@ def fail(session: Session, row: ExplanationRow, reason: str, kind: str = ENDED) 
     row.reason, row.finished = reason, now()
     if row.attempts >= MOST_ATTEMPTS:
         row.state, row.attempts = State.FAILED, 0
-        count_end(session, State.FAILED, kind)
+        count_end(session, row, kind)
     else:
         row.due = now() + FIRST_WAIT * 6 ** max(0, row.attempts - 1)
 
 
-def count_end(session: Session, state: State, kind: str) -> None:
-    """Count an explanation that was refused or has failed, and the class of its reason."""
-    counters.count(session, Counter.EXPLANATIONS, state)
+def count_end(session: Session, row: ExplanationRow, kind: str) -> None:
+    """Count and note an explanation that was refused or has failed, and the class of its reason."""
+    counters.count(session, Counter.EXPLANATIONS, State(row.state))
     counters.count(session, Counter.REFUSALS, kind)
+    events.explained(session, row)
 
 
 def release(row: ExplanationRow) -> None:
@@ -223,8 +224,8 @@ def _begin(session: Session, row: ExplanationRow, by: str) -> bool:
     if row.attempts >= MOST_ATTEMPTS:
         row.state, row.finished = State.FAILED, now()
         row.reason = row.reason or ENDED_ITS_WORKER.format(row.attempts)
-        count_end(session, State.FAILED, ENDED)
         release(row)
+        count_end(session, row, ENDED)
         return False
     if not row.attempts:
         counters.observe(session, [(Stage.WAIT, (now() - row.created).total_seconds())])

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from camlucida.store import counters
+from camlucida.records import EventKind, ViewState
+from camlucida.store import counters, events
 from camlucida.store.counters import Counter, Stage
 from camlucida.store.dialects import insert
-from camlucida.store.tables import DeliveryRow, DeliveryState, now
+from camlucida.store.tables import DeliveryRow, DeliveryState, ExplanationRow, StudyRow, now
 
 BACK_OFF = (
     timedelta(seconds=5),
@@ -69,12 +70,23 @@ def due(
     return session.scalars(query).all()
 
 
-def sent(session: Session, delivery_id: int) -> None:
-    """Note that the receiver keeps it."""
+def sent(session: Session, delivery_id: int, who: str = events.STATION) -> None:
+    """Note that the receiver keeps it; the trail tells who had it sent."""
     row = session.get_one(DeliveryRow, delivery_id)
+    _tell(session, row, who)
     row.state, row.reason, row.finished, row.tries = DeliveryState.SENT, "", now(), row.tries + 1
     counters.count(session, Counter.DELIVERIES, DeliveryState.SENT)
     counters.observe(session, [(Stage.SEND, (now() - row.created).total_seconds())])
+
+
+def _tell(session: Session, row: DeliveryRow, who: str) -> None:
+    instance = row.instance
+    of = StudyRow.study_instance_uid == instance.study_instance_uid
+    study = session.scalar(select(StudyRow.key).where(of)) or ""
+    explanation = session.get(ExplanationRow, instance.explanation_id) if instance.explanation_id else None
+    view: ViewState = {"destination": row.destination, "sop_class_uid": instance.sop_class_uid}
+    key = explanation.key if explanation else ""
+    events.note(session, EventKind.SENT, who, view, study=study, explanation=key)
 
 
 def refused(session: Session, delivery_id: int, reason: str) -> None:

@@ -18,9 +18,10 @@ from camlucida.records import Event, EventKind, ViewState
 from camlucida.store import hash_tree
 from camlucida.store.hash_tree import HASH_BYTES
 from camlucida.store.home import Home
-from camlucida.store.studies import new_key
+from camlucida.store.keys import new_key
 from camlucida.store.tables import EventRow, ExplanationRow, now
 
+MOST_OF_REASON = 300  # characters
 SAID = (
     *("id", "key", "kind", "happened", "received", "tab"),
     *("study_key", "image_key", "explanation_key", "view", "who"),
@@ -40,6 +41,19 @@ def add(session: Session, kind: EventKind, explanation: ExplanationRow, view: Vi
     """Add what the station itself has taken of a reader: within the transaction that keeps the thing."""
     image = explanation.image
     note(session, kind, who, view, study=image.study.key, image=image.key, explanation=explanation.key)
+
+
+def explained(session: Session, explanation: ExplanationRow) -> None:
+    """Add what came of an explanation, and which map it is."""
+    model = explanation.model
+    view: ViewState = {
+        "state": str(explanation.state),
+        "model": f"{model.name}@{model.version}",
+        "method": explanation.method,
+        **({"digest": explanation.digest} if explanation.digest else {}),
+        **({"reason": explanation.reason[:MOST_OF_REASON]} if explanation.reason else {}),
+    }
+    add(session, EventKind.EXPLAINED, explanation, view, STATION)
 
 
 def note(

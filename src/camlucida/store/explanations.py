@@ -13,13 +13,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from camlucida.errors import DamagedBlob
-from camlucida.records import EventKind, Explanation
+from camlucida.records import EventKind, Explanation, ViewState
 from camlucida.records.encoding import decode, encode
 from camlucida.store import claims, counters, events, orders, predictions, worklist_upkeep
 from camlucida.store.counters import OTHER, Counter, Stage, Stopwatch
 from camlucida.store.dialects import insert
 from camlucida.store.home import Home
-from camlucida.store.studies import new_key
+from camlucida.store.keys import new_key
 from camlucida.store.tables import ExplanationRow, ImageRow, Lane, ModelRow, State, now
 
 UNBIDDEN = worklist_upkeep.UNBIDDEN
@@ -41,21 +41,36 @@ class CurrentModel(NamedTuple):
     gpu: bool = False  # it wants a GPU: its explanations stand in the lanes of workers that have one
 
 
-def set_current_models(home: Home, models: Sequence[CurrentModel]) -> None:
+def set_current_models(home: Home, models: Sequence[CurrentModel], who: str = events.STATION) -> None:
     """Say which models are current; maps of all others are kept, and no longer shown as current."""
+    wanted = set({model.digest: model for model in models}.values())
     with home.database.read() as session:
-        known = session.execute(
-            select(ModelRow.digest, ModelRow.name, ModelRow.version, ModelRow.gpu).where(ModelRow.current)
-        )
-        if {CurrentModel(*row) for row in known} == set({model.digest: model for model in models}.values()):
+        if _current_models(session) == wanted:
             return
     with home.database.write() as session:
+        known = _current_models(session)
+        for changed, state in ((known - wanted, "no longer current"), (wanted - known, "current")):
+            for model in sorted(changed):
+                view: ViewState = {
+                    "name": model.name,
+                    "version": model.version,
+                    "digest": model.digest,
+                    "state": state,
+                }
+                events.note(session, EventKind.MODEL_CHANGED, who, view)
         digests = [model.digest for model in models]
         session.execute(
             update(ModelRow).where(ModelRow.current, ModelRow.digest.not_in(digests)).values(current=False)
         )
         for model in models:
             session.merge(ModelRow(**model._asdict(), current=True))
+
+
+def _current_models(session: Session) -> set[CurrentModel]:
+    rows = session.execute(
+        select(ModelRow.digest, ModelRow.name, ModelRow.version, ModelRow.gpu).where(ModelRow.current)
+    )
+    return {CurrentModel(*row) for row in rows}
 
 
 def unseen(session: Session, model_digest: str, method: str, *, named: bool = False) -> Sequence[ImageRow]:
@@ -210,6 +225,7 @@ def keep(
         predictions.keep(session, row.image_id, row.model_digest, explanation.prediction)
         counters.count(session, Counter.EXPLANATIONS, State.DONE)
         counters.observe(session, stopwatch.items())
+        events.explained(session, row)
         return True
 
 
@@ -297,7 +313,7 @@ def mend(home: Home, *, thorough: bool = False) -> int:
     return len(lost) + retry(home)
 
 
-def retry(home: Home) -> int:
+def retry(home: Home, who: str = events.STATION) -> int:
     """Want again what has failed, with the results that were wanted of it; how many explanations that are.
 
     By current models only: of another one it would wait for ever. A station does so at its start: whoever
@@ -310,6 +326,9 @@ def retry(home: Home) -> int:
             .where(ExplanationRow.state == State.FAILED, ModelRow.current)
         ).all()
         want_again(session, failed)
+        if failed:
+            view: ViewState = {"what": "explanations", "number": len(failed)}
+            events.note(session, EventKind.TRIED_AGAIN, who, view)
     return len(failed)
 
 
@@ -330,5 +349,5 @@ def _end(home: Home, explanation_id: int, state: State, reason: str, kind: str, 
             return False
         claims.release(row)
         row.state, row.reason, row.finished, row.attempts = state, reason, now(), 0
-        claims.count_end(session, state, kind)
+        claims.count_end(session, row, kind)
         return True

@@ -142,7 +142,7 @@ def _told_until(session: Session, event: EventRow) -> list[EventRow]:
 def _must_be_whole(session: Session, told: Sequence[EventRow]) -> None:
     for row in told:
         said = events.content({name: getattr(row, name) for name in events.SAID})
-        if hash_tree.leaf(said) != row.nodes[: events.HASH_BYTES]:
+        if hash_tree.leaf(said) != row.nodes[: hash_tree.HASH_BYTES]:
             raise StoreError(
                 f"Event {row.id} was changed after it was kept; `camlucida audit verify` says what else was."
             )

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,12 +14,13 @@ from sqlalchemy.orm import Session, selectinload
 
 from camlucida.dicom.read import read_dicom
 from camlucida.errors import DamagedBlob, InputError, UnknownStudy
-from camlucida.records import FileFormat, Image, Patient
+from camlucida.records import EventKind, FileFormat, Image, Patient, ViewState
 from camlucida.rendering.header import header
-from camlucida.store import pixels
+from camlucida.store import events, pixels
 from camlucida.store.blobs import digest_of_file
 from camlucida.store.home import Home
-from camlucida.store.tables import FileKind, FileRow, ImageRow, StudyRow
+from camlucida.store.keys import new_key
+from camlucida.store.tables import FileKind, FileRow, ImageRow, Origin, StudyRow
 
 SHORTEST_NAME = 6  # characters of a key's beginning: fewer are soon those of several
 Read = Callable[[Sequence[Path]], Sequence[Image]]
@@ -45,11 +45,6 @@ class Taken(NamedTuple):
     known: int = 0
 
 
-def new_key() -> str:
-    """An opaque name for URLs: 128 random bits, in hexadecimal."""
-    return secrets.token_hex(16)
-
-
 def files_digest(paths: Sequence[Path]) -> str:
     """SHA-256 of the contents of files together, in any order."""
     return _digest(sorted(digest_of_file(path) for path in paths))
@@ -66,15 +61,25 @@ def count_of_files(home: Home, digest: str) -> int:
     return 0
 
 
-def keep(home: Home, images: Sequence[Image], originals: Sequence[Path]) -> Taken:
+def keep(
+    home: Home, images: Sequence[Image], originals: Sequence[Path], *, who: str = events.STATION
+) -> Taken:
     """As `keep_images`; how many are new, and how many were known."""
-    kept = keep_images(home, images, originals)
+    kept = keep_images(home, images, originals, who=who)
     new = sum(one.new for one in kept)
     return Taken(new, len(kept) - new)
 
 
-def keep_images(home: Home, images: Sequence[Image], originals: Sequence[Path]) -> list[KeptImage]:
-    """Keep images and the files that they were read from, all or nothing.
+def keep_images(
+    home: Home,
+    images: Sequence[Image],
+    originals: Sequence[Path],
+    *,
+    who: str = events.STATION,
+    origin: Origin = Origin.IMPORTED,
+    sender: str = "",
+) -> list[KeptImage]:
+    """Keep images and the files that they were read from, all or nothing; the trail tells of new ones.
 
     An image with the SOP Instance UIDs, frame and pixels of a kept one is that image; what is damaged of it
     is written again.
@@ -83,10 +88,20 @@ def keep_images(home: Home, images: Sequence[Image], originals: Sequence[Path]) 
     files = [_keep_original(home, n, path) for n, path in enumerate(originals)]
     slices = [_keep_slices(home, image) for image in images]
     with home.database.write() as session:
-        return [
+        kept = [
             _keep_row(session, image, digest, [*files, *planes])
             for image, planes in zip(images, slices, strict=True)
         ]
+        for one in kept:
+            if one.new:
+                _note(session, one.id, who, {"origin": origin.value, "sender": sender})
+        return kept
+
+
+def _note(session: Session, image_id: int, who: str, view: ViewState) -> None:
+    row = session.get_one(ImageRow, image_id)
+    view = {**view, "modality": row.modality}
+    events.note(session, EventKind.IMPORTED, who, view, study=row.study.key, image=row.key)
 
 
 def _keep_row(session: Session, image: Image, digest: str, files: "Sequence[_File]") -> KeptImage:

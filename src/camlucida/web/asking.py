@@ -8,9 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from camlucida.jobs.queue import wake
+from camlucida.records import EventKind, ViewState
 from camlucida.records.method_name import DEAR, SPELLING
-from camlucida.store import explanations
+from camlucida.store import events, explanations
 from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State
+from camlucida.web.access import who_asks
 from camlucida.web.body import bounded
 from camlucida.web.explanations import row_of
 from camlucida.web.studies import current, explanation_summary
@@ -60,6 +62,8 @@ def ask(
         image, model = _image(session, key), _current(session, wish.model)
         explanations.want(session, image.id, model.digest, wish.method, asked=True)
         row = explanations.find(session, image.id, model.digest, wish.method)
+        view: ViewState = {"model": f"{model.name}@{model.version}", "method": wish.method}
+        events.add(session, EventKind.ASKED, row, view, who_asks(request).name)
         summary = explanation_summary(row, explanations.places(session))
     wake(home)
     return summary
@@ -74,6 +78,8 @@ def again(request: Request, key: str) -> dict[str, Any]:
         if row.state != State.FAILED or not row.model.current:
             raise HTTPException(409, "Only what has failed, by a model that is current, is tried again.")
         explanations.want_again(session, [row.id])
+        view: ViewState = {"what": "explanation", "method": row.method}
+        events.add(session, EventKind.TRIED_AGAIN, row, view, who_asks(request).name)
         summary = explanation_summary(row, explanations.places(session))
     wake(home)
     return summary

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
 from camlucida.jobs.turn import is_taken
-from camlucida.store import deliveries, explanations, orders, progress
+from camlucida.records import EventKind, ViewState
+from camlucida.store import deliveries, events, explanations, orders, progress
 from camlucida.store.tables import DeliveryState, ExplanationRow, OrderState, State
 from camlucida.web.access import Visitor, who_asks
 from camlucida.web.body import bounded
@@ -65,18 +66,22 @@ def again(
 ) -> dict[str, int]:
     """Try again what has failed; `number` is how many things are wanted again."""
     home: Home = request.app.state.home
-    number = _again(home, wanted)
+    number = _again(home, wanted, visitor.name)
     _log.info("tried again", what=wanted.what.value, number=number, who=visitor.name)
     return {"number": number}
 
 
-def _again(home: "Home", wanted: Again) -> int:
+def _again(home: "Home", wanted: Again, who: str) -> int:
     if wanted.what is What.EXPLANATIONS:
-        return explanations.retry(home)
+        return explanations.retry(home, who)
     with home.database.write() as session:
         if wanted.what is What.RESULTS:
-            return orders.again(session)
-        return deliveries.again(session, wanted.destination)
+            number = orders.again(session)
+        else:
+            number = deliveries.again(session, wanted.destination)
+        view: ViewState = {"what": wanted.what.value, "number": number}
+        events.note(session, EventKind.TRIED_AGAIN, who, view)
+        return number
 
 
 def _arrivals(session: Session) -> dict[str, Any]:
