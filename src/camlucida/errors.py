@@ -25,6 +25,7 @@
     │   ├── DatabaseNotReached  PostgreSQL does not answer; whatever was asked may be asked again
     │   ├── DiskFull            no room in the home folder
     │   ├── NotAnswering        PostgreSQL or the S3-compatible store cannot be asked now
+    │   ├── MustWait            too many tries to sign in have failed
     │   └── UnknownStudy        no study here, or more than one, is meant by what was said
     ├── PacsError
     │   ├── InvalidConfiguration  pacs.toml says something impossible
@@ -146,6 +147,14 @@ class DamagedBlob(StoreError):  # noqa: N818
 
 class NotAnswering(StoreError):  # noqa: N818
     """The database or the store of kept files does not answer; what waits is done when it does."""
+
+
+class MustWait(StoreError):  # noqa: N818
+    """Too many tries to sign in have failed."""
+
+    def __init__(self, seconds: int = 1) -> None:
+        super().__init__(f"Too many tries to sign in have failed; try again in {seconds} s.")
+        self.seconds = seconds
 
 
 class UnknownStudy(StoreError):  # noqa: N818

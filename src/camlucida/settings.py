@@ -49,6 +49,14 @@ class Settings(BaseSettings):
         description="`https://name` under which a reverse proxy of yours shows the station. Only with it may "
         "the server listen on an address that other machines reach; its name is then accepted, too.",
     )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file with the server's certificate and those above it: the server then speaks "
+        "HTTPS, and may listen on an address that other machines reach.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="PEM file with the private key of `tls_certificate`, not encrypted."
+    )
     ohif_origins: str = Field(
         default="",
         description="Comma-separated `https://name` of OHIF viewers elsewhere that may read the station with "
@@ -72,6 +80,38 @@ class Settings(BaseSettings):
         default=None,
         description="File with the certificates that the syslog server's is checked against; by default "
         "those that the operating system trusts.",
+    )
+    writes_per_minute: int = Field(
+        default=3000,
+        gt=0,
+        description="Requests that change something which one user or access token may send in a minute, in "
+        "each server process; more are answered 429.",
+    )
+    oidc_issuer: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="`https://…` of the OpenID provider whose access tokens are taken; empty: none. http "
+        "only on this machine.",
+    )
+    oidc_audience: str = Field(
+        default="", description="What the provider calls this station: the `aud` of its tokens."
+    )
+    oidc_jwks_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Where the provider's keys are; empty: asked of the provider (OpenID Connect Discovery).",
+    )
+    oidc_name_claim: str = Field(
+        default="preferred_username", description="The claim with a user's name; without it, `sub` is taken."
+    )
+    oidc_roles_claim: str = Field(
+        default="roles",
+        description="The claim with a user's roles; `realm_access.roles` is `roles` within `realm_access`.",
+    )
+    oidc_roles: str = Field(
+        default="",
+        description="What the provider's roles are here, as `radiologists=reader,it=operator admin`; empty: "
+        "the roles' own names are taken.",
     )
     device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`: where networks run.")
     runtime: str = Field(
@@ -109,6 +149,11 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings of this process, read once from the environment."""
     return Settings()
+
+
+def is_encrypted() -> bool:
+    """Whether browsers reach the station by HTTPS: its own, or that of a reverse proxy."""
+    return bool(settings().public_url or settings().tls_certificate)
 
 
 def is_loopback(host: str) -> bool:

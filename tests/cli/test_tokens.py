@@ -2,6 +2,7 @@ import pytest
 from typer.testing import CliRunner
 
 from camlucida.cli.tokens import app
+from camlucida.records.role import Role
 from camlucida.store import access_tokens
 from camlucida.store.home import Home
 
@@ -35,10 +36,10 @@ def test_a_token_is_told_once_and_opens_the_station_until_it_is_revoked(tokens, 
     added = tokens("add", "ohif", "--may-store", "--days", "90")
     assert added.exit_code == 0, added.output
     token = added.stdout.split()[0]
-    assert found(folder, token) == ("ohif", True)
+    assert found(folder, token) == ("ohif", {Role.READER, Role.OPERATOR})
     listed = tokens("list").stdout
     assert "ohif" in listed
-    assert "read and store" in listed
+    assert "reader operator" in listed
     assert token not in listed
     assert tokens("revoke", "ohif").exit_code == 0
     assert found(folder, token) is None
@@ -47,7 +48,7 @@ def test_a_token_is_told_once_and_opens_the_station_until_it_is_revoked(tokens, 
 
 def test_a_token_reads_only_and_lives_for_ever_unless_told(tokens, folder):
     token = tokens("add", "pacs").stdout.split()[0]
-    assert found(folder, token) == ("pacs", False)
+    assert found(folder, token) == ("pacs", {Role.READER})
     assert "never" in tokens("list").stdout
     assert "not yet" not in tokens("list").stdout  # it was used just now
 

@@ -4,14 +4,16 @@ import pytest
 from sqlalchemy import select, update
 
 from camlucida.errors import StoreError
+from camlucida.records.role import Role
 from camlucida.store import access_tokens
 from camlucida.store.tables import AccessTokenRow, now
 
 
 def test_a_token_says_who_asks_and_what_is_allowed(home):
-    reads, stores = access_tokens.add(home, "ohif"), access_tokens.add(home, "pacs", may_store=True)
-    assert access_tokens.find(home, reads) == ("ohif", False)
-    assert access_tokens.find(home, stores) == ("pacs", True)
+    reads = access_tokens.add(home, "ohif")
+    stores = access_tokens.add(home, "pacs", [Role.OPERATOR, Role.READER])
+    assert access_tokens.find(home, reads) == ("ohif", {Role.READER})
+    assert access_tokens.find(home, stores) == ("pacs", {Role.READER, Role.OPERATOR})
     assert [row.name for row in access_tokens.all_tokens(home)] == ["ohif", "pacs"]
 
 

@@ -144,8 +144,8 @@ def test_whether_somebody_works_here_is_told(station, browser):
     assert jobs(browser)["working"] is False
 
 
-def test_only_who_may_store_tries_again(station, browser):
-    token = access_tokens.add(station.home, "reader", may_store=False)
+def test_a_reader_does_not_try_again(station, browser):
+    token = access_tokens.add(station.home, "reader")
     bearer = {"authorization": f"Bearer {token}"}
     answer = station.client().post("/api/jobs/again", json={"what": "results"}, headers=bearer)
     assert answer.status_code == 403

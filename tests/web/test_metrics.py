@@ -3,6 +3,7 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from camlucida.records.role import Role
 from camlucida.settings import Settings
 from camlucida.store import access_tokens, counters, explanations
 from camlucida.store.counters import Counter, Stage
@@ -130,13 +131,13 @@ def test_without_a_token_only_this_machine_itself_reads(
 
 
 def test_a_token_reads_from_elsewhere_under_any_name(station):
-    token = access_tokens.add(station.home, "prometheus", may_store=True)
-    reader = access_tokens.add(station.home, "a reader")
+    token = access_tokens.add(station.home, "prometheus", [Role.AUDITOR])
+    reader = access_tokens.add(station.home, "ohif")
     asking = station.client()
     refused = asking.get("/metrics", headers={"host": "server:8765"})
     assert refused.status_code == 421
     assert read(asking, host="server:8765", authorization=f"Bearer {token}")
-    other = {"host": "server:8765", "authorization": f"Bearer {reader}"}
-    assert asking.get("/metrics", headers=other).status_code == 403
+    reads = asking.get("/metrics", headers={"host": "server:8765", "authorization": f"Bearer {reader}"})
+    assert reads.status_code == 403
     wrong = asking.get("/metrics", headers={"host": "server:8765", "authorization": "Bearer no"})
     assert wrong.status_code == 401

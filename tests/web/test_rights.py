@@ -1,20 +1,28 @@
 """Every route × every role, from the table and from a list that knows nothing of it."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from fastapi.testclient import TestClient
 
 from camlucida.records.role import Role
+from camlucida.store.home import Home
 from camlucida.web import access, rights
 from camlucida.web.access import Visitor
+from camlucida.web.app import create_app
 from camlucida.web.rights import Right
+from camlucida.web.signing_in import new_token
 
 ALL = {"reader", "scientist", "auditor", "operator", "admin"}
 READERS = {"reader", "scientist", "auditor", "admin"}
 EXPECTED = {  # written without looking at the table: the first pattern that an address fits
-    r"GET /(sign-in|camlucida-ohif\.js|healthz|readyz|metrics)": None,
-    r"GET /(ohif.*|api/(about|jobs|status))?": ALL,
+    r"(GET|POST) /sign-in": None,
+    r"GET /(healthz|readyz|metrics)": None,
+    r"GET /camlucida-ohif\.js": None,
+    r"POST /sign-out": ALL,
+    r"GET /(ohif.*|api/(about|me|jobs|status))?": ALL,
     r"POST /api/flags/.*": {"scientist", "admin"},
     r"POST /api/jobs.*": {"operator", "admin"},
     r"POST /dicom-web/.*": {"operator", "admin"},
@@ -24,6 +32,30 @@ EXPECTED = {  # written without looking at the table: the first pattern that an 
     r"GET /(api|dicom-web)/.*": READERS,
 }
 OWN = {"sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory):
+    """An empty station; with its application, how a stranger asks."""
+    folder = tmp_path_factory.mktemp("rights")
+    home = Home.open(folder / "home")
+    yield SimpleNamespace(home=home, app=create_app(home))
+    home.close()
+
+
+@pytest.fixture(scope="module")
+def stranger(station):
+    return client(station.app)
+
+
+def client(app):
+    return TestClient(app, "http://127.0.0.1:8765", raise_server_exceptions=False)
+
+
+def signed_in(home, app):
+    browser = client(app)
+    browser.get("/sign-in", params={"token": new_token(home)}, follow_redirects=False)
+    return browser
 
 
 def routes(app):
@@ -51,11 +83,10 @@ def test_the_table_has_every_route_and_no_other(station):
 
 
 @pytest.mark.parametrize("line", [line for line in rights.ROUTES if " /ohif" not in line])
-def test_who_is_let_in_is_who_was_expected(station, monkeypatch, line):
+def test_who_is_let_in_is_who_was_expected(stranger, monkeypatch, line):
     method, pattern = line.split()
     path = address(pattern)
     wanted = expected(method, path)
-    stranger = station.client()
     statuses = {}
     for role in Role:
         visitor = Visitor("somebody", frozenset({role}))
@@ -68,24 +99,26 @@ def test_who_is_let_in_is_who_was_expected(station, monkeypatch, line):
         assert stranger.request(method, path, headers=OWN).status_code == 401
 
 
-def test_a_right_in_words_and_who_has_it(station, monkeypatch):
+def test_a_right_in_words_and_who_has_it(stranger, monkeypatch):
     monkeypatch.setattr(access, "_found", lambda _: Visitor("somebody", frozenset({Role.AUDITOR})))
-    answer = station.client().post("/api/jobs/again", json={"what": "results"}, headers=OWN)
+    answer = stranger.post("/api/jobs/again", json={"what": "results"}, headers=OWN)
     assert answer.status_code == 403
     assert "operator, admin" in answer.json()["detail"]
 
 
 def test_a_route_that_is_not_in_the_table_is_refused_to_everybody(station):
-    station.app.add_api_route("/api/new", lambda: "inside")
-    assert station.client().get("/api/new").status_code == 401
-    answer = station.browser().get("/api/new")
+    app = create_app(station.home)
+    app.add_api_route("/api/new", lambda: "inside")
+    assert client(app).get("/api/new").status_code == 401
+    answer = signed_in(station.home, app).get("/api/new")
     assert answer.status_code == 403
     assert "inside" not in answer.text
 
 
 @pytest.mark.parametrize("line", [line for line, right in rights.ROUTES.items() if right in rights.CHANGING])
-def test_what_changes_something_is_not_taken_from_another_sites_page(browser, line):
+def test_what_changes_something_is_not_taken_from_another_sites_page(station, line):
     method, pattern = line.split()
+    browser = signed_in(station.home, station.app)
     for headers in ({}, {"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
         assert browser.request(method, address(pattern), headers=headers).status_code == 403
 

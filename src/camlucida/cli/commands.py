@@ -105,6 +105,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Write and show pacs.toml, what waits to be sent, and ask what a PACS takes.",
         "camlucida pacs probe archive",
     ),
+    "users": Entry(
+        "users",
+        "Add users with a password, give them roles, disable them, sign them out.",
+        "camlucida users add eva reader",
+    ),
     "tokens": Entry(
         "tokens",
         "Add, list and revoke tokens with which programs use the station.",

@@ -10,6 +10,7 @@ import typer
 from camlucida.cli import messages
 from camlucida.cli.options import HomeOption
 from camlucida.errors import StoreError
+from camlucida.records.role import Role
 from camlucida.settings import settings
 from camlucida.store import access_tokens
 from camlucida.store.home import Home
@@ -32,8 +33,12 @@ def tokens() -> None:
 def add(
     name: Name,
     may_store: Annotated[
-        bool, typer.Option("--may-store", help="The program may store instances (STOW-RS), too.")
+        bool, typer.Option("--may-store", help="Short for --role reader --role operator.")
     ] = False,
+    role: Annotated[
+        list[Role] | None,
+        typer.Option(help="What the program may do; repeat it for several. By default reader."),
+    ] = None,
     days: Annotated[
         float | None,
         typer.Option(
@@ -42,9 +47,14 @@ def add(
     ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Print a new token, once: the station keeps only its digest."""
+    """Print a new token, once: the station keeps only its digest.
+
+    A reader looks at studies and asks for maps; an operator stores studies (STOW-RS) and sees to the work; a
+    scientist resolves flags; an auditor reads the audit trail; an admin may do everything.
+    """
+    roles = {*(role or ()), *((Role.READER, Role.OPERATOR) if may_store else ())} or {Role.READER}
     with closing(Home.open(home or settings().home)) as opened:
-        messages.say(access_tokens.add(opened, name, may_store=may_store, days=days))
+        messages.say(access_tokens.add(opened, name, roles, days=days))
     messages.note("It is shown only now. `camlucida tokens revoke` ends it.")
 
 
@@ -55,11 +65,11 @@ def list_(home: HomeOption = None) -> None:
         rows = access_tokens.all_tokens(opened)
     messages.table(
         "Access tokens",
-        ["name", "may", "expires", "created", "last used"],
+        ["name", "roles", "expires", "created", "last used"],
         [
             (
                 row.name,
-                "read and store" if row.may_store else "read",
+                " ".join(row.roles),
                 _moment(row.expires, "never"),
                 _moment(row.created, ""),
                 _moment(row.used, "not yet"),

@@ -6,35 +6,50 @@ digest, so the time of a look-up says nothing of the token.
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
 
 from camlucida.errors import StoreError
+from camlucida.records.event import EventKind
+from camlucida.records.role import Role
+from camlucida.store import events
 from camlucida.store.home import Home
-from camlucida.store.tables import AccessTokenRow, now
+from camlucida.store.tables import AccessTokenRow, UserRow, now
 
 LONGEST_NAME = 64
+NOBODYS = frozenset({"browser", events.STATION, "unknown"})
+"""What the audit trail calls others."""
 USED_EVERY = timedelta(minutes=1)  # a write a minute tells when a token was last used; one a request costs
 
 
 class Access(NamedTuple):
-    """Who asks, by the name of the token, and what it allows; reading is always allowed."""
+    """Who asks, by the name of the token, and as what."""
 
     name: str
-    may_store: bool
+    roles: frozenset[Role]
 
 
-def add(home: Home, name: str, *, may_store: bool = False, days: float | None = None) -> str:
-    """A new token, which is told once and never again.
+def add(
+    home: Home,
+    name: str,
+    roles: Iterable[Role] = (Role.READER,),
+    *,
+    days: float | None = None,
+    by: str | None = None,
+) -> str:
+    """A new token, which is told once and never again; `by` is who adds it, otherwise the `operator()`.
 
     Raises
     ------
     StoreError
-        There is a token of this name, or the name is none.
+        There is a token or a user of this name, the name is none, or no role is given.
     """
+    given = [role.value for role in Role if role in set(roles)]
+    if not given:
+        raise StoreError(f"A token has at least one role: {', '.join(Role)}.")
     if not (name.isprintable() and 0 < len(name.strip()) == len(name) <= LONGEST_NAME):
         raise StoreError(
             f"A token's name has 1 to {LONGEST_NAME} printable characters, no blank at its ends."
@@ -47,7 +62,11 @@ def add(home: Home, name: str, *, may_store: bool = False, days: float | None = 
                 f"There is a token “{name}” already; revoke it with `camlucida tokens revoke`, or choose "
                 "another name."
             )
-        session.add(AccessTokenRow(sha256=_sha256(token), name=name, may_store=may_store, expires=expires))
+        if session.scalar(select(UserRow.id).where(UserRow.name == name)) is not None or name in NOBODYS:
+            raise StoreError(f"Somebody else is called “{name}”; the audit trail could not tell them apart.")
+        session.add(AccessTokenRow(sha256=_sha256(token), name=name, roles=given, expires=expires))
+        said = {"token": name, "what": "added", "roles": " ".join(given)}
+        events.note(session, EventKind.TOKEN_CHANGED, by or events.operator(), said)
     return token
 
 
@@ -58,7 +77,7 @@ def find(home: Home, token: str) -> Access | None:
         row = session.get(AccessTokenRow, _sha256(token))
         if row is None or (row.expires is not None and row.expires <= moment):
             return None
-        access, used = Access(row.name, row.may_store), row.used
+        access, used = Access(row.name, frozenset(map(Role, row.roles))), row.used
     if used is None or not timedelta() <= moment - used < USED_EVERY:
         with home.database.write() as session:
             session.execute(
@@ -73,8 +92,8 @@ def all_tokens(home: Home) -> Sequence[AccessTokenRow]:
         return session.scalars(select(AccessTokenRow).order_by(AccessTokenRow.name)).all()
 
 
-def revoke(home: Home, name: str) -> None:
-    """End a token at once.
+def revoke(home: Home, name: str, by: str | None = None) -> None:
+    """End a token at once; `by` is who does it, otherwise the `operator()`.
 
     Raises
     ------
@@ -85,8 +104,10 @@ def revoke(home: Home, name: str) -> None:
         gone = session.scalar(
             delete(AccessTokenRow).where(AccessTokenRow.name == name).returning(AccessTokenRow.name)
         )
-    if gone is None:
-        raise StoreError(f"There is no token “{name}”; `camlucida tokens list` lists them.")
+        if gone is None:
+            raise StoreError(f"There is no token “{name}”; `camlucida tokens list` lists them.")
+        said = {"token": name, "what": "revoked"}
+        events.note(session, EventKind.TOKEN_CHANGED, by or events.operator(), said)
 
 
 def _sha256(token: str) -> str:

@@ -520,14 +520,42 @@ class TokenRow(Base):
     created: Mapped[datetime] = mapped_column(default=now)
 
 
+class UserRow(Base):
+    """Somebody who signs in with a name and a password."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    password: Mapped[str]  # its argon2id hash, with salt and parameters
+    roles: Mapped[list[str]] = mapped_column(JSON)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
 class VisitRow(Base):
     """A signed-in browser: the SHA-256 of what its cookie says."""
 
     __tablename__ = "visits"
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id"), index=True
+    )  # None: by a one-time link
     expires: Mapped[datetime]
     created: Mapped[datetime] = mapped_column(default=now)
+
+    user: Mapped[UserRow | None] = relationship()
+
+
+class SignInTryRow(Base):
+    """Failed tries to sign in with one name, or from one address: of both the SHA-256 only."""
+
+    __tablename__ = "sign_in_tries"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int]
+    latest: Mapped[datetime]
 
 
 class AccessTokenRow(Base):
@@ -537,7 +565,7 @@ class AccessTokenRow(Base):
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    may_store: Mapped[bool]  # reading is always allowed
+    roles: Mapped[list[str]] = mapped_column(JSON)
     expires: Mapped[datetime | None]
     created: Mapped[datetime] = mapped_column(default=now)
     used: Mapped[datetime | None]  # last

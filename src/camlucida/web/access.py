@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastapi import HTTPException, Request
 
 from camlucida.records.role import Role
-from camlucida.store import access_tokens
+from camlucida.store import access_tokens, visits
 from camlucida.web import rights, signing_in
 from camlucida.web.protection import must_be_own_request, route
 from camlucida.web.rights import Right
@@ -18,7 +18,6 @@ from camlucida.web.rights import Right
 if TYPE_CHECKING:
     from camlucida.store.home import Home
 
-BROWSER = "browser"
 REFUSED = "This access token is not one of the station's, has expired or was revoked."
 NOT_IN_TABLE = "The station does not say who may use this address, so nobody may."
 
@@ -58,11 +57,20 @@ def must_have_right(request: Request) -> None:
     visitor = who_asks(request)
     if right is None:
         raise HTTPException(403, NOT_IN_TABLE)
-    if not visitor.may(right):
-        named = ", ".join(rights.roles_with(right))
-        raise HTTPException(403, f"To {right.value}, one must be: {named}. Ask who keeps this station.")
+    must_have(visitor, right)
     if right in rights.CHANGING:
         must_be_own_request(request)
+
+
+def must_have(visitor: Visitor, right: Right) -> None:
+    """Refuse who has no such right (403)."""
+    if not visitor.may(right):
+        named = ", ".join(rights.roles_with(right))
+        raise HTTPException(
+            403,
+            f"To {right.value}, one must be: {named}. "
+            "`camlucida users roles` and `camlucida tokens add --role` give roles.",
+        )
 
 
 def who_asks(request: Request) -> Visitor:
@@ -79,9 +87,6 @@ def who_asks(request: Request) -> Visitor:
     return visitor
 
 
-must_read = must_store = who_asks  # the table asks for the right
-
-
 def _found(request: Request) -> Visitor:
     home: Home = request.app.state.home
     token = _token(request)
@@ -89,14 +94,11 @@ def _found(request: Request) -> Visitor:
         found = access_tokens.find(home, token)
         if found is None:
             raise SignedOut(request, REFUSED)
-        return Visitor(found.name, _roles(may_store=found.may_store))
-    if signing_in.is_signed_in(home, request.cookies.get(signing_in.cookie_name(home))):
-        return Visitor(BROWSER, frozenset({Role.ADMIN}))
+        return Visitor(*found)
+    signed = visits.find(home, request.cookies.get(signing_in.cookie_name(home)))
+    if signed is not None:
+        return Visitor(*signed)
     raise SignedOut(request, signing_in.SIGNED_OUT)
-
-
-def _roles(*, may_store: bool) -> frozenset[Role]:
-    return frozenset({Role.READER, Role.OPERATOR} if may_store else {Role.READER})
 
 
 def _token(request: Request) -> str | None:

@@ -1,7 +1,7 @@
 """The station's web application: what is kept, shown; nothing is computed in a request."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from camlucida.errors import CamlucidaError, NotAnswering
+from camlucida.records.role import Role
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.version import __version__
@@ -32,6 +33,7 @@ from camlucida.web import (
     ohif,
     opinions,
     priors,
+    rights,
     sheet,
     signing_in,
     status,
@@ -41,6 +43,7 @@ from camlucida.web import (
 from camlucida.web.dicomweb import routes as dicomweb
 from camlucida.web.dicomweb.addresses import PREFIX
 from camlucida.web.protection import Protection, route
+from camlucida.web.rights import Right
 
 STATIC = Path(__file__).parent / "static"
 IN_JSON = ("/studies", "/series", "/instances", "/metadata")
@@ -133,10 +136,22 @@ def about() -> dict[str, str]:
     return {"version": __version__, "notice": NOTICE}
 
 
+def me(request: Request) -> dict[str, Any]:
+    """Who is signed in, as what, and what that lets them do."""
+    visitor = access.who_asks(request)
+    allowed = rights.of_roles(visitor.roles)
+    return {
+        "name": visitor.name,
+        "roles": [role for role in Role if role in visitor.roles],
+        "rights": [right.name.lower() for right in Right if right in allowed],
+    }
+
+
 def _api() -> APIRouter:
     """Everything under /api."""
     api = APIRouter(prefix="/api")
     api.add_api_route("/about", about)
+    api.add_api_route("/me", me)
     for part in PARTS:
         api.include_router(part.router)
     return api
@@ -147,7 +162,7 @@ def _signed_out(request: Request, error: Exception) -> Response:
     refused = cast("access.SignedOut", error)
     if route(request.scope).startswith(("/api/", f"{PREFIX}/")):
         return JSONResponse({"detail": refused.detail}, 401, refused.headers)
-    return signing_in.page(refused.detail, 401)
+    return signing_in.door(request.app.state.home, 401)
 
 
 def _said(request: Request, error: Exception) -> JSONResponse:

@@ -12,7 +12,7 @@ from datetime import datetime
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client import Counter as Count
@@ -33,7 +33,7 @@ from camlucida.store import claims, counters, progress, sizes
 from camlucida.store.counters import BUCKETS, Counter, Stage
 from camlucida.store.tables import now
 from camlucida.version import __version__
-from camlucida.web.access import who_asks
+from camlucida.web.access import must_have, who_asks
 from camlucida.web.health import Health
 from camlucida.web.protection import LOOPBACK, host_name, route
 from camlucida.web.rights import Right
@@ -158,8 +158,8 @@ class StationCollector(Collector):
 @router.get(PATH, include_in_schema=False)
 def metrics(request: Request) -> Response:
     """All figures; for this machine itself, and for who has the right to watch elsewhere."""
-    if not (_on_this_machine(request) or who_asks(request).may(Right.WATCH)):
-        raise HTTPException(403, "The station's figures are for an operator, an auditor or an admin.")
+    if not _on_this_machine(request):
+        must_have(who_asks(request), Right.WATCH)
     content = generate_latest(request.app.state.metrics.registry)
     return Response(content, media_type=CONTENT_TYPE_LATEST)
 

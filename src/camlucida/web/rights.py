@@ -44,15 +44,19 @@ _INSTANCE = "/dicom-web/studies/{study}/series/{series}/instances/{instance}"
 ROUTES: Mapping[str, Right] = {
     # Signing in, and what is the same for everybody
     "GET /sign-in": Right.ANYBODY,
+    "POST /sign-in": Right.ANYBODY,
+    "POST /sign-out": Right.ENTER,
+    "GET /camlucida-ohif.js": Right.ANYBODY,
+    # How the station is: figures without patients
     "GET /healthz": Right.ANYBODY,
     "GET /readyz": Right.ANYBODY,
-    "GET /metrics": Right.ANYBODY,  # of this machine; from elsewhere it asks for WATCH
-    "GET /camlucida-ohif.js": Right.ANYBODY,
+    "GET /metrics": Right.ANYBODY,  # of this machine; others are asked for `WATCH` by it
     # Pages: what they show, they ask for below
     "GET /": Right.ENTER,
     "GET /ohif": Right.ENTER,
     "GET /ohif/{path:path}": Right.ENTER,
     "GET /api/about": Right.ENTER,
+    "GET /api/me": Right.ENTER,
     # Studies and their evidence
     "GET /api/studies": Right.READ,
     "GET /api/studies/choices": Right.READ,

@@ -18,8 +18,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from camlucida.errors import StoreError
 from camlucida.settings import is_loopback, settings
+from camlucida.store import visits
 from camlucida.store.home import Home
-from camlucida.web import signing_in
 from camlucida.web.app import create_app
 from camlucida.web.models import Described
 
@@ -100,7 +100,7 @@ def serve(
 
 def sign_in_link(home: Home, url: str) -> str:
     """A link that opens the station once."""
-    return f"{url}/sign-in?token={signing_in.new_token(home)}"
+    return f"{url}/sign-in?token={visits.new_token(home)}"
 
 
 def running_url(home: Home) -> str | None:

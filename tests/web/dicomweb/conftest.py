@@ -15,6 +15,7 @@ from dicomweb_client import DICOMwebClient
 
 from camlucida.dicom.header import read_header
 from camlucida.errors import CamlucidaError
+from camlucida.records.role import Role
 from camlucida.store import access_tokens
 from camlucida.store.home import Home
 from camlucida.store.instances import take
@@ -30,7 +31,7 @@ class Served:
 
     def __init__(self, home: Home, url: str) -> None:
         self.home, self.url = home, url
-        self.token = access_tokens.add(home, "tests", may_store=True)
+        self.token = access_tokens.add(home, "tests", [Role.READER, Role.OPERATOR])
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
     def dicomweb(self) -> DICOMwebClient:

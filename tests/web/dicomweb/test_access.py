@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
+from camlucida.records.role import Role
 from camlucida.store import access_tokens
 from camlucida.store.home import Home
 from camlucida.store.tables import AccessTokenRow, now
@@ -40,6 +41,7 @@ ABSENT = [
     "/dicom-web/studies/1.2/series/1.3/instances/1.4/frames/1/thumbnail",
 ]
 READ = [*((path, 200) for path in SEARCHES), *((path, 404) for path in ABSENT)]
+BOTH = [Role.READER, Role.OPERATOR]
 STORE = ["/dicom-web/studies", "/dicom-web/studies/1.2"]
 MESSAGE = b"--b\r\nContent-Type: application/dicom\r\n\r\nx\r\n--b--\r\n"
 PARTS = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
@@ -56,7 +58,7 @@ def home(tmp_path_factory):
 def ways(home):
     """Each way to ask: its headers and cookies."""
     tokens = {
-        name: access_tokens.add(home, name, may_store=name == "stores", days=1)
+        name: access_tokens.add(home, name, BOTH if name == "stores" else [Role.READER], days=1)
         for name in ("reads", "stores", "expired", "revoked")
     }
     access_tokens.revoke(home, "revoked")
@@ -114,7 +116,7 @@ def test_storing_needs_the_right_to(client, ways, path):
     for name in ("reads", "basic reads"):
         answer = client.post(path, content=MESSAGE, headers={**PARTS, **ways[name]})
         assert answer.status_code == 403, name
-        assert "--may-store" in answer.text
+        assert "operator" in answer.text
     for name in ("stores", "basic stores"):
         answer = client.post(path, content=MESSAGE, headers={**PARTS, **ways[name]})
         assert answer.status_code == 409, name  # it was looked at: "x" is no instance
