@@ -14,6 +14,7 @@ from sqlalchemy import delete, select, update
 
 from camlucida.errors import StoreError
 from camlucida.records.event import EventKind
+from camlucida.records.flag import ViewState
 from camlucida.records.role import Role
 from camlucida.store import events
 from camlucida.store.home import Home
@@ -65,7 +66,7 @@ def add(
         if session.scalar(select(UserRow.id).where(UserRow.name == name)) is not None or name in NOBODYS:
             raise StoreError(f"Somebody else is called “{name}”; the audit trail could not tell them apart.")
         session.add(AccessTokenRow(sha256=_sha256(token), name=name, roles=given, expires=expires))
-        said = {"token": name, "what": "added", "roles": " ".join(given)}
+        said: ViewState = {"token": name, "what": "added", "roles": " ".join(given)}
         events.note(session, EventKind.TOKEN_CHANGED, by or events.operator(), said)
     return token
 
@@ -106,7 +107,7 @@ def revoke(home: Home, name: str, by: str | None = None) -> None:
         )
         if gone is None:
             raise StoreError(f"There is no token “{name}”; `camlucida tokens list` lists them.")
-        said = {"token": name, "what": "revoked"}
+        said: ViewState = {"token": name, "what": "revoked"}
         events.note(session, EventKind.TOKEN_CHANGED, by or events.operator(), said)
 
 
