@@ -8,17 +8,19 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, select, update
 
 from camlucida.errors import StoreError
 from camlucida.records.event import EventKind
-from camlucida.records.flag import ViewState
 from camlucida.records.role import Role
 from camlucida.store import events
 from camlucida.store.home import Home
 from camlucida.store.tables import AccessTokenRow, UserRow, now
+
+if TYPE_CHECKING:
+    from camlucida.records.flag import ViewState
 
 LONGEST_NAME = 64
 NOBODYS = frozenset({"browser", events.STATION, "unknown"})
