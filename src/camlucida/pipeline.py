@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from camlucida.dicom.container import is_dicom
 from camlucida.errors import DamagedBlob, ExplainError, InputError, StoreError, UnsupportedNetwork, sentence
+from camlucida.jobs.heartbeat import Dropped
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import claims, events, explanations, instances, studies
@@ -176,10 +177,6 @@ def explain_claimed(
     except Exception as error:  # noqa: BLE001 - one image must not end the others; the row says what happened
         return _failed(model, error, fail, claim.by)
     return Outcome(model.name, State.DONE)
-
-
-class Dropped(Exception):  # noqa: N818 - no fault: nobody wants it any longer
-    """What is being computed was cancelled, or is another worker's."""
 
 
 def _take_in(home: Home, files: "ImageFiles") -> Intake:

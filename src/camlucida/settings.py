@@ -119,6 +119,18 @@ class Settings(BaseSettings):
         description="`eager` (torch), `onnxruntime`, `openvino`, `inductor` or `auto`: where the part of a "
         "network before the target layer runs.",
     )
+    explanation_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="Seconds after which the computing of one explanation is ended, unless the model's card "
+        "says another limit; 0: never.",
+    )
+    explanation_memory_gb: float = Field(
+        default=0.0,
+        ge=0,
+        description="Memory in GB (1e9 bytes) of a process that computes, above which it is ended, unless "
+        "the model's card says another limit; 0: nine tenths of the machine's or the container's.",
+    )
     max_file_bytes: int = Field(
         default=2_000_000_000, gt=0, description="Larger input files are refused before they are read."
     )

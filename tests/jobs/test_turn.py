@@ -1,29 +1,41 @@
 import subprocess
 import sys
 
-from camlucida.jobs.turn import turn
+import pytest
+
+from camlucida.jobs.turn import Turn, is_taken, turn
+from camlucida.store.home import Home
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from camlucida.jobs.turn import turn
-with turn(Path(sys.argv[1]), lambda seconds: True) as mine:
+from camlucida.store.home import Home
+with turn(Home.open(Path(sys.argv[1])), lambda seconds: True) as mine:
     print(mine, flush=True)
     time.sleep(60)
 """
+
+
+@pytest.fixture
+def home(tmp_path):
+    opened = Home.open(tmp_path)
+    yield opened
+    opened.close()
 
 
 def give_up(_seconds):
     return True
 
 
-def test_whoever_has_the_turn_keeps_it_and_it_goes_with_a_killed_process(tmp_path):
+def test_whoever_has_the_turn_keeps_it_and_it_goes_with_a_killed_process(home):
     other = subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, home.folder], stdout=subprocess.PIPE, text=True
     )
     with other:
         assert other.stdout.readline() == "True\n"
-        with turn(tmp_path, give_up) as mine:
+        assert is_taken(home)
+        with turn(home, give_up) as mine:
             assert not mine
         waited = []
 
@@ -33,8 +45,21 @@ def test_whoever_has_the_turn_keeps_it_and_it_goes_with_a_killed_process(tmp_pat
             other.wait()
             return len(waited) > 50
 
-        with turn(tmp_path, wait) as mine:
+        with turn(home, wait) as mine:
             assert mine
         assert waited
-    with turn(tmp_path, give_up) as mine:
+    with turn(home, give_up) as mine:
         assert mine
+    assert not is_taken(home)
+
+
+def test_a_turn_that_is_ours_stays_ours_until_it_is_released(home):
+    one, other, else_where = Turn(home, "a"), Turn(home, "a"), Turn(home, "b")
+    assert one.take()
+    assert one.take()
+    assert not other.take()
+    assert else_where.take()
+    one.release()
+    assert other.take()
+    for each in (other, else_where):
+        each.release()

@@ -69,7 +69,7 @@ def test_a_server_that_was_started_to_work_is_ready_when_its_worker_lives(statio
     answer = ready(app)
     assert answer.status_code == 503
     assert "No worker lives" in answer.json()["worker"]
-    with turn(station.home.folder, lambda _: True):
+    with turn(station.home, lambda _: True):
         assert ready(app).json()["worker"] == "lives"
 
 

@@ -139,7 +139,7 @@ def test_what_arrived_and_was_not_read_is_told(station, browser):
 
 def test_whether_somebody_works_here_is_told(station, browser):
     assert jobs(browser)["working"] is False
-    with turn(station.home.folder, lambda _: True):
+    with turn(station.home, lambda _: True):
         assert jobs(browser)["working"] is True
     assert jobs(browser)["working"] is False
 

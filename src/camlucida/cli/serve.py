@@ -1,24 +1,22 @@
 """`camlucida serve`: the whole station: shows, receives, works and sends. Loads no torch itself."""
 
 import errno
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy.exc import DatabaseError
 
 from camlucida.cli import messages
 from camlucida.cli.options import HomeOption
-from camlucida.errors import InvalidConfiguration, StoreError
-from camlucida.jobs.supervisor import Supervisor
+from camlucida.errors import InvalidConfiguration
+from camlucida.jobs.crew import Crew
 from camlucida.models.description import describe_all
 from camlucida.pacs.configuration import Listening, read_configuration
 from camlucida.settings import settings
-from camlucida.store import attempts, counters, explanations
+from camlucida.store import explanations
 from camlucida.store.home import Home
 from camlucida.web import ohif as ohif_app
 from camlucida.web import serving
@@ -159,22 +157,12 @@ def _start(receiver: "Receiver", listen: Listening, *, chosen: bool) -> list[str
 @contextmanager
 def worker(home: Home, *, verbose: bool = False) -> Iterator[None]:
     """Have `camlucida work` run beside this process while the block runs."""
-    said = ["--verbose"] if verbose else []
-    words = [*said, "work", "--home", str(home.folder), "--until-stdin-ends"]
-    supervisor = Supervisor(
-        [sys.executable, "-m", "camlucida.cli", *words], "worker", started_again=partial(_count_restart, home)
-    )
-    supervisor.start()
+    crew = Crew(home, verbose=verbose)
+    crew.start()
     try:
         yield
     finally:
-        if supervisor.stop():
-            attempts.forgive(home)
-
-
-def _count_restart(home: Home) -> None:
-    with suppress(DatabaseError, StoreError), home.database.write() as session:  # counting must not end it
-        counters.count(session, counters.Counter.RESTARTS, "worker")
+        crew.stop()
 
 
 def _tell_what_waits(home: Home) -> None:

@@ -72,6 +72,11 @@ class Embedded:
         os.close(self._pipe)
 
 
+def queue_of(home: Home, lanes: Sequence[Lane] = claims.ALL_LANES) -> Queue:
+    """The queue of a home, as its database is."""
+    return Embedded(home, lanes)
+
+
 def wake(home: Home) -> None:
     """Have the workers of this machine look at once whether there is something to do."""
     for pipe in _pipes(home.folder / FOLDER):

@@ -4,11 +4,15 @@ Its stdin is a pipe that nobody writes to: it ends when this process is gone, ho
 other side ends by it.
 """
 
+import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum
+from typing import IO
 
 import structlog
 
@@ -20,8 +24,20 @@ GRACE = 5.0  # seconds for what it is doing, when it shall end
 _log = structlog.get_logger()
 
 
+class Again(Enum):
+    """When a process that has ended is started again."""
+
+    LATER = "later"  # ever later, while it ends again and again
+    AT_ONCE = "at once"  # it was ended by us
+    NEVER = "never"  # it had done what it had to
+
+
 class Supervisor:
-    """Runs a command from `start` to `stop`; `started_again` is called each time that it had to be."""
+    """Runs a command from `start` to `stop`; `started_again` is called each time that it had to be.
+
+    `listen` reads what the process writes to its standard output; `after` gets the exit code of one that has
+    ended by itself and says when it is started again.
+    """
 
     def __init__(
         self,
@@ -31,8 +47,11 @@ class Supervisor:
         shortest_wait: float = SHORTEST_WAIT,
         grace: float = GRACE,
         started_again: Callable[[], None] = lambda: None,
+        listen: Callable[[IO[bytes]], None] | None = None,
+        after: Callable[[int], Again] = lambda _: Again.LATER,
     ) -> None:
         self._command, self._name, self._started_again = list(command), name, started_again
+        self._listen, self._after = listen, after
         self._shortest_wait, self._grace = shortest_wait, grace
         self._ending = threading.Event()
         self._starting = threading.Lock()
@@ -48,6 +67,11 @@ class Supervisor:
     def start(self) -> None:
         """Start it, and again whenever it ends."""
         self._thread.start()
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether it runs, or will be started again."""
+        return self._thread.is_alive()
 
     def stop(self) -> bool:
         """End it; whether it had to be killed in the middle of something."""
@@ -68,12 +92,16 @@ class Supervisor:
         while True:
             begun = time.monotonic()
             code = self._run_once()
-            if self._ending.is_set():
+            if self._ending.is_set() or code is None:
                 return
-            if time.monotonic() - begun > WELL_AFTER:
+            again = self._after(code)
+            if again is Again.NEVER:
+                return
+            if again is Again.AT_ONCE or time.monotonic() - begun > WELL_AFTER:
                 wait = self._shortest_wait
-            _log.warning("a process has ended", name=self._name, code=code, again_in_seconds=wait)
-            self._ending.wait(wait)
+            pause = 0.0 if again is Again.AT_ONCE else wait
+            _log.warning("a process has ended", name=self._name, code=code, again_in_seconds=pause)
+            self._ending.wait(pause)
             wait = min(2 * wait, LONGEST_WAIT)
             self._started_again()
 
@@ -84,7 +112,20 @@ class Supervisor:
                 return None
             # A session of its own: Ctrl-C in a terminal is for this process, which then ends that one.
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if self._listen else subprocess.DEVNULL,
+                start_new_session=True,
             )
         with self._process as process:
-            return process.wait()
+            listening = threading.Thread(
+                target=self._listen or (lambda _: None), args=[process.stdout], daemon=True
+            )
+            listening.start()
+            code = process.wait()
+            with suppress(
+                ProcessLookupError, PermissionError
+            ):  # what it had started, and its end of the pipe
+                os.killpg(process.pid, signal.SIGKILL)
+            listening.join()
+            return code

@@ -57,6 +57,15 @@ class Phantoms(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What one explanation by the model may take at most, and where; None: what the settings say."""
+
+    seconds: float | None = None
+    memory_gb: float | None = None  # 1e9 bytes, of the whole process
+    gpu: bool = False  # only workers with `--queue gpu` compute it
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What is known of a model; the fields are the keys of model.toml.
 
@@ -83,6 +92,7 @@ class ModelCard:
     licence: str
     attribution: str
     limits: str
+    resources: Resources = Resources()
 
     @property
     def determining(self) -> str:
@@ -172,9 +182,20 @@ def _card(table: "_Table") -> ModelCard:
         licence=table.text("licence"),
         attribution=table.text("attribution"),
         limits=table.text("limits", ""),
+        resources=_resources(table.table("resources", optional=True)),
     )
     table.refuse_unknown()
     return card
+
+
+def _resources(table: "_Table") -> Resources:
+    limits = {key: table.number(key) for key in ("seconds", "memory_gb") if table.has(key)}
+    for key, value in limits.items():
+        if not value > 0:
+            raise table.wrong(key, "not above 0")
+    resources = Resources(**limits, gpu=table.boolean("gpu"))
+    table.refuse_unknown()
+    return resources
 
 
 def _architecture(table: "_Table", weights: str) -> str | None:
@@ -382,6 +403,12 @@ class _Table:
         if not _is_number(value):
             raise self.wrong(key, "not a finite number")
         return float(value)
+
+    def boolean(self, key: str) -> bool:
+        value = self.values.get(key, False) if self.has(key) else False
+        if not isinstance(value, bool):
+            raise self.wrong(key, "neither true nor false")
+        return value
 
     def integer(self, key: str, default: int, least: int) -> int:
         value = self.values.get(key, default) if self.has(key) else default

@@ -80,7 +80,7 @@ def _turn(home: Home, name: str, stop: Callable[[], bool]) -> AbstractContextMan
         time.sleep(seconds)
         return stop()
 
-    return turn(home.folder, wait, f"sending-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock")
+    return turn(home, wait, f"sending-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock")
 
 
 def _send(

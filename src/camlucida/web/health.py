@@ -85,7 +85,7 @@ class Health:
     def _worker(self) -> str:
         with self._home.database.read() as session:
             alive = sum(claims.is_alive(worker) for worker in claims.workers(session))
-        if not (alive or is_taken(self._home.folder)):
+        if not (alive or is_taken(self._home)):
             raise StoreError("No worker lives: it is starting, or its log says why it ends.")
         return "lives"
 

@@ -50,7 +50,7 @@ def jobs(request: Request) -> dict[str, Any]:
     home: Home = request.app.state.home
     with home.database.read() as session:
         return {
-            "working": is_taken(home.folder),
+            "working": is_taken(home),
             "arrivals": _arrivals(session),
             "explanations": _explanations(session),
             "results": _results(session),
