@@ -17,11 +17,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Go one revision forward."""
-    with op.batch_alter_table("images") as images:
-        for name in ("superseded", "models_named"):
-            images.add_column(sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
-    with op.batch_alter_table("explanations") as explanations:
-        explanations.add_column(sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"))
+    for name in ("superseded", "models_named"):
+        op.add_column("images", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("explanations", sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"))
     _instances()
     _watched_files()
     _orders_and_deliveries()
@@ -156,8 +154,6 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION casefold(text)")
     for table in ("flags", "access_tokens", "deliveries", "orders", "watched_files", "instances"):
         op.drop_table(table)
-    with op.batch_alter_table("explanations") as explanations:
-        explanations.drop_column("attempts")
-    with op.batch_alter_table("images") as images:
-        images.drop_column("models_named")
-        images.drop_column("superseded")
+    op.drop_column("explanations", "attempts")
+    op.drop_column("images", "models_named")
+    op.drop_column("images", "superseded")

@@ -1,0 +1,213 @@
+BEGIN TRANSACTION;
+CREATE TABLE access_tokens (
+	sha256 VARCHAR(64) NOT NULL, 
+	name VARCHAR NOT NULL, 
+	may_store BOOLEAN NOT NULL, 
+	expires DATETIME, 
+	created DATETIME NOT NULL, 
+	used DATETIME, 
+	PRIMARY KEY (sha256), 
+	UNIQUE (name)
+);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0002');
+CREATE TABLE deliveries (
+	id INTEGER NOT NULL, 
+	instance_id INTEGER NOT NULL, 
+	destination VARCHAR NOT NULL, 
+	state VARCHAR NOT NULL, 
+	tries INTEGER NOT NULL, 
+	due DATETIME NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	created DATETIME NOT NULL, 
+	finished DATETIME, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(instance_id) REFERENCES instances (id), 
+	UNIQUE (instance_id, destination)
+);
+CREATE TABLE explanations (
+	id INTEGER NOT NULL, 
+	"key" VARCHAR(32) NOT NULL, 
+	image_id INTEGER NOT NULL, 
+	model_digest VARCHAR(64) NOT NULL, 
+	method VARCHAR NOT NULL, 
+	state VARCHAR NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	digest VARCHAR(64), 
+	bytes INTEGER NOT NULL, 
+	created DATETIME NOT NULL, 
+	finished DATETIME, attempts INTEGER DEFAULT '0' NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(image_id) REFERENCES images (id), 
+	FOREIGN KEY(model_digest) REFERENCES models (digest), 
+	UNIQUE (image_id, model_digest, method), 
+	UNIQUE ("key")
+);
+CREATE TABLE files (
+	id INTEGER NOT NULL, 
+	image_id INTEGER NOT NULL, 
+	kind VARCHAR NOT NULL, 
+	position INTEGER NOT NULL, 
+	digest VARCHAR(64) NOT NULL, 
+	bytes INTEGER NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(image_id) REFERENCES images (id), 
+	UNIQUE (image_id, kind, position)
+);
+CREATE TABLE flags (
+	id INTEGER NOT NULL, 
+	explanation_id INTEGER NOT NULL, 
+	finding VARCHAR NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	text VARCHAR NOT NULL, 
+	"view" JSON NOT NULL, 
+	digest VARCHAR(64) NOT NULL, 
+	who VARCHAR NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(explanation_id) REFERENCES explanations (id)
+);
+CREATE TABLE "images" (
+	id INTEGER NOT NULL, 
+	"key" VARCHAR(32) NOT NULL, 
+	study_id INTEGER NOT NULL, 
+	identity VARCHAR(64) NOT NULL, 
+	files_digest VARCHAR(64) NOT NULL, 
+	pixel_digest VARCHAR(64) NOT NULL, 
+	modality VARCHAR NOT NULL, 
+	series_instance_uid VARCHAR NOT NULL, 
+	series_description VARCHAR NOT NULL, 
+	view_position VARCHAR NOT NULL, 
+	frame_number INTEGER, 
+	header JSON NOT NULL, 
+	source JSON NOT NULL, 
+	created DATETIME NOT NULL, 
+	superseded BOOLEAN DEFAULT 0 NOT NULL, 
+	models_named BOOLEAN DEFAULT 0 NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(study_id) REFERENCES studies (id), 
+	UNIQUE (identity), 
+	UNIQUE ("key")
+);
+CREATE TABLE instances (
+	id INTEGER NOT NULL, 
+	sop_instance_uid VARCHAR(64) NOT NULL, 
+	content_digest VARCHAR(64) NOT NULL, 
+	digest VARCHAR(64) NOT NULL, 
+	bytes INTEGER NOT NULL, 
+	study_instance_uid VARCHAR(64) NOT NULL, 
+	series_instance_uid VARCHAR(64) NOT NULL, 
+	sop_class_uid VARCHAR(64) NOT NULL, 
+	transfer_syntax_uid VARCHAR(64) NOT NULL, 
+	header JSON NOT NULL, 
+	origin VARCHAR NOT NULL, 
+	sender VARCHAR NOT NULL, 
+	conflicting BOOLEAN NOT NULL, 
+	intent VARCHAR NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	explanation_id INTEGER, 
+	received DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(explanation_id) REFERENCES explanations (id), 
+	UNIQUE (sop_instance_uid, content_digest)
+);
+CREATE TABLE models (
+	digest VARCHAR(64) NOT NULL, 
+	name VARCHAR NOT NULL, 
+	version VARCHAR NOT NULL, 
+	current BOOLEAN NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (digest)
+);
+CREATE TABLE orders (
+	id INTEGER NOT NULL, 
+	explanation_id INTEGER NOT NULL, 
+	profile VARCHAR NOT NULL, 
+	destination VARCHAR NOT NULL, 
+	rule VARCHAR NOT NULL, 
+	state VARCHAR NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(explanation_id) REFERENCES explanations (id), 
+	UNIQUE (explanation_id, profile, destination)
+);
+CREATE TABLE predictions (
+	id INTEGER NOT NULL, 
+	image_id INTEGER NOT NULL, 
+	model_digest VARCHAR(64) NOT NULL, 
+	position INTEGER NOT NULL, 
+	name VARCHAR NOT NULL, 
+	operating_point DOUBLE, 
+	logit DOUBLE NOT NULL, 
+	probability DOUBLE NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(image_id) REFERENCES images (id), 
+	FOREIGN KEY(model_digest) REFERENCES models (digest), 
+	UNIQUE (image_id, model_digest, position)
+);
+CREATE TABLE studies (
+	id INTEGER NOT NULL, 
+	"key" VARCHAR(32) NOT NULL, 
+	study_instance_uid VARCHAR NOT NULL, 
+	patient_name VARCHAR NOT NULL, 
+	patient_id VARCHAR NOT NULL, 
+	birth_date VARCHAR NOT NULL, 
+	sex VARCHAR NOT NULL, 
+	study_date VARCHAR NOT NULL, 
+	study_time VARCHAR NOT NULL, 
+	description VARCHAR NOT NULL, 
+	accession_number VARCHAR NOT NULL, 
+	phantom BOOLEAN NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE ("key"), 
+	UNIQUE (study_instance_uid)
+);
+CREATE TABLE tokens (
+	sha256 VARCHAR(64) NOT NULL, 
+	expires DATETIME NOT NULL, 
+	used DATETIME, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (sha256)
+);
+CREATE TABLE visits (
+	sha256 VARCHAR(64) NOT NULL, 
+	expires DATETIME NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (sha256)
+);
+CREATE TABLE watched_files (
+	path VARCHAR NOT NULL, 
+	bytes INTEGER NOT NULL, 
+	modified INTEGER NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	PRIMARY KEY (path)
+);
+CREATE INDEX ix_files_digest ON files (digest);
+CREATE INDEX ix_files_image_id ON files (image_id);
+CREATE INDEX ix_predictions_image_id ON predictions (image_id);
+CREATE INDEX ix_explanations_digest ON explanations (digest);
+CREATE INDEX ix_explanations_image_id ON explanations (image_id);
+CREATE INDEX ix_explanations_model_digest ON explanations (model_digest);
+CREATE INDEX ix_explanations_state ON explanations (state);
+CREATE INDEX ix_images_study_id ON images (study_id);
+CREATE INDEX ix_images_files_digest ON images (files_digest);
+CREATE INDEX ix_instances_sop_instance_uid ON instances (sop_instance_uid);
+CREATE INDEX ix_instances_digest ON instances (digest);
+CREATE INDEX ix_instances_study_instance_uid ON instances (study_instance_uid);
+CREATE INDEX ix_instances_series_instance_uid ON instances (series_instance_uid);
+CREATE INDEX ix_instances_intent ON instances (intent);
+CREATE INDEX ix_instances_explanation_id ON instances (explanation_id);
+CREATE INDEX ix_instances_shown ON instances (study_instance_uid, series_instance_uid, id) WHERE conflicting = 0;
+CREATE INDEX ix_orders_explanation_id ON orders (explanation_id);
+CREATE INDEX ix_orders_state ON orders (state);
+CREATE INDEX ix_deliveries_instance_id ON deliveries (instance_id);
+CREATE INDEX ix_deliveries_state ON deliveries (state);
+CREATE INDEX ix_flags_explanation_id ON flags (explanation_id);
+COMMIT;
