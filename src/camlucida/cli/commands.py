@@ -92,6 +92,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Ask who saw and did what, draw it again, and check that the record is whole.",
         "camlucida audit query --study 3f9a1c",
     ),
+    "flags": Entry(
+        "flags",
+        "List and resolve what readers flagged, and write it as masks for training.",
+        "camlucida flags list --state open",
+    ),
     "send": Entry(
         "send", "Send the results of studies to a PACS.", "camlucida send 3f9a1c --to archive --dry-run"
     ),

@@ -74,7 +74,7 @@ def _on_thumbnail(shown: Evidence, shape: tuple[int, ...], at: int) -> NDArray[n
     grid = np.eye(4)
     grid[1:, 1:] = plane
     grid[0, -1] = at
-    return on_grid(shown.values, shown.geometry, grid, (1, *shape))[0]
+    return on_grid(shown.values, shown.geometry, grid, (1, *shape)).reshape(shape)
 
 
 def _outline(canvas: PIL.Image.Image, places: list[list[float]], space: tuple[int, ...]) -> None:
