@@ -219,16 +219,20 @@ class Blobs:
                 if len(name) == DIGEST_LENGTH:  # not the temporary file of a write that was cut off
                     yield Entry(name, entry["size"], entry["last_modified"])
 
-    def remove(self, digest: str) -> None:
-        """Keep it no more; one that is not there is none already.
+    def remove(self, digest: str, before: datetime | None = None) -> None:
+        """Keep it no more, if it was last put `before`; one that is not there is none already.
 
         Raises
         ------
         StoreError
             It could not be removed.
         """
+        path = self._folder / place(digest)
         try:
-            (self._folder / place(digest)).unlink(missing_ok=True)
+            if before is None or path.stat().st_mtime < before.timestamp():
+                path.unlink()
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise _sentence(error) from error
 

@@ -131,10 +131,11 @@ class Bucket(Blobs):
         with self._asking():
             yield from super().entries()
 
-    def remove(self, digest: str) -> None:
-        """Keep it no more; one that is not there is none already."""
-        with self._asking(digest), suppress(FileNotFoundError):
-            obstore.delete(self._store, place(digest))
+    def remove(self, digest: str, before: datetime | None = None) -> None:
+        """Keep it no more, if it was last put `before`; one that is not there is none already."""
+        with suppress(DamagedBlob), self._asking(digest):
+            if before is None or obstore.head(self._store, place(digest))["last_modified"] < before:
+                obstore.delete(self._store, place(digest))
         (self._cache / digest).unlink(missing_ok=True)
 
     def _known(self, digest: str) -> bool:
