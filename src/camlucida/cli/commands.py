@@ -86,7 +86,11 @@ COMMANDS: Mapping[str, Entry] = {
         "camlucida compare --model my-model --data films.csv --out methods",
     ),
     "methods": Entry("methods", "List the methods with what each is good for.", "camlucida methods"),
-    "store": Entry("store", "Say what is kept and how much room it takes.", "camlucida store size"),
+    "store": Entry(
+        "store",
+        "Say what is kept and how much room it takes; check, prune, move, back up and restore it.",
+        "camlucida store size",
+    ),
     "audit": Entry(
         "audit",
         "Ask who saw and did what, draw it again, and check that the record is whole.",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from camlucida.errors import StoreError
-from camlucida.records import EventKind
+from camlucida.records import EventKind, ViewState
 from camlucida.settings import settings
 from camlucida.store import copying, events, uses
 from camlucida.store.blobs import Blobs, digest_of_file
@@ -156,7 +156,7 @@ def restore(backup: Backup, folder: Path, who: str, tell: Tell = lambda *_: None
         raise StoreError(f"The home folder {folder} cannot be written to ({error.strerror}).") from error
     home = Home.open(folder)
     with home.database.write() as session:
-        view = {"created": backup.created, "files": len(backup.files)}
+        view: ViewState = {"created": backup.created, "files": len(backup.files)}
         events.note(session, EventKind.RESTORED, who, view)
     return home
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, not_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from camlucida.errors import StoreError
-from camlucida.records import EventKind
+from camlucida.records import EventKind, ViewState
 from camlucida.store import events, uses
 from camlucida.store.blobs import GRACE
 from camlucida.store.home import Home
@@ -113,7 +113,8 @@ def prune(home: Home, rules: Rules, who: str, *, do: bool = False, moment: datet
         found.append(Pruned(removed, len(unused), sum(entry.bytes for entry in unused)))
         if not do:
             raise _OnlyAsked
-        view = {one.rule: one.number for one in removed} | {"files": len(unused)}
+        view: ViewState = {one.rule: one.number for one in removed}
+        view["files"] = len(unused)
         events.note(session, EventKind.PRUNED, who, view)
     if do:
         _remove(home, [entry.digest for entry in unused], moment - GRACE)
