@@ -26,7 +26,7 @@ EXPECTED = {  # written without looking at the table: the first pattern that an 
     r"POST /api/flags/.*": {"scientist", "admin"},
     r"POST /api/jobs.*": {"operator", "admin"},
     r"POST /dicom-web/.*": {"operator", "admin"},
-    r"POST /api/explanations/\w+/(flags|opinions|again)": {"reader", "scientist", "admin"},
+    r"POST /api/explanations/\w+/(flags|opinions|again|cancel)": {"reader", "scientist", "admin"},
     r"POST /api/images/\w+/explanations": {"reader", "scientist", "admin"},
     r"POST /api/(studies/search|find|sheet|events)": READERS,
     r"GET /(api|dicom-web)/.*": READERS,

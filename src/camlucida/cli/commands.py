@@ -49,6 +49,11 @@ COMMANDS: Mapping[str, Entry] = {
         "serve", "Show the studies of the store in the browser; receive, work and send.", "camlucida serve"
     ),
     "work": Entry("work", "Read, explain and write the results of what arrives.", "camlucida work --once"),
+    "jobs": Entry(
+        "jobs",
+        "Say what waits to be computed and what has failed; cancel it, or try it again.",
+        "camlucida jobs list",
+    ),
     "export": Entry(
         "export",
         "Write the results of studies as DICOM files.",

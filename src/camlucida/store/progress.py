@@ -144,6 +144,19 @@ def failed(session: Session) -> Sequence[ExplanationRow]:
     ).all()
 
 
+def running(session: Session) -> Sequence[ExplanationRow]:
+    """Explanations that somebody computes now, with their models and images; not all if many."""
+    return session.scalars(
+        select(ExplanationRow)
+        .where(ExplanationRow.state == State.WANTED, ExplanationRow.claimed_by != "")
+        .order_by(ExplanationRow.id)
+        .limit(MOST_ROWS)
+        .options(
+            joinedload(ExplanationRow.model), joinedload(ExplanationRow.image).joinedload(ImageRow.study)
+        )
+    ).all()
+
+
 def refused(session: Session) -> list[Reason]:
     """Why models do not take images; `of` is the model's name. Parts of volumes that came whole are none."""
     number = func.count(ExplanationRow.id)

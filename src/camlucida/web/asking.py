@@ -85,6 +85,31 @@ def again(request: Request, key: str) -> dict[str, Any]:
     return summary
 
 
+@router.post("/explanations/{key}/cancel", status_code=202)
+def cancel(request: Request, key: str) -> dict[str, Any]:
+    """Want an explanation no more that somebody asked for; one that is being computed is ended."""
+    home: Home = request.app.state.home
+    with home.database.write() as session:
+        row = row_of(session, key)
+        if row.method == explanations.UNBIDDEN:
+            raise HTTPException(409, "What the station explains by itself is cancelled by who operates it.")
+        return cancelled(session, row, who_asks(request).name)
+
+
+def cancelled(session: Session, row: ExplanationRow, who: str) -> dict[str, Any]:
+    """What is known of an explanation that is cancelled now.
+
+    Raises
+    ------
+    HTTPException
+        It does not wait (409).
+    """
+    if not explanations.cancel(row, who):
+        raise HTTPException(409, "Only what waits is cancelled.")
+    events.add(session, EventKind.CANCELLED, row, {"method": row.method}, who)
+    return explanation_summary(row, explanations.places(session))
+
+
 def _image(session: Session, key: str) -> ImageRow:
     found = session.scalar(
         select(ImageRow)

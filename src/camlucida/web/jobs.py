@@ -15,7 +15,9 @@ from camlucida.records import EventKind, ViewState
 from camlucida.store import deliveries, events, explanations, orders, progress
 from camlucida.store.tables import DeliveryState, ExplanationRow, OrderState, State
 from camlucida.web.access import Visitor, who_asks
+from camlucida.web.asking import cancelled
 from camlucida.web.body import bounded
+from camlucida.web.explanations import row_of
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
@@ -71,6 +73,14 @@ def again(
     return {"number": number}
 
 
+@router.post("/jobs/{key}/cancel", status_code=202)
+def cancel(request: Request, key: str) -> dict[str, Any]:
+    """Want an explanation no more, whoever wanted it; one that is being computed is ended."""
+    home: Home = request.app.state.home
+    with home.database.write() as session:
+        return cancelled(session, row_of(session, key), who_asks(request).name)
+
+
 def _again(home: "Home", wanted: Again, who: str) -> int:
     if wanted.what is What.EXPLANATIONS:
         return explanations.retry(home, who)
@@ -97,6 +107,7 @@ def _explanations(session: Session) -> dict[str, Any]:
     counted = progress.explanations_by_state(session)
     return {
         "waiting": [{**one._asdict(), "since": _moment(one.since)} for one in progress.waiting(session)],
+        "running": [_running(row) for row in progress.running(session)],
         "done": counted[State.DONE],
         "done_by_hour": [
             {"hour": _moment(hour), "number": number} for hour, number in progress.done_by_hour(session)
@@ -104,6 +115,18 @@ def _explanations(session: Session) -> dict[str, Any]:
         "failed": counted[State.FAILED],
         "failures": [_failure(row) for row in progress.failed(session)],
         "refused": [_reason(one) for one in progress.refused(session)],
+    }
+
+
+def _running(row: ExplanationRow) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "study": row.image.study.key,
+        "image": row.image.key,
+        "model": f"{row.model.name}@{row.model.version}",
+        "method": row.method,
+        "attempt": row.attempts,
+        "progress": {"done": row.steps_done, "of": row.steps} if row.steps else None,
     }
 
 

@@ -87,10 +87,12 @@ ROUTES: Mapping[str, Right] = {
     "POST /api/flags/{number}/resolutions": Right.RESOLVE,
     "POST /api/images/{key}/explanations": Right.ASK,
     "POST /api/explanations/{key}/again": Right.ASK,
+    "POST /api/explanations/{key}/cancel": Right.ASK,
     # The work of the station
     "GET /api/jobs": Right.ENTER,
     "GET /api/status": Right.ENTER,
     "POST /api/jobs/again": Right.WORK,
+    "POST /api/jobs/{key}/cancel": Right.WORK,
     # DICOMweb
     "GET /dicom-web/studies": Right.READ,
     "GET /dicom-web/series": Right.READ,
