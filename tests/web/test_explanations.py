@@ -3,20 +3,28 @@ import time
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from camlucida.errors import NotAnswering
 from camlucida.records.encoding import to_json
 from camlucida.rendering.scale import fixed_scale
 from camlucida.store import explanations
+from camlucida.store.tables import ExplanationRow
 
 
 def key_of(study):
     return study["images"][0]["explanations"][0]["key"]
 
 
+def digest_of(station, key):
+    with station.home.database.read() as session:
+        return session.scalars(select(ExplanationRow.digest).where(ExplanationRow.key == key)).one()
+
+
 def test_an_explanation_is_all_but_its_values_with_their_scales(station, browser, study):
     answer = browser.get(f"/api/explanations/{key_of(study)}").json()
     assert answer.pop("scales") == [fixed_scale((16, 16))] * 3
+    assert answer.pop("digest") == digest_of(station, key_of(study))
     assert answer == json.loads(json.dumps(to_json(station.explanation)))
     saliency_map = answer["saliency_map"]
     for index, logit in enumerate(saliency_map["logits"]):

@@ -171,6 +171,23 @@ def test_what_failed_is_told_and_tried_again_by_a_button(page, station):
         assert session.get(ExplanationRow, row.id).state in {"wanted", "done"}
 
 
+def test_how_the_station_stands_is_told_below_and_what_is_wrong_above(page):
+    def with_a_full_disk(route):
+        told = route.fetch().json()
+        disk = next(check for check in told["checks"] if check["name"] == "disk")
+        disk |= {"ok": False, "told": "Only 0.1 GB are free."}
+        route.fulfill(json=told)
+
+    go(page, "Jobs")
+    stands = page.locator("section").filter(has=page.get_by_role("heading", name="Station"))
+    expect(stands.get_by_role("listitem")).to_have_count(4)
+    for told in ("free of", "Evidence", "SQLite"):
+        expect(stands).to_contain_text(told)
+    page.route("**/api/status", with_a_full_disk)
+    expect(page.get_by_role("alert")).to_have_text("Disk: Only 0.1 GB are free.")
+    page.unroute_all(behavior="wait")
+
+
 def test_every_page_has_its_title_and_its_place_in_the_row(page):
     for name in ("Maps", "Models", "Jobs", "Studies"):
         go(page, name)

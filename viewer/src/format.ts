@@ -34,6 +34,13 @@ export function probability(value: number): string {
 /** A share, or a zoom. */
 export const percent = (share: number): string => `${Math.round(share * 100)}\u2009%`;
 
+/** Bytes in the largest unit of which there is at least one, powers of ten as disks are sold. */
+export function bytes(size: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, size)) / 3)));
+  return `${number(size / 1000 ** power)} ${units[power]}`;
+}
+
 /** DICOM DA (YYYYMMDD) as YYYY-MM-DD; anything else as it is. */
 export function date(text: string): string {
   return text.replace(/^(\d{4})(\d{2})(\d{2})$/, "$1-$2-$3");

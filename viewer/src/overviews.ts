@@ -122,6 +122,42 @@ export interface Jobs {
   deliveries: Delivery[];
 }
 
+/** One thing that the station needs. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  told: string;
+}
+
+export interface Status {
+  checks: Check[];
+  workers: { name: string; lanes: string; lives: boolean; started: string; ended: string }[];
+  restarts: Record<string, number>;
+  disk: { free: number; total: number };
+  kept: Record<string, number>;
+  versions: Record<string, string>;
+}
+
+/** What changes all the time is rounded: the page is built anew when something else is told. */
+export async function status(): Promise<Status> {
+  const { checks, workers, restarts, disk, kept, versions } = await json<Status>("/api/status");
+  const round = (size: number): number => 1e8 * Math.round(size / 1e8);
+  return {
+    checks: checks.map((check) => (check.ok && check.name === "disk" ? { ...check, told: "" } : check)),
+    workers: workers.map(({ name, lanes, lives, started, ended }) => ({
+      name,
+      lanes,
+      lives,
+      started,
+      ended,
+    })),
+    restarts,
+    disk: { free: round(disk.free), total: disk.total },
+    kept,
+    versions,
+  };
+}
+
 export const jobs = (): Promise<Jobs> => json("/api/jobs");
 
 export type Again = { what: "explanations" | "results" } | { what: "deliveries"; destination: string };

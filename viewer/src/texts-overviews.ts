@@ -163,6 +163,30 @@ export const overviewTexts = {
     checked: "Proven again",
   },
 
+  standing: {
+    title: "Station",
+    checks: { database: "Database", blobs: "Kept files", disk: "Disk", worker: "Worker" } as Record<
+      string,
+      string
+    >,
+    room: (free: string, total: string) => `${free} free of ${total}`,
+    kept: {
+      original: "Originals",
+      pixels: "Pixels",
+      thumbnail: "Thumbnails",
+      evidence: "Evidence",
+      results: "Result objects",
+    } as Record<string, string>,
+    restarts: "Worker restarts",
+    versions: "Versions",
+    worker: "Worker",
+    lanes: "Takes",
+    started: "Since",
+    state: "State",
+    lives: "at work or waiting",
+    silent: "not heard of lately",
+  },
+
   jobs: {
     title: "Jobs",
     working: "The station is at work.",

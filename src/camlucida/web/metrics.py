@@ -77,7 +77,8 @@ class Metrics:
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
-        self.registry.register(StationCollector(home, health))
+        self.station = StationCollector(home, health)
+        self.registry.register(self.station)
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one answer; labels come from the application's own patterns, never from the address."""
@@ -146,9 +147,10 @@ class StationCollector(Collector):
         yield _gauge("workers", "Processes that compute and were seen lately", "state", workers)
         troubles = progress.troubles(session)
         yield _gauge("trouble", "What has ended badly and stays so until somebody acts", "kind", troubles)
-        yield _gauge("stored_bytes", "Bytes of kept files, by kind", "kind", self._sizes(session))
+        yield _gauge("stored_bytes", "Bytes of kept files, by kind", "kind", self.sizes(session))
 
-    def _sizes(self, session: Session) -> dict[str, int]:
+    def sizes(self, session: Session) -> dict[str, int]:
+        """Bytes of kept files by kind, as they were `BYTES_AGAIN` ago at most."""
         moment = monotonic()
         if self._bytes is None or moment - self._bytes[0] > BYTES_AGAIN:
             self._bytes = moment, sizes.by_rows(session)

@@ -1,4 +1,4 @@
-"""How the station stands: what it needs, the disk, who works, what ended badly, versions."""
+"""How the station stands: what it needs, who works, room on the disk, versions."""
 
 import platform
 import shutil
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 
-from camlucida.store import claims, counters, progress, sizes
+from camlucida.store import claims, counters
 from camlucida.store.counters import Counter
 from camlucida.store.tables import WorkerRow
 from camlucida.version import __version__
@@ -24,14 +24,11 @@ def status(request: Request) -> dict[str, Any]:
     home: Home = request.app.state.home
     disk = shutil.disk_usage(home.folder)
     with home.database.read() as session:
-        queues, troubles = progress.queues(session), progress.troubles(session)
-        counted, kept = counters.values(session), sizes.by_rows(session)
+        counted, kept = counters.values(session), request.app.state.metrics.station.sizes(session)
         workers = claims.workers(session)
         database = _database(session)
     return {
         "checks": [check._asdict() for check in request.app.state.health.checks()],
-        "queues": [{**queue._asdict(), "since": queue.since and queue.since.isoformat()} for queue in queues],
-        "troubles": troubles,
         "restarts": counted[Counter.RESTARTS],
         "workers": [_worker(one) for one in workers],
         "disk": {"free": disk.free, "total": disk.total},

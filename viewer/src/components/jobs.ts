@@ -10,6 +10,8 @@ import {
   type Failure,
   jobs,
   type Reason,
+  type Status,
+  status,
   tryAgain,
   type Waiting,
 } from "../overviews";
@@ -18,25 +20,37 @@ import { overviewTexts } from "../texts-overviews";
 import { DEFAULT_VIEW, type Place, toAddress } from "../view";
 import type { Page } from "./app";
 import { LoadedPage } from "./loaded-page";
+import { standing, wrong } from "./standing";
 import { type Cell, section, table } from "./table";
 
 const LOOK_AGAIN_MS = 3000;
 const words = overviewTexts.jobs;
 
-export class Jobs extends LoadedPage<Content> implements Page {
+interface Told {
+  work: Content;
+  status: Status;
+}
+
+export class Jobs extends LoadedPage<Told> implements Page {
   constructor() {
     super(LOOK_AGAIN_MS);
+  }
+
+  override connectedCallback(): void {
+    this.tabIndex = 0; // it is long and may hold no link: the keyboard scrolls it
+    super.connectedCallback();
   }
 
   follow(place: Place): boolean {
     return place.page === "jobs";
   }
 
-  protected ask(): Promise<Content> {
-    return jobs();
+  protected async ask(): Promise<Told> {
+    const [work, standing] = await Promise.all([jobs(), status()]);
+    return { work, status: standing };
   }
 
-  protected build(content: Content): HTMLElement[] {
+  protected build({ work: content, status }: Told): HTMLElement[] {
     const title = element(
       "div",
       { class: "overview-title" },
@@ -48,10 +62,12 @@ export class Jobs extends LoadedPage<Content> implements Page {
         "div",
         { class: "overview jobs" },
         title,
+        wrong(status) || "",
         this.#explanations(content.explanations),
         arrivals(content.arrivals),
         this.#results(content.results),
         this.#deliveries(content.deliveries),
+        standing(status),
       ),
     ];
   }
