@@ -14,9 +14,10 @@ from camlucida.cli.options import HomeOption
 from camlucida.errors import InvalidConfiguration
 from camlucida.jobs.crew import Crew
 from camlucida.models.description import describe_all
+from camlucida.pacs.audit_keeper import AuditKeeper
 from camlucida.pacs.configuration import Listening, read_configuration
 from camlucida.settings import settings
-from camlucida.store import explanations
+from camlucida.store import events, explanations, settings_told
 from camlucida.store.home import Home
 from camlucida.web import ohif as ohif_app
 from camlucida.web import serving
@@ -74,6 +75,7 @@ def serve(
         app_folder = ohif_app.app_folder(ohif) if ohif else None
         with ExitStack() as running:
             listening = running.enter_context(_dicom(opened, dicom_port)) if dicom else []
+            running.enter_context(_audited(opened))
             if work:
                 explanations.retry(opened)
                 running.enter_context(worker(opened, verbose=context.find_root().params["verbose"]))
@@ -112,6 +114,18 @@ def show(
 
     serving.serve(home, address, ready, ohif=ohif, described=partial(describe_all, home.folder), works=works)
     messages.note("The station has ended.")
+
+
+@contextmanager
+def _audited(home: Home) -> Iterator[None]:
+    """Note the settings, sign checkpoints and tell a syslog server while the block runs."""
+    settings_told.tell(home, settings(), events.operator())
+    keeper = AuditKeeper(home, url=settings().audit_syslog)
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.stop()
 
 
 @contextmanager

@@ -440,6 +440,15 @@ class CheckpointRow(Base):
     note: Mapped[str]  # the signed text
 
 
+class ForwardedRow(Base):
+    """How far the trail has been told to a syslog server."""
+
+    __tablename__ = "forwarded"
+
+    destination: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[int]  # the last event that was told
+
+
 class AuditKeyRow(Base):
     """A key by which checkpoints are, or were, signed: its public part."""
 

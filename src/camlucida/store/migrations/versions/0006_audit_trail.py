@@ -56,6 +56,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("verifier"),
     )
+    op.create_table(
+        "forwarded",
+        sa.Column("destination", sa.String(), nullable=False),
+        sa.Column("event_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("destination"),
+    )
     for table in ("events", "checkpoints", "audit_keys"):
         triggers.only_grow(table)
 
@@ -88,6 +94,7 @@ def _after(connection: sa.Connection, last: int) -> list[dict[str, Any]]:
 def downgrade() -> None:
     """Go one revision back."""
     triggers.may_change("events")
+    op.drop_table("forwarded")
     for table in ("audit_keys", "checkpoints"):
         triggers.may_change(table)
         op.drop_table(table)
