@@ -124,7 +124,7 @@ def test_what_changes_something_is_not_taken_from_another_sites_page(station, li
 
 
 def test_nobody_has_a_right_by_having_no_role():
-    assert rights.of_roles([]) == {Right.ANYBODY, Right.ENTER}
+    assert rights.of_roles([]) == {Right.ANYBODY, Right.SIGN_IN, Right.ENTER}
 
 
 def test_whoever_may_look_is_recorded():

@@ -1,8 +1,10 @@
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
+import httpx2
 import pytest
 import uvicorn
 
@@ -11,6 +13,7 @@ from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.web import serving
 from camlucida.web.app import create_app
+from certificates import Authority
 
 
 @pytest.fixture
@@ -66,6 +69,55 @@ def test_a_public_address_without_encryption_is_no_setting(monkeypatch, url):
     finally:
         monkeypatch.undo()
         settings.cache_clear()
+
+
+@pytest.fixture
+def encrypted(tmp_path, monkeypatch):
+    """Settings with a certificate for this machine."""
+    certificate, key = Authority(tmp_path / "authority").sign(
+        "station", subject="IP:127.0.0.1,DNS:scan.example"
+    )
+    monkeypatch.setenv("CAMLUCIDA_TLS_CERTIFICATE", str(certificate))
+    monkeypatch.setenv("CAMLUCIDA_TLS_KEY", str(key))
+    settings.cache_clear()
+    yield certificate.parent / "authority.pem"
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def test_with_a_certificate_it_listens_for_others_and_speaks_https_only(tmp_path, encrypted):
+    home = Home.open(tmp_path / "home")
+    address = serving.listen("0.0.0.0", 0)  # noqa: S104
+    port = address.listening.getsockname()[1]
+    assert address.url.startswith("https://")
+    config = uvicorn.Config(create_app(home), log_level="critical", lifespan="off", **serving._tls())
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [address.listening]})
+    thread.start()
+    try:
+        trusting = ssl.create_default_context(cafile=encrypted)
+        answer = httpx2.get(f"https://127.0.0.1:{port}/api/me", verify=trusting)
+        assert answer.status_code == 401
+        assert answer.headers["strict-transport-security"]
+        named = httpx2.get(f"https://127.0.0.1:{port}/", headers={"host": "scan.example"}, verify=trusting)
+        assert named.status_code == 401  # it is this station, and nobody is signed in
+        other = httpx2.get(f"https://127.0.0.1:{port}/", headers={"host": "evil.example"}, verify=trusting)
+        assert other.status_code == 421
+        with pytest.raises(httpx2.HTTPError):
+            httpx2.get(f"http://127.0.0.1:{port}/")
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        home.close()
+
+
+@pytest.mark.usefixtures("encrypted")
+def test_a_key_that_does_not_belong_to_the_certificate_is_a_sentence(tmp_path, monkeypatch):
+    _, key = Authority(tmp_path / "another").sign("station")
+    monkeypatch.setenv("CAMLUCIDA_TLS_KEY", str(key))
+    settings.cache_clear()
+    with pytest.raises(StoreError, match="belong together"):
+        serving._tls()
 
 
 def test_no_screen_means_no_browser_and_no_fault(monkeypatch):

@@ -5,18 +5,22 @@ sends the token as the password, with any user name.
 """
 
 import base64
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import HTTPException, Request
 
+from camlucida.records.event import EventKind
 from camlucida.records.role import Role
-from camlucida.store import access_tokens, visits
+from camlucida.store import access_tokens, events, visits
 from camlucida.web import rights, signing_in
 from camlucida.web.protection import must_be_own_request, route
 from camlucida.web.rights import Right
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
+    from camlucida.web.limits import Limits
+    from camlucida.web.oidc import Provider
 
 REFUSED = "This access token is not one of the station's, has expired or was revoked."
 NOT_IN_TABLE = "The station does not say who may use this address, so nobody may."
@@ -49,10 +53,13 @@ def must_have_right(request: Request) -> None:
         Nobody is signed in, or with a token that is none of the station's (401).
     HTTPException
         403: the visitor has no such right, another site's page asks for a change, or the route is not in the
-        table.
+        table. 429: too often.
     """
     right = rights.of_route(request.method, route(request.scope))
-    if right is Right.ANYBODY:
+    limits: Limits = request.app.state.limits
+    if right is Right.SIGN_IN:
+        _slowly(limits.sign_ins.wait(_address(request)))
+    if right in {Right.ANYBODY, Right.SIGN_IN}:
         return
     visitor = who_asks(request)
     if right is None:
@@ -60,6 +67,17 @@ def must_have_right(request: Request) -> None:
     must_have(visitor, right)
     if right in rights.CHANGING:
         must_be_own_request(request)
+        _slowly(limits.writes.wait(visitor.name))
+
+
+def _slowly(wait: float) -> None:
+    if wait:
+        seconds = math.ceil(wait)
+        raise HTTPException(
+            429,
+            f"This is more than is taken in a minute; go on in {seconds} s.",
+            {"Retry-After": str(seconds)},
+        )
 
 
 def must_have(visitor: Visitor, right: Right) -> None:
@@ -91,14 +109,33 @@ def _found(request: Request) -> Visitor:
     home: Home = request.app.state.home
     token = _token(request)
     if token is not None:
-        found = access_tokens.find(home, token)
-        if found is None:
-            raise SignedOut(request, REFUSED)
-        return Visitor(*found)
+        return _by_token(request, home, token)
     signed = visits.find(home, request.cookies.get(signing_in.cookie_name(home)))
     if signed is not None:
         return Visitor(*signed)
     raise SignedOut(request, signing_in.SIGNED_OUT)
+
+
+def _by_token(request: Request, home: "Home", token: str) -> Visitor:
+    provider: Provider | None = request.app.state.provider
+    by_provider = provider is not None and token.count(".") == 2
+    found = provider.who(token) if provider and by_provider else access_tokens.find(home, token)
+    if found is None:
+        if not request.app.state.limits.refusals_noted.wait(_address(request)):
+            _note(home, EventKind.SIGN_IN_REFUSED, "unknown", "why", "token")
+        raise SignedOut(request, REFUSED)
+    if provider and by_provider and provider.is_first_sight(token):
+        _note(home, EventKind.SIGNED_IN, found.name, "by", "provider")
+    return Visitor(*found)
+
+
+def _note(home: "Home", kind: EventKind, who: str, name: str, value: str) -> None:
+    with home.database.write() as session:
+        events.note(session, kind, who, {name: value})
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _token(request: Request) -> str | None:

@@ -1,8 +1,7 @@
 """The station's web application: what is kept, shown; nothing is computed in a request."""
 
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -42,8 +41,12 @@ from camlucida.web import (
 )
 from camlucida.web.dicomweb import routes as dicomweb
 from camlucida.web.dicomweb.addresses import PREFIX
-from camlucida.web.protection import Protection, route
+from camlucida.web.limits import Limits
+from camlucida.web.protection import Protection, names, route
 from camlucida.web.rights import Right
+
+if TYPE_CHECKING:
+    from camlucida.web.oidc import Provider
 
 STATIC = Path(__file__).parent / "static"
 IN_JSON = ("/studies", "/series", "/instances", "/metadata")
@@ -77,6 +80,8 @@ def create_app(
         dependencies=[Depends(access.must_have_right)],
     )
     app.state.home = home
+    app.state.limits = Limits()
+    app.state.provider = _provider()
     app.state.described = described
     app.state.static = static
     app.state.health = health.Health(home, works=works)
@@ -98,10 +103,18 @@ def create_app(
     app.add_middleware(Compression)
     if origins := ohif.origins(settings().ohif_origins):
         app.add_middleware(ohif.OtherOrigins, origins=origins)
-    public_name = urlsplit(settings().public_url).hostname
-    app.add_middleware(Protection, names=[public_name] if public_name else [])
+    app.add_middleware(Protection, names=names())
     app.add_middleware(metrics.Meter, metrics=app.state.metrics)
     return app
+
+
+def _provider() -> "Provider | None":
+    """The OpenID provider, if the settings name one."""
+    if not settings().oidc_issuer:
+        return None
+    from camlucida.web.oidc import Provider  # noqa: PLC0415 - joserfc: only where it is needed
+
+    return Provider(settings())
 
 
 class Compression:

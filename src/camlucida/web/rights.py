@@ -14,6 +14,7 @@ class Right(StrEnum):
     """What a route lets somebody do."""
 
     ANYBODY = "be there, signed in or not"  # nothing that is kept is shown
+    SIGN_IN = "sign in"  # anybody, and not too often
     ENTER = "be signed in"  # nothing of a patient is shown
     READ = "look at studies and maps"
     RECORD = "have kept what was looked at"
@@ -36,15 +37,15 @@ ROLES: Mapping[Role, frozenset[Right]] = {
     Role.OPERATOR: frozenset({Right.STORE, Right.WORK, Right.WATCH}),
     Role.ADMIN: frozenset(Right),
 }
-"""Beside `ANYBODY`, and `ENTER`, which whoever is signed in has. Who looks is recorded: `RECORD` goes with
-`READ`."""
+"""Beside `ANYBODY`, `SIGN_IN`, and `ENTER`, which whoever is signed in has. `RECORD` goes with `READ`: who
+looks is recorded."""
 
 _INSTANCE = "/dicom-web/studies/{study}/series/{series}/instances/{instance}"
 
 ROUTES: Mapping[str, Right] = {
     # Signing in, and what is the same for everybody
-    "GET /sign-in": Right.ANYBODY,
-    "POST /sign-in": Right.ANYBODY,
+    "GET /sign-in": Right.SIGN_IN,
+    "POST /sign-in": Right.SIGN_IN,
     "POST /sign-out": Right.ENTER,
     "GET /camlucida-ohif.js": Right.ANYBODY,
     # How the station is: figures without patients
@@ -127,7 +128,7 @@ def of_route(method: str, pattern: str) -> Right | None:
 
 def of_roles(roles: Iterable[Role]) -> frozenset[Right]:
     """What somebody with these roles, who is signed in, may do."""
-    return frozenset({Right.ANYBODY, Right.ENTER}).union(*(ROLES[role] for role in roles))
+    return frozenset({Right.ANYBODY, Right.SIGN_IN, Right.ENTER}).union(*(ROLES[role] for role in roles))
 
 
 def roles_with(right: Right) -> list[Role]:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from camlucida.errors import StoreError
 from camlucida.settings import is_loopback, settings
-from camlucida.store import visits
+from camlucida.store import users, visits
 from camlucida.store.home import Home
 from camlucida.web.app import create_app
 from camlucida.web.models import Described
@@ -50,17 +51,19 @@ def listen(host: str, port: int) -> Address:
         bound = _bind(host, candidate)
         if bound is not None:
             name = f"[{host}]" if ":" in host else host
-            return Address(bound, f"http://{name}:{bound.getsockname()[1]}")
+            scheme = "https" if settings().tls_certificate else "http"
+            return Address(bound, f"{scheme}://{name}:{bound.getsockname()[1]}")
     raise StoreError(f"The ports {port} to {last} of {host} are all taken; choose another with --port.")
 
 
 def refuse_open_address(host: str) -> None:
     """Studies are shown without encryption, so other machines may reach the server by a proxy only."""
-    if is_loopback(host) or settings().public_url:
+    if is_loopback(host) or settings().public_url or settings().tls_certificate:
         return
     raise StoreError(
         f"{host} can be reached by other machines, and the station speaks plain HTTP; listen on 127.0.0.1, "
-        "or put a reverse proxy with TLS in front and set CAMLUCIDA_PUBLIC_URL to its https:// address."
+        "give it a certificate by CAMLUCIDA_TLS_CERTIFICATE and CAMLUCIDA_TLS_KEY, or put a reverse proxy "
+        "with TLS in front and set CAMLUCIDA_PUBLIC_URL to its https:// address."
     )
 
 
@@ -73,12 +76,13 @@ def serve(
     described: Described = lambda: (),
     works: bool = False,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link with the one-time token once it works.
+    """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link once it works.
 
-    `ohif` is the folder of an unpacked OHIF that is shown under /ohif/, too; `described` reads the models;
-    `works`: a worker of this station has to live.
+    Where there are users, the link has no one-time token. `ohif` is the folder of an unpacked OHIF that is shown
+    under /ohif/, too; `described` reads the models; `works`: a worker of this station has to live.
     """
-    link = sign_in_link(home, settings().public_url or address.url)
+    url = settings().public_url or address.url
+    link = url if users.any_may_sign_in(home) else sign_in_link(home, url)
     config = uvicorn.Config(
         create_app(home, ohif_app=ohif, described=described, works=works),
         access_log=False,  # the token of a sign-in link would be in it
@@ -88,6 +92,10 @@ def serve(
         lifespan="off",
         http=Impatient,
         limit_concurrency=MOST_CONNECTIONS,
+        proxy_headers=bool(
+            settings().public_url
+        ),  # who asks is whom the proxy names; nobody else is believed
+        **_tls(),
     )
     note = home.folder / "serving.json"
     note.write_text(json.dumps({"url": address.url, "pid": os.getpid()}), encoding="utf-8")
@@ -96,6 +104,31 @@ def serve(
     finally:
         note.unlink(missing_ok=True)
         address.listening.close()
+
+
+def _tls() -> dict[str, Any]:
+    """Uvicorn's options for HTTPS, if the settings name a certificate.
+
+    Raises
+    ------
+    StoreError
+        Certificate and key cannot be read, or do not belong together.
+    """
+    certificate, key = settings().tls_certificate, settings().tls_key
+    if certificate is None:
+        return {}
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise StoreError(
+            f"CAMLUCIDA_TLS_CERTIFICATE {certificate} and CAMLUCIDA_TLS_KEY {key or 'empty'} cannot be used "
+            f"({error}); they are PEM files that belong together, the key without a password."
+        ) from error
+    return {"ssl_certfile": certificate, "ssl_keyfile": key}
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
 
 
 def sign_in_link(home: Home, url: str) -> str:
