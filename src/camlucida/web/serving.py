@@ -78,8 +78,8 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; `on_ready` gets the link once it works.
 
-    Where there are users, the link has no one-time token. `ohif` is the folder of an unpacked OHIF that is shown
-    under /ohif/, too; `described` reads the models; `works`: a worker of this station has to live.
+    Where there are users, the link has no one-time token. `ohif` is the folder of an unpacked OHIF that is
+    shown under /ohif/, too; `described` reads the models; `works`: a worker of this station has to live.
     """
     url = settings().public_url or address.url
     link = url if users.any_may_sign_in(home) else sign_in_link(home, url)
