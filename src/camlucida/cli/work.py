@@ -26,7 +26,7 @@ from camlucida.errors import InputError, StoreError
 from camlucida.jobs.crew import Crew
 from camlucida.jobs.hand import most_memory
 from camlucida.jobs.heartbeat import beating
-from camlucida.jobs.queue import Queue, queue_of
+from camlucida.jobs.queue import Queue, put_back, queue_of
 from camlucida.jobs.turn import KEEPING_HOUSE, Turn, is_shared, turn
 from camlucida.models.card import read_card
 from camlucida.models.registry import Registered
@@ -177,6 +177,7 @@ def _go_on(
             if time.monotonic() - seen > SEEN_SECONDS:
                 seen = time.monotonic()
                 claims.seen(home, queue.by, queue.lanes)
+                put_back(home)
             queue.wait(POLL_SECONDS)
         except StoreError as error:
             if once:

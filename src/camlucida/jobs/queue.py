@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from camlucida.jobs.turn import is_shared
 from camlucida.store import claims
 from camlucida.store.claims import Claim
 from camlucida.store.home import Home
@@ -74,7 +75,19 @@ class Embedded:
 
 def queue_of(home: Home, lanes: Sequence[Lane] = claims.ALL_LANES) -> Queue:
     """The queue of a home, as its database is."""
+    if is_shared(home):
+        from camlucida.jobs.scaled import Scaled  # noqa: PLC0415 - Procrastinate: where it is used
+
+        return Scaled(home, lanes)
     return Embedded(home, lanes)
+
+
+def put_back(home: Home) -> None:
+    """Want again what workers have left that are gone; embedded, an expired claim is taken as it is."""
+    if is_shared(home):
+        from camlucida.jobs.scaled import sweep  # noqa: PLC0415 - as above
+
+        sweep(home)
 
 
 def wake(home: Home) -> None:

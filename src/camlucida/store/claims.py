@@ -168,6 +168,22 @@ def hurry(home: Home) -> int:
     return len(late)
 
 
+def expire(home: Home) -> int:
+    """Want again what was claimed and not renewed in time: its worker or its machine is gone; how many."""
+    moment, until = now(), ExplanationRow.claimed_until
+    with home.database.write() as session:
+        rows = session.scalars(
+            select(ExplanationRow).where(
+                ExplanationRow.state == State.WANTED,
+                ExplanationRow.claimed_by != "",
+                or_(until <= moment, until > moment + LEASE),
+            )
+        ).all()
+        for row in rows:
+            release(row)
+    return len(rows)
+
+
 def seen(home: Home, by: str, lanes: Sequence[Lane]) -> None:
     """Say that a worker is there, and forget those that have been gone for long."""
     with home.database.write() as session:

@@ -64,6 +64,21 @@ def set_current_models(home: Home, models: Sequence[CurrentModel], who: str = ev
         )
         for model in models:
             session.merge(ModelRow(**model._asdict(), current=True))
+        session.flush()
+        _queue_again(session, [model.digest for model in wanted - known])
+
+
+def _queue_again(session: Session, model_digests: Sequence[str]) -> None:
+    """What is wanted of a model that is current again: where a queue is fed by a trigger, this wakes it."""
+    session.execute(
+        update(ExplanationRow)
+        .where(
+            ExplanationRow.state == State.WANTED,
+            ExplanationRow.claimed_by == "",
+            ExplanationRow.model_digest.in_(model_digests),
+        )
+        .values(due=ExplanationRow.due)
+    )
 
 
 def _current_models(session: Session) -> set[CurrentModel]:

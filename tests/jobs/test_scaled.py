@@ -1,0 +1,128 @@
+from contextlib import closing
+
+import pytest
+from sqlalchemy import select, text
+
+from camlucida.jobs import scaled
+from camlucida.jobs.queue import Embedded, queue_of
+from camlucida.jobs.scaled import Scaled
+from camlucida.jobs.turn import Turn, is_taken
+from camlucida.store import claims, explanations, studies
+from camlucida.store.explanations import CurrentModel
+from camlucida.store.home import Home
+from camlucida.store.tables import ExplanationRow, ImageRow, Lane, now
+from waiting import until
+
+MODEL = "a" * 64
+JOBS = text("SELECT queue_name, status::text FROM procrastinate.procrastinate_jobs ORDER BY id")
+
+
+@pytest.fixture
+def home(on_postgresql, tmp_path, make_image):  # noqa: ARG001 - it is set while the test runs
+    """A station in PostgreSQL with one image and a current model."""
+    original = tmp_path / "original.dcm"
+    original.write_bytes(b"as it came")
+    opened = Home.open(tmp_path / "home")
+    with opened.database.write() as session:
+        session.execute(scaled.PATH)
+        session.execute(text("DELETE FROM procrastinate_jobs"))
+    explanations.set_current_models(opened, [CurrentModel(MODEL, "made-up", "1")])
+    studies.keep(opened, [make_image()], [original])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def want(home):
+    def ask(method="grad-cam"):
+        with home.database.write() as session:
+            image = session.scalars(select(ImageRow.id)).one()
+            explanations.want(session, image, MODEL, method)
+            return explanations.find(session, image, MODEL, method).id
+
+    return ask
+
+
+def jobs(home):
+    with home.database.read() as session:
+        return [tuple(row) for row in session.execute(JOBS)]
+
+
+def handed(queue, digests=(MODEL,)):
+    """What comes next, waited for."""
+    got = []
+    until(lambda: queue.wait(0.1) or got.extend(filter(None, [queue.take(digests)])) or got, 20)
+    return got[0]
+
+
+def test_each_row_that_is_wanted_and_free_has_one_job_in_the_same_transaction(home, want):
+    one = want()
+    assert jobs(home) == [("precompute", "todo")]
+    want("lime")
+    with home.database.write() as session:
+        image = session.scalars(select(ImageRow.id)).one()
+        explanations.want(session, image, MODEL, "grad-cam", asked=True)
+    assert jobs(home) == [("interactive", "todo"), ("interactive", "todo")]
+    claims.take_one(home, "one", one)
+    assert len(jobs(home)) == 1
+    explanations.fail_for_now(home, one, "No memory.", by="one")
+    assert len(jobs(home)) == 2
+    with home.database.write() as session:
+        for row in session.scalars(select(ExplanationRow)):
+            explanations.cancel(row, "anna")
+    assert jobs(home) == []
+    with pytest.raises(ZeroDivisionError):
+        want_and_break(home)
+    assert jobs(home) == []
+
+
+def want_and_break(home):
+    with home.database.write() as session:
+        explanations.want(session, session.scalars(select(ImageRow.id)).one(), MODEL, "cam")
+        session.flush()
+        raise ZeroDivisionError
+
+
+def test_workers_are_handed_one_at_a_time_what_is_in_their_lanes_and_never_the_same(home, want):
+    with closing(Scaled(home)) as first, closing(Scaled(home, [Lane.INTERACTIVE])) as second:
+        want()
+        claim = handed(first)
+        assert claim.method == "grad-cam"
+        want("lime")
+        assert handed(second).method == "lime"
+        assert first.take([MODEL]) is None
+        explanations.refuse(home, claim.id, "no", by=first.by)
+        first.done(claim)
+        until(lambda: len(jobs(home)) == 1)
+
+
+def test_what_a_machine_that_is_gone_had_is_wanted_again_by_the_sweep(home, want):
+    with closing(Scaled(home)) as gone:
+        want()
+        claim = handed(gone)
+        with home.database.write() as session:
+            session.get_one(ExplanationRow, claim.id).claimed_until = now() - claims.LEASE
+            session.execute(scaled.PATH)
+            session.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1h'"))
+        assert scaled.sweep(home) == 1
+        with closing(Scaled(home)) as other:
+            assert handed(other).id == claim.id
+            assert not claims.renew(home, claim)
+
+
+def test_one_of_all_machines_has_the_turn_and_workers_are_known_by_being_seen(home):
+    one, other = Turn(home), Turn(home)
+    assert one.take()
+    assert one.take()
+    assert not other.take()
+    one.release()
+    assert other.take()
+    other.release()
+    assert not is_taken(home)
+    claims.seen(home, "one", claims.ALL_LANES)
+    assert is_taken(home)
+
+
+def test_a_home_without_postgresql_has_its_own_queue(tmp_path):
+    with closing(Home.open(tmp_path / "alone")) as home, closing(queue_of(home)) as queue:
+        assert isinstance(queue, Embedded)
