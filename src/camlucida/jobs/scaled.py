@@ -94,7 +94,7 @@ class Scaled:
         return claims.take_one(self._home, self.by, identifier)
 
     def _end(self, ended: Ended) -> None:
-        self._loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
+        self._loop.call_soon_threadsafe(_set, ended)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -143,6 +143,11 @@ class Scaled:
                 delete_jobs="always",
                 shutdown_graceful_timeout=1.0,
             )
+
+
+def _set(ended: Ended) -> None:
+    if not ended.done():  # else the connection was lost meanwhile
+        ended.set_result(None)
 
 
 def sweep(home: Home) -> int:
