@@ -6,7 +6,9 @@ from playwright.sync_api import expect
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
-from camlucida.store.tables import StudyRow
+from camlucida.records import Flag, FlagReason
+from camlucida.store import flags
+from camlucida.store.tables import ExplanationRow, StudyRow
 from conftest import ROOT
 from viewer_page import choose, explained_station, open_study, settle
 
@@ -47,6 +49,17 @@ def test_the_studies(page):
 @pytest.mark.parametrize("address", ["models", "jobs", "sheet"])
 def test_the_pages_around_them(page, address):
     page.evaluate("address => { location.hash = `#/${address}`; }", address)
+    page.wait_for_load_state("networkidle")
+    assert judge(page) == []
+
+
+def test_the_flags_with_a_form_open(page, station):
+    with station.home.database.read() as session:
+        explanation = session.query(ExplanationRow).first().id
+    flags.keep(station.home, explanation, Flag("Pneumothorax", FlagReason.SHORTCUT, "A tube.", who="ada"))
+    page.evaluate("() => { location.hash = '#/flags'; }")
+    page.get_by_role("button", name="Resolve").click()
+    page.get_by_label("Outcome").select_option("repaired")
     page.wait_for_load_state("networkidle")
     assert judge(page) == []
 

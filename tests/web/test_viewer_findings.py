@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
-from camlucida.records import CausalCheck, StabilityCheck
-from camlucida.store import explanations
+from camlucida.records import CausalCheck, Flag, FlagReason, StabilityCheck
+from camlucida.store import explanations, flags
 from camlucida.store.replay import replay, seen_at
 from camlucida.store.tables import EventRow, ExplanationRow, FlagRow, OpinionRow
 from viewer_page import (
@@ -301,3 +301,57 @@ def test_events_outlast_a_lost_connection_and_a_reload(context, station):
     keys = [one.key for one in rows(station, EventRow)]
     assert len(keys) == len(set(keys))
     page.close()
+
+
+def test_flags_are_walked_opened_as_seen_and_resolved_by_keys(page, station):
+    with station.home.database.read() as session:
+        film = next(row.id for row in session.query(ExplanationRow) if row.image.modality != "CT")
+        before = session.query(FlagRow).count()
+    view = {"viewer": "camlucida", "map": "1", "finding": "1", "opacity": "35", "colours": "viridis"}
+    for text in ("first", "second"):
+        kept = Flag("Pleural effusion", FlagReason.SHORTCUT, f"The {text} tube.", view, "ada")
+        flags.keep(station.home, film, kept)
+    page.get_by_role("navigation").get_by_role("link", name="Flags").click()
+    items = page.locator("cl-flag-queue li")
+    expect(items).to_have_count(before + 2)
+    expect(items.nth(0)).to_contain_text("The second tube.")
+    page.wait_for_function("() => document.querySelector('cl-flag-queue li img').naturalWidth > 100")
+    items.nth(0).locator("a").focus()
+    page.keyboard.press("ArrowDown")
+    expect(items.nth(1).locator("a")).to_be_focused()
+    page.keyboard.press("r")
+    form = items.nth(1).locator("form")
+    form.get_by_label("Outcome").select_option("not a fault")
+    form.get_by_label("Why").fill("A skin fold.")
+    form.get_by_label("Why").press("Tab")
+    page.keyboard.press("Enter")
+    expect(items).to_have_count(before + 1)
+    expect(page.get_by_label("State")).to_have_value("open")
+    page.get_by_label("State").select_option("not a fault")
+    expect(items).to_have_count(1)
+    expect(items.nth(0)).to_contain_text("The first tube.")
+    expect(items.nth(0)).to_contain_text("A skin fold.")
+    items.nth(0).locator("a").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"() => document.querySelector('cl-study') && {READING}.explanation")
+    seen = page.evaluate(f"() => {READING}.view")
+    assert (seen["map"], seen["finding"], seen["opacity"], seen["colourMap"]) == (True, 1, 35, "viridis")
+    assert rows(station, EventRow)[-1].kind in {"resolved", "opened", "changed"}
+
+
+def test_what_the_station_refuses_of_a_resolution_is_said_in_the_form(page, station):
+    with station.home.database.read() as session:
+        film = next(row.id for row in session.query(ExplanationRow) if row.image.modality != "CT")
+    number = flags.keep(station.home, film, Flag("Pleural effusion", FlagReason.SHORTCUT, "", {}, "ada"))
+    page.evaluate("() => { location.hash = '#/flags'; }")
+    item = page.locator(f"cl-flag-queue li[data-flag='{number}']")
+    item.get_by_role("button", name="Resolve").click()
+    item.get_by_label("Outcome").select_option("duplicate")
+    item.get_by_label("Duplicate of").fill(str(number))
+    item.get_by_label("Why").fill("The same.")
+    with page.expect_response("**/resolutions") as answer:
+        item.get_by_role("button", name="Keep").click()
+    assert answer.value.status == 422
+    expect(item).to_contain_text("cannot be a duplicate of itself")
+    page.keyboard.press("Escape")
+    expect(item.locator("form")).to_have_count(0)

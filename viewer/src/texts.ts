@@ -11,6 +11,7 @@ export const texts = {
     worklist: "Studies",
     study: "Study",
     sheet: "Maps",
+    flags: "Flags",
     models: "Models",
     jobs: "Jobs",
   },

@@ -102,7 +102,7 @@ export const DEFAULT_VIEW: View = {
 };
 
 /** Pages of many studies read their own query: what they are filtered and sorted by, no patient data. */
-const OVERVIEWS = ["worklist", "sheet", "jobs"] as const;
+const OVERVIEWS = ["worklist", "sheet", "flags", "jobs"] as const;
 export type Overview = (typeof OVERVIEWS)[number];
 
 export type Place =

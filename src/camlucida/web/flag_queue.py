@@ -1,7 +1,7 @@
 """Flags as a scientist works through them: found, counted, seen small, resolved; no patient is named."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -27,6 +27,7 @@ LARGEST = 2**31 - 1
 
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
 Name = Annotated[str, StringConstraints(max_length=200)]
+State = Literal["", "open", "confirmed", "not a fault", "repaired", "duplicate"]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
@@ -44,7 +45,7 @@ class Said(BaseModel):
 @router.get("/flags")
 def flags(
     request: Request,
-    state: Annotated[list[str] | None, Query(max_length=8)] = None,
+    state: Annotated[list[State] | None, Query(max_length=8)] = None,
     model: Name = "",
     finding: Name = "",
     reason: Annotated[list[FlagReason] | None, Query(max_length=8)] = None,
@@ -52,10 +53,10 @@ def flags(
 ) -> dict[str, Any]:
     """Flags, newest first, those `before` a number; `total` is how many are meant, `more` whether any follow.
 
-    `state` is "open" or an outcome; `model` a name or name@version.
+    `state` is "open" or an outcome, "" any of them; `model` a name or name@version.
     """
     home: Home = request.app.state.home
-    sought = Sought(tuple(state or ()), model, finding, tuple(reason or ()))
+    sought = Sought(tuple(one for one in state or () if one), model, finding, tuple(reason or ()))
     with home.database.read() as session:
         found = flag_queue.page(session, sought, before=before, most=MOST_OF_PAGE + 1)
         return {

@@ -7,6 +7,7 @@ import { type Place, toAddress, WORKLIST } from "../view";
 const PAGES: readonly Place[] = [
   WORKLIST,
   { page: "sheet", query: "" },
+  { page: "flags", query: "" },
   { page: "models", model: null },
   { page: "jobs", query: "" },
 ];

@@ -2,6 +2,7 @@
 
 import type { Place } from "../view";
 import type { Page } from "./app";
+import { FlagQueue } from "./flag-queue";
 import { Jobs } from "./jobs";
 import { Models } from "./models";
 import { Sheet } from "./sheet";
@@ -11,6 +12,8 @@ export function overview(place: Exclude<Place, { page: "study" }>): Page {
   switch (place.page) {
     case "models":
       return new Models(place.model);
+    case "flags":
+      return new FlagQueue(place.query);
     case "jobs":
       return new Jobs();
     case "sheet":
