@@ -333,17 +333,18 @@ def test_flags_are_walked_opened_as_seen_and_resolved_by_keys(page, station):
     expect(items.nth(0)).to_contain_text("A skin fold.")
     items.nth(0).locator("a").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function(f"() => document.querySelector('cl-study') && {READING}.explanation")
+    page.wait_for_function("() => document.querySelector('cl-study')?.reading?.explanation")
     seen = page.evaluate(f"() => {READING}.view")
     assert (seen["map"], seen["finding"], seen["opacity"], seen["colourMap"]) == (True, 1, 35, "viridis")
     assert rows(station, EventRow)[-1].kind in {"resolved", "opened", "changed"}
 
 
-def test_what_the_station_refuses_of_a_resolution_is_said_in_the_form(page, station):
+def test_what_the_station_refuses_of_a_resolution_is_said_in_the_form(context, station):
     with station.home.database.read() as session:
         film = next(row.id for row in session.query(ExplanationRow) if row.image.modality != "CT")
     number = flags.keep(station.home, film, Flag("Pleural effusion", FlagReason.SHORTCUT, "", {}, "ada"))
-    page.evaluate("() => { location.hash = '#/flags'; }")
+    page = context.new_page()  # whose console may tell of what was refused
+    page.goto(f"{station.origin}/#/flags")
     item = page.locator(f"cl-flag-queue li[data-flag='{number}']")
     item.get_by_role("button", name="Resolve").click()
     item.get_by_label("Outcome").select_option("duplicate")
@@ -355,3 +356,4 @@ def test_what_the_station_refuses_of_a_resolution_is_said_in_the_form(page, stat
     expect(item).to_contain_text("cannot be a duplicate of itself")
     page.keyboard.press("Escape")
     expect(item.locator("form")).to_have_count(0)
+    page.close()
