@@ -219,6 +219,24 @@ def test_results_that_cannot_be_kept_for_want_of_room_are_written_later(home, fi
 
 
 @pytest.mark.usefixtures("model")
+def test_results_of_a_damaged_map_are_written_when_it_is_computed_again(home, film, monkeypatch):
+    def full(*_, **__):
+        raise DiskFull
+
+    arrive(home, film)
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_results", full)
+        with pytest.raises(DiskFull):
+            work(home)
+    (explanation,) = rows(home, ExplanationRow)
+    home.blobs.remove(explanation.digest)
+    assert set(work(home)) == {Did.FAILED}  # it was met here, and is wanted again
+    assert set(work(home)) == {Did.EXPLAINED, Did.WROTE}
+    (order,) = rows(home, OrderRow)
+    assert order.state == OrderState.DONE
+
+
+@pytest.mark.usefixtures("model")
 def test_a_fault_while_writing_ends_the_order_and_not_the_worker(home, film, monkeypatch):
     def break_down(*_, **__):
         raise RuntimeError(str(dcmread(film).PatientName))

@@ -224,6 +224,9 @@ def fulfil(home: Home, ready: Ready) -> Step:
     try:
         written = results.write_results(home, ready.explanation_id, ready.profile)
     except DamagedBlob as error:
+        if explanations.is_wanted(home, ready.explanation_id):  # again: then they are written, too
+            _count(home, ready, -1)
+            return Step(Did.FAILED)
         return _refuse(home, ready, str(error))
     except StoreError:
         _count(home, ready, -1)

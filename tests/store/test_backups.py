@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -7,13 +10,15 @@ from sqlalchemy import select
 from camlucida.errors import DamagedBlob, StoreError
 from camlucida.records import EventKind
 from camlucida.settings import settings
-from camlucida.store import backups, checking, copying, explanations, studies
+from camlucida.store import backups, checking, copying, explanations, retention, studies
+from camlucida.store.blobs import Blobs
 from camlucida.store.database import Database, upgrade
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
 from camlucida.store.tables import EventRow, ExplanationRow, WorklistRow
 
 MODEL = "a" * 64
+ON_ONE = pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -81,6 +86,7 @@ def test_a_backup_comes_back_with_every_row_and_every_file(kept, tmp_path, reque
         assert restored.folder.joinpath("pacs.toml").is_file()
 
 
+@ON_ONE
 def test_a_second_backup_copies_only_what_is_new(kept, tmp_path, monkeypatch, make_image, original):
     first = backups.back_up(kept, tmp_path / "backup", "cli:test")
     original.write_bytes(b"another one")
@@ -94,6 +100,7 @@ def test_a_second_backup_copies_only_what_is_new(kept, tmp_path, monkeypatch, ma
     assert backups.find(tmp_path / "backup").folder == second.folder
 
 
+@ON_ONE
 def test_a_backup_that_was_stopped_is_none_and_the_next_takes_its_files(kept, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
@@ -108,6 +115,7 @@ def test_a_backup_that_was_stopped_is_none_and_the_next_takes_its_files(kept, tm
     assert not list((tmp_path / "backup").glob("*.partial"))
 
 
+@ON_ONE
 def test_a_backup_with_another_byte_is_refused(kept, tmp_path, request):
     made = backups.back_up(kept, tmp_path / "backup", "cli:test")
     request.getfixturevalue("no_other_database")
@@ -154,3 +162,70 @@ def test_from_a_file_to_postgresql(tmp_path, make_image, original):
             assert rows(target.database) == rows(source.database)
             original.write_bytes(b"the next")  # ids go on where they were
             assert studies.keep(target, [make_image(seed=5)], [original]) == (1, 0)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from camlucida.store import backups, copying, retention
+from camlucida.store.blobs import Blobs
+from camlucida.store.home import Home
+
+what, home, other = sys.argv[1], *map(Path, sys.argv[2:])
+calls = []
+
+def dying(step):
+    def taken(*words):
+        calls.append(words)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*words)
+    return taken
+
+Blobs._settle, Blobs.remove = dying(Blobs._settle), dying(Blobs.remove)
+if what == "restore":
+    backups.restore(backups.find(other), home, "cli:test")
+opened = Home.open(home)
+if what == "back up":
+    backups.back_up(opened, other, "cli:test")
+if what == "copy":
+    list(copying.copy_files(opened.blobs, Blobs(other), dict(opened.blobs.sizes())))
+if what == "prune":
+    retention.prune(opened, retention.Rules(), "cli:test", do=True)
+"""
+
+
+def kill(*words):
+    done = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], check=False)  # noqa: S603 - ours
+    assert done.returncode == -signal.SIGKILL
+
+
+@ON_ONE
+def test_whatever_is_killed_in_the_middle_leaves_a_sound_store_and_goes_on(kept, tmp_path):
+    new, backup = tmp_path / "new", tmp_path / "backup"
+    files = dict(kept.blobs.sizes())
+
+    kill("back up", kept.folder, backup)
+    with pytest.raises(StoreError, match="no whole backup"):
+        backups.find(backup)
+    made = backups.back_up(kept, backup, "cli:test")
+    assert backups.check(made) == []
+
+    kill("restore", new, backup)
+    assert not Home.is_there(new)
+    with closing(backups.restore(made, new, "cli:test")) as restored:
+        assert dict(restored.blobs.sizes()) == files
+
+    kill("copy", kept.folder, tmp_path / "blobs")
+    target = Blobs(tmp_path / "blobs")
+    assert all(target.intact(digest) for digest, _ in target.sizes())
+    list(copying.copy_files(kept.blobs, target, files))
+    assert dict(target.sizes()) == files
+
+    for number in range(5):
+        digest = kept.blobs.put(b"left by a crash" + bytes([number]))
+        os.utime(kept.folder / "blobs" / "sha256" / digest[:2] / digest, (1, 1))
+    kill("prune", kept.folder, tmp_path)
+    assert len(dict(kept.blobs.sizes())) == len(files) + 3
+    retention.prune(kept, retention.Rules(), "cli:test", do=True)
+    assert dict(kept.blobs.sizes()) == files

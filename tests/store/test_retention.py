@@ -30,6 +30,7 @@ from camlucida.store.tables import (
 
 MODEL = "a" * 64
 LATER = timedelta(days=100)
+ON_ONE = pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -79,6 +80,7 @@ def test_without_rules_only_what_no_row_names_goes_and_only_after_a_day(kept):
     assert kinds(kept) == {"original", "pixels", "evidence"}
 
 
+@ON_ONE
 def test_a_dry_run_says_what_would_go_and_nothing_goes(kept):
     before = dict(kept.blobs.sizes())
     asked = pruned(kept, do=False, evidence_days=30, originals_days=30)
@@ -105,11 +107,11 @@ def test_maps_of_replaced_models_go_and_their_rows_say_so(kept):
 
 
 @pytest.mark.parametrize(("remark", "said"), [(seen, "also_seen"), (flag, "also_flagged")])
-@pytest.mark.parametrize("rule", ["evidence_days", "pixels_days", "originals_days"])
-def test_what_a_flag_or_an_event_names_stays_unless_it_is_said(kept, remark, said, rule):
+def test_what_a_flag_or_an_event_names_stays_unless_it_is_said(kept, remark, said):
+    rules = {"evidence_days": 30, "pixels_days": 30}
     remark(kept)
-    assert pruned(kept, **{rule: 30}).rules == ((rule, 0),)
-    assert pruned(kept, **{rule: 30, said: True}).rules[0].number > 0
+    assert {number for _, number in pruned(kept, **rules, originals_days=30).rules} == {0}
+    assert {number for _, number in pruned(kept, **rules, **{said: True}).rules} == {1}
 
 
 def test_a_map_that_was_seen_and_is_made_anew_since_stays(kept, make_explanation):
@@ -148,6 +150,7 @@ def test_originals_go_while_pixels_stay_and_never_both(kept):
         assert studies.load(kept, session.scalars(select(ImageRow)).one())
 
 
+@ON_ONE
 def test_what_is_put_again_in_the_meantime_is_not_removed(kept):
     digest = hashlib.sha256(b"left by a crash").hexdigest()
     path = kept.folder / "blobs" / "sha256" / digest[:2] / digest

@@ -308,6 +308,12 @@ def want_lost(home: Home, digest: str) -> int:
     return len(rows)
 
 
+def is_wanted(home: Home, explanation_id: int) -> bool:
+    """Whether it is still, or again, to be computed."""
+    with home.database.read() as session:
+        return session.get_one(ExplanationRow, explanation_id).state == State.WANTED
+
+
 def mend(home: Home, *, thorough: bool = False) -> int:
     """Want again what has failed, and what is said to be done but whose file is missing or of another size.
 

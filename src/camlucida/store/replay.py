@@ -7,7 +7,7 @@ its digest; where an old event does not say it, the explanation's map is taken, 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from io import BytesIO
@@ -25,9 +25,9 @@ from camlucida.records import EventKind, Image, Patient, SaliencyMap, ViewState
 from camlucida.rendering.look import Look, inverted, look, not_drawn, voi
 from camlucida.rendering.seen import Evidence, evidence, picture
 from camlucida.rendering.window import display
-from camlucida.store import events, explanations, flag_queue, hash_tree, pixels
+from camlucida.store import events, explanations, flag_queue, hash_tree, pixels, studies
 from camlucida.store.home import Home
-from camlucida.store.tables import EventRow, ExplanationRow, FileKind, ImageRow
+from camlucida.store.tables import EventRow, ExplanationRow, ImageRow
 from camlucida.version import __version__
 
 VIEWER = "camlucida"
@@ -220,11 +220,11 @@ def _image(home: Home, key: str) -> ImageRow:
 
 def _plane(home: Home, row: ImageRow, seen: Look) -> Image:
     """The plane that was seen, as an image with the window that the whole one opens with."""
-    digests = [file.digest for file in row.files if file.kind == FileKind.PIXELS]
-    space = row.header["space"]
+    space, position = row.header["space"], None
     if len(space) == 3 and seen.axis == 0:
-        digests, space = [digests[seen.place(tuple(space))]], space[1:]
-    image = pixels.rebuild({**row.header, "space": space}, row.source, Patient(), list(_read(home, digests)))
+        position, space = seen.place(tuple(space)), space[1:]
+    planes = _planes(home, row, position)
+    image = pixels.rebuild({**row.header, "space": space}, row.source, Patient(), planes)
     if not image.windows and not image.voi_luts:
         image = replace(image, windows=(pixels.window(row.header["default_window"]),))
     if len(space) < 3:
@@ -232,12 +232,11 @@ def _plane(home: Home, row: ImageRow, seen: Look) -> Image:
     return replace(image, values=image.values.take(seen.place(tuple(space)), seen.axis), spacing=None)
 
 
-def _read(home: Home, digests: Sequence[str]) -> Iterator[bytes]:
-    for digest in digests:
-        try:
-            yield home.blobs.get(digest)
-        except DamagedBlob as error:
-            raise StoreError(f"The pixels that were looked at are no longer kept whole: {error}") from error
+def _planes(home: Home, row: ImageRow, position: int | None) -> list[bytes]:
+    try:
+        return list(studies.kept_slices(home, row, position).values())
+    except DamagedBlob as error:
+        raise StoreError(f"The pixels that were looked at are no longer kept whole: {error}") from error
 
 
 def _evidence(home: Home, seen: Seen, looked: Look) -> Evidence | None:
