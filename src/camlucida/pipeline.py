@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from camlucida.dicom.container import is_dicom
 from camlucida.errors import DamagedBlob, ExplainError, InputError, StoreError, UnsupportedNetwork, sentence
 from camlucida.jobs.heartbeat import Dropped
+from camlucida.jobs.turn import is_shared
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import claims, events, explanations, instances, studies
@@ -26,6 +27,7 @@ from camlucida.store.claims import Claim
 from camlucida.store.counters import Stage, Stopwatch, class_of
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
+from camlucida.store.shared_models import Mine, share
 from camlucida.store.tables import ExplanationRow, ImageRow, Intent, Origin, State
 
 if TYPE_CHECKING:
@@ -89,12 +91,29 @@ def changed_shipped(home: Home) -> list[str]:
 def current_models(home: Home) -> list[Registered]:
     """The newest version of each registered model that is not retired; the store is told of them."""
     registry = Registry(home.folder)
+    if is_shared(home):
+        _share(home, registry)
     names = dict.fromkeys(registered.name for registered in registry.list())
     current = [model for name in names if (model := registry.find(name)) is not None]
     explanations.set_current_models(
-        home, [CurrentModel(model.digest, model.name, model.version) for model in current]
+        home,
+        [
+            CurrentModel(model.digest, model.name, model.version, gpu=read_card(model.folder).resources.gpu)
+            for model in current
+        ],
     )
     return current
+
+
+def _share(home: Home, registry: Registry) -> None:
+    """Have the models of all machines here, and those of this one there; retired on one, retired on all."""
+    models = {model.digest: model for model in registry.list()}
+    mine = [
+        Mine(model.digest, model.name, model.version, model.folder, model.retired is not None)
+        for model in models.values()
+    ]
+    for digest in share(home, mine):
+        registry.retire(models[digest].key)
 
 
 def want(home: Home, models: Sequence[Registered], method: str = METHOD, *, named: bool = False) -> None:

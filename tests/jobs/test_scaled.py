@@ -3,14 +3,17 @@ from contextlib import closing
 import pytest
 from sqlalchemy import select, text
 
+from camlucida import pipeline
 from camlucida.jobs import scaled
 from camlucida.jobs.queue import Embedded, queue_of
 from camlucida.jobs.scaled import Scaled
 from camlucida.jobs.turn import Turn, is_taken
+from camlucida.models.registry import Registry
 from camlucida.store import claims, explanations, studies
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, ImageRow, Lane, now
+from example_models import write_model
 from waiting import until
 
 MODEL = "a" * 64
@@ -126,3 +129,18 @@ def test_one_of_all_machines_has_the_turn_and_workers_are_known_by_being_seen(ho
 def test_a_home_without_postgresql_has_its_own_queue(tmp_path):
     with closing(Home.open(tmp_path / "alone")) as home, closing(queue_of(home)) as queue:
         assert isinstance(queue, Embedded)
+
+
+def test_a_model_that_one_machine_has_is_fetched_by_the_others_and_retired_on_all(home, tmp_path):
+    registered = Registry(home.folder).add(write_model(tmp_path / "model"))
+    pipeline.current_models(home)
+    with closing(Home.open(tmp_path / "elsewhere")) as other:
+        object.__setattr__(other, "blobs", home.blobs)  # one bucket for both, as a station of many has
+        (there,) = pipeline.current_models(other)
+        assert there.digest == registered.digest
+        assert there.folder.is_relative_to(other.folder)
+        there.verify()
+        Registry(other.folder).retire(there.key)
+        assert pipeline.current_models(other) == []
+    assert pipeline.current_models(home) == []
+    assert Registry(home.folder).list()[0].retired is not None
