@@ -31,7 +31,6 @@ USER = "camlucida"
 SORTED_AS_PEOPLE_DO = ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
 OPTIONS = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
     "listen_addresses": "",
@@ -52,6 +51,13 @@ DO $$ DECLARE one record; BEGIN
     EXECUTE format('ALTER SEQUENCE %I RESTART', one.sequencename);
   END LOOP;
 END $$
+"""
+
+SHAPE = """
+SELECT (SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace),
+       (SELECT string_agg(concat(tgname, tgenabled), ' ' ORDER BY tgname)
+        FROM pg_trigger WHERE NOT tgisinternal)
 """
 
 
@@ -76,6 +82,7 @@ class PostgreSQL:
         if self._user:
             shutil.chown(self.folder, self._user)
         self._numbers = itertools.count(1)
+        self._shared: str | None = None
 
     def __enter__(self) -> Self:
         self._run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", *SORTED_AS_PEOPLE_DO, "-U", USER)
@@ -109,8 +116,8 @@ class PostgreSQL:
 
     def emptied(self) -> str:
         """The address of the one that most tests use, as a new one would be; who still has it loses it."""
-        with psycopg.connect(self._shared, autocommit=True) as connection:
-            connection.execute(EMPTY)
+        if self._shared is None or not self._is_as_new(self._shared):
+            self._shared = self.database()
         return self._shared
 
     def database(self) -> str:
@@ -129,9 +136,16 @@ class PostgreSQL:
         name = url.partition("@/")[2].partition("?")[0]
         self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
+    def _is_as_new(self, url: str) -> bool:
+        """Empty it; False: a test has changed more than rows."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(EMPTY)
+            return connection.execute(SHAPE).fetchone() == self._shape
+
     @cached_property
-    def _shared(self) -> str:
-        return self.database()
+    def _shape(self) -> object:
+        with psycopg.connect(self.url(self._template)) as connection:
+            return connection.execute(SHAPE).fetchone()
 
     @cached_property
     def _template(self) -> str:

@@ -25,8 +25,8 @@ from postgresql import homes_on
 RELEASED = Path(__file__).parent / "released"
 REVISIONS = ("0001", "0002", "0003", "0004")
 
-CHANGED = {"alembic_version": {"version_num"}, "events": {"id"}}
-"""Columns that a later revision writes anew: events are numbered without gaps since 0006."""
+CHANGED = {"alembic_version": {"version_num"}, "events": {"id"}, "access_tokens": {"may_store"}}
+"""What a later revision writes anew: tokens have roles since 0005, events numbers without gaps since 0006."""
 
 
 def config(connection):

