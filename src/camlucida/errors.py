@@ -22,7 +22,6 @@
     │   └── NoTargetLayer       no layer with spatial extent that the output depends on
     ├── StoreError
     │   ├── DamagedBlob         a kept file does not have its digest any more
-    │   ├── DatabaseNotReached  PostgreSQL does not answer; whatever was asked may be asked again
     │   ├── DiskFull            no room in the home folder
     │   ├── NotAnswering        PostgreSQL or the S3-compatible store cannot be asked now
     │   ├── MustWait            too many tries to sign in have failed
@@ -124,10 +123,6 @@ class NoTargetLayer(ExplainError):  # noqa: N818
 
 class StoreError(CamlucidaError):
     """The store cannot be used."""
-
-
-class DatabaseNotReached(StoreError):  # noqa: N818
-    """PostgreSQL does not answer; check that it runs, and CAMLUCIDA_DATABASE_URL."""
 
 
 class DiskFull(StoreError):  # noqa: N818

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
-from camlucida.errors import DatabaseNotReached, DiskFull, MissingExtra, StoreError
+from camlucida.errors import DiskFull, MissingExtra, NotAnswering, StoreError
 
 WRITERS = int.from_bytes(b"camlucid")
 """The advisory lock that whoever writes holds until its transaction ends."""
@@ -82,7 +82,7 @@ def told(error: DBAPIError) -> StoreError:
         return StoreError(f"Another process has been writing for {LOCK_SECONDS} s; try again later.")
     if not is_trouble(error):
         return StoreError(f"PostgreSQL refuses a statement of ours ({name}); nothing half was kept.")
-    return DatabaseNotReached(
+    return NotAnswering(
         f"PostgreSQL does not answer or has ended the connection ({name}); nothing half was kept. Check that "
         "it runs and CAMLUCIDA_DATABASE_URL."
     )
