@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, select
 from station import Browser, milliseconds, start
 
 from camlucida.store.home import Home
-from camlucida.store.studies import new_key
+from camlucida.store.keys import new_key
 from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, PredictionRow, State, StudyRow
 
 FINDINGS = 18

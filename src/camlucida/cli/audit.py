@@ -96,8 +96,9 @@ def _tell(verdict: trail.Verdict) -> None:
         messages.say("No signed checkpoint agrees with the trail.")
         return
     newer = verdict.size - verdict.checkpoint.size
+    start = "But for that, the first" if verdict.faults else "The first"
     messages.say(
-        f"The first {messages.count(verdict.checkpoint.size, 'event')} agree with the checkpoint of "
+        f"{start} {messages.count(verdict.checkpoint.size, 'event')} agree with the checkpoint of "
         f"{verdict.checkpoint.time}, signed by the key {verdict.key.id.hex()}; "
         f"{messages.count(max(0, newer), 'event')} came after it."
     )

@@ -223,4 +223,5 @@ def _text(text: str) -> str:
 
 
 def _written(root: Element) -> bytes:
-    return b'<?xml version="1.0" encoding="UTF-8"?>' + tostring(root, "utf-8")
+    content: bytes = tostring(root, "utf-8")
+    return b'<?xml version="1.0" encoding="UTF-8"?>' + content

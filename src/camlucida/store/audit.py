@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import Row as SqlRow
 from sqlalchemy import Select, String, Text, cast, func, select, text, type_coerce
@@ -23,6 +23,7 @@ MOST_MOVED = 200  # changed rows among which it is looked whose place they took
 UNREADABLE = (SQLAlchemyError, StoreError, ValueError, TypeError)
 
 Made = TypeVar("Made")
+Root: TypeAlias = Callable[[], bytes | None]
 
 
 class Fault(NamedTuple):
@@ -107,7 +108,7 @@ class _Tree:
     comes after it can still be compared with what was signed.
     """
 
-    def __init__(self, faults: list[Fault], check: "Callable[[int, bytes | None], None]") -> None:
+    def __init__(self, faults: list[Fault], check: "Callable[[int, Root], None]") -> None:
         self._faults, self._check = faults, check
         self._size = 0
         self._whole: dict[tuple[int, int], bytes | None] = {}  # nodes that no larger one covers yet
@@ -139,10 +140,9 @@ class _Tree:
 
     def _grown(self, size: int) -> None:
         self._size = size
-        self._check(size, self.root)
+        self._check(size, self._root)
 
-    @property
-    def root(self) -> bytes | None:
+    def _root(self) -> bytes | None:
         """The hash of all so far; None where events are missing in it."""
         if None in self._whole.values():
             return None
@@ -184,9 +184,10 @@ class _Signed:
         self._agreed = 0  # the largest size at which one agreed
         self._broken = False
 
-    def check(self, size: int, root: bytes | None) -> None:
+    def check(self, size: int, root_of: Root) -> None:
         """Compare the tree with what was signed at this size."""
         for note in self._due.get(size, ()):
+            root = root_of()
             if root == note.root:
                 self._agreed = size
                 self._verdict.checkpoints += 1
