@@ -1,7 +1,4 @@
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from pydicom import dcmread
@@ -9,6 +6,8 @@ from pydicom.uid import generate_uid
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+import deadly
+import forked
 from camlucida import pipeline, station
 from camlucida.errors import DiskFull, UnsuitableImage
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
@@ -300,36 +299,9 @@ def test_the_rules_are_read_again_when_they_have_changed(home, film):
     assert rows(home, InstanceRow)[0].reason == "Nothing is for us today."
 
 
-DEADLY = """
-import os, signal, sys
-from pathlib import Path
-from camlucida import station
-from camlucida.pacs import results
-from camlucida.saliency import explain as engine
-from camlucida.store.home import Home
-
-def deadly(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-what = sys.argv[2]
-if what == "explaining":
-    engine.explain = deadly
-elif what == "writing":  # the second object
-    right, kept = results._keep, []
-    results._keep = lambda *given: deadly() if kept else kept.append(right(*given))
-elif what == "wanting":
-    station.want = deadly
-for step in station.Worker(Home.open(Path(sys.argv[1]))).work():
-    pass
-"""
-
-
 def die(home, where):
     """A worker that is killed there; how it ended."""
-    done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", DEADLY, home.folder, where], env=os.environ, check=False, timeout=120
-    )
-    return done.returncode
+    return forked.ended(deadly.work, home.folder, where)
 
 
 @pytest.mark.slow

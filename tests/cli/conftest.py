@@ -1,6 +1,5 @@
 """Commands as a user runs them: real processes, ended by their number."""
 
-import os
 import re
 import shutil
 import signal
@@ -15,13 +14,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+import forked
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.models.registry import Registry
 from example_models import write_model
 
 COMMAND = [sys.executable, "-m", "camlucida.cli"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
 
 class Running:
@@ -33,7 +32,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=ENVIRONMENT,
+            env=forked.ENVIRONMENT,
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -95,18 +94,7 @@ def start():
 @pytest.fixture(scope="session")
 def run():
     """Runs a command to its end."""
-
-    def run_one(*words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own command
-            [*COMMAND, *map(str, words)],
-            capture_output=True,
-            text=True,
-            env=ENVIRONMENT,
-            timeout=300,
-            check=False,
-        )
-
-    return run_one
+    return forked.camlucida
 
 
 @pytest.fixture(scope="session")

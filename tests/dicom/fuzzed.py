@@ -164,11 +164,13 @@ def bombs() -> dict[str, bytes]:
     tag, uid = 0x00081140, base[0x00080018]
     made = {}
     for depth in (50, 900, 5000, 60_000):
-        for undefined in (False, True):
-            content = uid
-            for _ in range(depth if undefined else min(depth, 3000)):
-                content = sequence(tag, [content], undefined=undefined)
-            made[f"{depth} levels, undefined {undefined}"] = part10(data_set(base | {tag: content}))
+        content = uid
+        for _ in range(min(depth, 3000)):
+            content = sequence(tag, [content])
+        made[f"{depth} levels, undefined False"] = part10(data_set(base | {tag: content}))
+        before, after = sequence(tag, [uid], undefined=True).split(uid)
+        content = before * depth + uid + after * depth
+        made[f"{depth} levels, undefined True"] = part10(data_set(base | {tag: content}))
     open_ended = struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, b"SQ", 0, 0xFFFFFFFF)
     begin = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
     made["100,000 sequences that never end"] = part10(uid + (open_ended + begin) * 100_000)
@@ -191,7 +193,8 @@ def bombs() -> dict[str, bytes]:
         )
     )
     packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    packed = b"".join([packer.compress(bytes(1 << 20)) for _ in range(4096)] + [packer.flush()])
+    mebibyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)  # as it is after itself, too
+    packed = mebibyte * 4096 + packer.flush()
     made["4 GB deflated"] = part10(packed, DEFLATED)
     made["4 GB deflated behind a header"] = part10(packed, DEFLATED, preamble=b"x" * 128)
     for size in (0xFFFF, 20_000):

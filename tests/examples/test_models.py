@@ -20,7 +20,7 @@ from camlucida.saliency.explain import explain
 
 NAMES = ("paediatric-pneumonia", "phantom-ct-nodule", "phantom-radiograph")
 UNSEEN = 3_000_000  # phantom patients that no script draws
-FILMS, VOLUMES = 300, 60
+FILMS, VOLUMES = 200, 40
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_phantom_films_nobody_trained_on_are_told_apart(name, films):
 @pytest.mark.parametrize("name", ["Pneumothorax", "Effusion", "Consolidation", "Cardiomegaly"])
 def test_maps_lie_where_the_finding_of_a_film_is(name, films):
     places = films[2][name]
-    assert len(places) > 50
+    assert len(places) > 35
     assert np.mean(places) >= 0.9
 
 
@@ -137,7 +137,7 @@ def test_maps_lie_where_the_finding_of_a_film_is(name, films):
 def test_phantom_volumes_nobody_trained_on_are_told_apart_and_located(index, volumes):
     labels, logits, places = volumes
     assert area_under_the_curve(labels[:, index], logits[:, index]) >= 0.95
-    assert len(places[CT_FINDINGS[index]]) > 15
+    assert len(places[CT_FINDINGS[index]]) > 10
     assert np.mean(places[CT_FINDINGS[index]]) >= 0.9
 
 

@@ -105,14 +105,14 @@ def wait(senders, station):
 
 
 @pytest.mark.slow
-def test_a_thousand_instances_in_eight_associations_while_results_go_out(tmp_path, write_ct, orthanc):
+def test_hundreds_of_instances_in_eight_associations_while_results_go_out(tmp_path, write_ct, orthanc):
     """Two of the senders are cut off in the middle, and begin again."""
-    home, sent = tmp_path / "home", [f"1.2.3.{number}" for number in range(1000, 1200)]
-    due(home, [write_ct(tmp_path / f"{n}.dcm", n) for n in range(1000, 1200)], orthanc)
+    home, sent = tmp_path / "home", [f"1.2.3.{number}" for number in range(1000, 1120)]
+    due(home, [write_ct(tmp_path / f"{n}.dcm", n) for n in range(1000, 1120)], orthanc)
     folders = [tmp_path / f"sender-{n}" for n in range(8)]
     for folder in folders:
         folder.mkdir()
-    for number in range(1000):
+    for number in range(600):
         write_ct(folders[number % 8] / f"{number}.dcm", number)
     with Station(tmp_path) as station:
         before = station.memory
@@ -128,10 +128,10 @@ def test_a_thousand_instances_in_eight_associations_while_results_go_out(tmp_pat
             lambda: not ask(home, "SELECT 1 FROM deliveries WHERE state != 'sent'"),
             said=lambda: station.stderr,
         )
-    assert kept(home) == dict.fromkeys((f"1.2.3.{number}" for number in range(1000)), 1)
+    assert kept(home) == dict.fromkeys((f"1.2.3.{number}" for number in range(600)), 1)
     assert sorted(orthanc.stored()) == sorted(sent)
     assert ask(home, "SELECT DISTINCT tries FROM deliveries") == [(1,)]
-    assert ask(home, MEANWHILE)[0][0] > 20
+    assert ask(home, MEANWHILE)[0][0] > 10
     assert most < before + MEMORY
     assert "1.2.3." not in station.stderr
 

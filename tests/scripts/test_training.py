@@ -93,8 +93,8 @@ def test_a_patient_is_known_by_number_whatever_germ_is_in_the_name():
 @pytest.mark.parametrize(
     ("script", "few"),
     [
-        ("train_phantom_radiograph.py", ["--films", "200", "--rows", "128"]),
-        ("train_phantom_ct_nodule.py", ["--volumes", "72", "--crops", "8"]),
+        ("train_phantom_radiograph.py", ["--films", "96", "--rows", "128"]),
+        ("train_phantom_ct_nodule.py", ["--volumes", "32", "--crops", "3"]),
     ],
 )
 def test_a_script_goes_from_nothing_to_a_model_that_loads(script, few, tmp_path):
