@@ -19,7 +19,8 @@
     │   ├── UnknownFinding
     │   ├── UnknownCheck
     │   ├── IncomparablePrior   the prior's map is of another model, method or finding
-    │   └── NoTargetLayer       no layer with spatial extent that the output depends on
+    │   ├── NoTargetLayer       no layer with spatial extent that the output depends on
+    │   └── CohortInterrupted   a process that explains a cohort's shards has ended
     ├── StoreError
     │   ├── DamagedBlob         a kept file does not have its digest any more
     │   ├── DiskFull            no room in the home folder
@@ -119,6 +120,10 @@ class IncomparablePrior(ExplainError):  # noqa: N818
 
 class NoTargetLayer(ExplainError):  # noqa: N818
     """The network has no layer with spatial extent that its output depends on."""
+
+
+class CohortInterrupted(ExplainError):  # noqa: N818
+    """A process that explained shards has ended: or out of memory; start again with fewer workers."""
 
 
 class StoreError(CamlucidaError):

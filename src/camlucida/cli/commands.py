@@ -35,6 +35,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Explain every finding of images on disk: a table, the maps, and overlays.",
         "camlucida explain chest.dcm --model phantom-radiograph --out maps",
     ),
+    "explain-cohort": Entry(
+        "explain_cohort",
+        "Explain very many images, shard by shard, into Parquet files and maps.",
+        "camlucida explain-cohort films/ --model phantom-radiograph --to cohort",
+    ),
     "layers": Entry(
         "layers",
         "Compare target layers: one row of maps for each, early to late.",
