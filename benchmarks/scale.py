@@ -60,7 +60,7 @@ def main() -> None:
         read, written = (size * studies / 1e9 for size in (rate.read, rate.written))
         speed = read * 1000 / wall / 3600
         size = f"{read:,.0f} GB | {written:,.1f} GB"
-        print(f"| {rate.name} | {hours:,.0f} | {wall:,.1f} | {size} | {speed:,.0f} |")
+        print(f"| {rate.name} | {hours:,.0f} | {wall:,.2f} | {size} | {speed:,.0f} |")
 
 
 def phantom_radiographs(rounds: int) -> Rate:
@@ -70,7 +70,10 @@ def phantom_radiographs(rounds: int) -> Rate:
         for number, path in enumerate(paths):
             write_radiograph(radiograph(number, ["Effusion"], rows=512), path)
         return _shards(
-            "radiograph, shipped phantom model", "phantom-radiograph", [[path] for path in paths], rounds
+            "radiograph of 512 pixels, shipped phantom model",
+            "phantom-radiograph",
+            [[path] for path in paths],
+            rounds,
         )
 
 

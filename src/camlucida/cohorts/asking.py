@@ -5,7 +5,7 @@ study_date>=20240101 modality=DX finding=Effusion probability>=0.5 reported
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -39,17 +39,17 @@ def read_query(words: Sequence[str]) -> Search:
     InputError
         A word is none of `FIELDS` and `FLAGS`, or its value is none.
     """
-    search = Search(sort="arrival", descending=False)
+    said: dict[str, Any] = {}
     for word in words:
         if word in FLAGS:
-            search = replace(search, **{word: True})
+            said[word] = True
             continue
         match = _WORD.fullmatch(word)
         if match is None or match[1] not in FIELDS:
             known = ", ".join([*(f"{field}…" for field in FIELDS), *FLAGS])
             raise InputError(f"“{word}” is no file, no folder and no search; a search has: {known}.")
-        search = replace(search, **{FIELDS[match[1]]: _value(match[1], match[2])})
-    return search
+        said[FIELDS[match[1]]] = _value(match[1], match[2])
+    return Search(**said, sort="arrival", descending=False)
 
 
 def _value(field: str, text: str) -> str | float:

@@ -68,7 +68,7 @@ def images_of(one: Input, home: Path | None) -> list[Image]:
         return [studies.load(opened, session.get_one(ImageRow, one.image))]
 
 
-def _series(folder: Path) -> Sequence[Path]:
+def _series(folder: Path) -> tuple[Path, ...]:
     found = find_images([folder])
     if len(found) > 1:
         raise InputError(f"A folder that a line names must hold one series; here are {len(found)} images.")
