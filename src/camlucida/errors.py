@@ -123,7 +123,7 @@ class NoTargetLayer(ExplainError):  # noqa: N818
 
 
 class CohortInterrupted(ExplainError):  # noqa: N818
-    """A process that explained shards has ended: or out of memory; start again with fewer workers."""
+    """A process that explained shards has ended, as when memory runs out; start with fewer --workers."""
 
 
 class StoreError(CamlucidaError):
