@@ -16,7 +16,7 @@ from statistics import median
 from time import perf_counter
 
 from camlucida.records import Event, EventKind
-from camlucida.store import audit, checkpoints, event_search, events
+from camlucida.store import audit, checkpoints, event_search, events, hash_tree
 from camlucida.store.event_search import Search
 from camlucida.store.home import Home
 
@@ -105,7 +105,7 @@ def ask(home: Home, number: int) -> None:
                 session, Search(kinds=(EventKind.JUDGED,)), 50
             ),
             "the latest 50 of an hour": lambda: event_search.latest(session, hour, 50),
-            "an inclusion proof": lambda: events.hash_tree.inclusion(
+            "an inclusion proof": lambda: hash_tree.inclusion(
                 number // 3, number, lambda level, index: events.node(session, level, index)
             ),
         }

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from camlucida.errors import StoreError
 from camlucida.records import Event, EventKind
@@ -201,6 +201,27 @@ def test_checkpoints_by_a_key_that_somebody_put_into_the_database_are_not_believ
         f"UPDATE audit_keys SET verifier = '{verifier}'",
     )
     assert any("not signed by a key of this station" in text for text in texts(verdict))
+
+
+def test_on_either_database_a_changed_a_missing_and_an_unsigned_event_are_told(home):
+    events.keep(home, [event(n) for n in range(6)], "ann")
+    checkpoints.make(home)
+    assert audit.verify(home).faults == []
+    with home.database.write() as session:
+        if home.database.engine.dialect.name == "sqlite":
+            session.execute(text("DROP TRIGGER events_refuse_update"))
+            session.execute(text("DROP TRIGGER events_refuse_delete"))
+        else:
+            session.execute(text("ALTER TABLE events DISABLE TRIGGER ALL"))
+        session.execute(text("UPDATE events SET who = 'eve' WHERE id = 2"))
+        session.execute(text("DELETE FROM events WHERE id > 4"))
+    assert texts(audit.verify(home)) == [
+        "Event 2 was changed, or not added by the station: it is not what its hash says.",
+        "Events 5 to 6 are missing.",
+    ]
+    if home.database.engine.dialect.name != "sqlite":
+        with home.database.write() as session:
+            session.execute(text("ALTER TABLE events ENABLE TRIGGER ALL"))
 
 
 def found(home):
