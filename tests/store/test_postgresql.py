@@ -14,7 +14,7 @@ from camlucida.store import postgresql as store_postgresql
 from camlucida.store.database import Database
 from camlucida.store.home import Home
 from camlucida.store.tables import StudyRow
-from postgresql import PostgreSQL, homes_on
+from postgresql import homes_on
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def test_a_server_that_is_not_there_is_a_sentence_without_the_password(tmp_path)
     assert "secret" not in str(told.value)
 
 
-def test_a_restart_in_the_middle_keeps_nothing_half_and_the_next_try_is_right(tmp_path):
+@pytest.mark.usefixtures("on_postgresql")
+def test_a_restart_in_the_middle_keeps_nothing_half_and_the_next_try_is_right(tmp_path, postgresql):
     def write_while_it_restarts(home, server):
         with home.database.write() as session:
             session.add(study("half"))
@@ -58,20 +59,16 @@ def test_a_restart_in_the_middle_keeps_nothing_half_and_the_next_try_is_right(tm
             server.restart()
             session.query(StudyRow).count()
 
-    with (
-        PostgreSQL() as server,
-        homes_on(server.empty_database()),
-        closing(Home.open(tmp_path / "home")) as home,
-    ):
+    with closing(Home.open(tmp_path / "home")) as home:
         with home.database.write() as session:
             session.add(study("whole"))
         with pytest.raises(NotAnswering, match="nothing half was kept"):
-            write_while_it_restarts(home, server)
+            write_while_it_restarts(home, postgresql)
         with home.database.write() as session:  # the pool has noticed
             assert [row.key for row in session.query(StudyRow)] == ["whole"]
             session.add(study("again"))
         with pytest.raises(NotAnswering):
-            read_while_it_restarts(home, server)
+            read_while_it_restarts(home, postgresql)
         with home.database.read() as session:
             assert session.query(StudyRow).count() == 2
 
