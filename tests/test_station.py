@@ -1,4 +1,5 @@
 import signal
+from contextlib import closing
 
 import pytest
 from pydicom import dcmread
@@ -18,6 +19,7 @@ from camlucida.models.architectures import SmallResNet
 from camlucida.models.registry import Registry
 from camlucida.pacs import results
 from camlucida.saliency import explain as engine
+from camlucida.settings import settings
 from camlucida.station import Did, Worker
 from camlucida.store import explanations, instances
 from camlucida.store.home import Home
@@ -33,6 +35,7 @@ from camlucida.store.tables import (
     State,
 )
 from example_models import CARD, small_network, write_model
+from s3 import BUCKET
 
 LISTEN = "[listen]\nquiet_seconds = 0\n"
 DESTINATIONS = """
@@ -215,6 +218,22 @@ def test_results_that_cannot_be_kept_for_want_of_room_are_written_later(home, fi
     assert (order.state, order.attempts) == (OrderState.WANTED, 0)
     monkeypatch.undo()
     assert set(work(home)) == {Did.WROTE}
+
+
+def test_the_same_comes_of_it_on_postgresql_and_s3(request, tmp_path, film, monkeypatch):
+    request.getfixturevalue("on_postgresql")
+    request.getfixturevalue("s3")
+    monkeypatch.setenv("CAMLUCIDA_BLOBS_URL", f"s3://{BUCKET}/station")
+    settings.cache_clear()
+    with closing(Home.open(tmp_path / "home")) as home:
+        configure(home, "")
+        Registry(home.folder).add(write_model(tmp_path / "two-findings"))
+        arrive(home, film)
+        assert work(home) == {Did.READ: 1, Did.EXPLAINED: 1, Did.WROTE: 3}
+        (explanation,) = rows(home, ExplanationRow)
+        assert explanations.load(home, explanation.digest).prediction.findings
+        assert home.database.engine.dialect.name == "postgresql"
+        assert not (home.folder / "blobs" / "sha256").exists()
 
 
 @pytest.mark.usefixtures("model")
