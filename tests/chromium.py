@@ -48,8 +48,8 @@ def served(home: Path, *options: str) -> Iterator[str]:
         command, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            links = (re.search(r"http\S+/sign-in\?token=\S+", line) for line in process.stdout)
-            link = next((found[0] for found in links if found), None)
+            links = (re.search(r"^Open (http\S+)", line) for line in process.stdout)
+            link = next((found[1] for found in links if found), None)
             assert link, "`camlucida serve` ended without printing a link."
             yield link
         finally:

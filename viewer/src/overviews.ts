@@ -165,3 +165,16 @@ export type Again = { what: "explanations" | "results" } | { what: "deliveries";
 export const tryAgain = (again: Again): Promise<{ number: number }> => post("/api/jobs/again", again);
 
 export const explainAgain = (key: string): Promise<unknown> => post(`/api/explanations/${key}/again`, null);
+
+/** Who is signed in: a user, or "browser", who came by a one-time link. */
+export interface Visitor {
+  name: string;
+  roles: string[];
+  rights: string[];
+}
+
+export const me = (): Promise<Visitor> => json("/api/me");
+
+export async function signOut(): Promise<void> {
+  await fetch("/sign-out", { method: "POST", credentials: "same-origin" });
+}

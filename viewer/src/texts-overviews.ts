@@ -1,6 +1,11 @@
 /** The words on the pages of many studies: they come with the code of those pages. */
 
 export const overviewTexts = {
+  signedIn: {
+    as: (name: string, roles: string[]) =>
+      name === "browser" ? "Signed in by link" : `${name} (${roles.join(", ")})`,
+    out: "Sign out",
+  },
   worklist: {
     title: "Studies",
     count: (studies: number) => (studies === 1 ? "1 study" : `${studies.toLocaleString("en")} studies`),

@@ -12,6 +12,7 @@ import { type Place, toAddress } from "../view";
 import { action } from "./buttons";
 import { openHelp } from "./help";
 import { failure, message } from "./message";
+import { signedIn } from "./signed-in";
 import { StudyTable } from "./study-table";
 import { WorklistFilters } from "./worklist-filters";
 
@@ -47,7 +48,8 @@ export class Worklist extends HTMLElement {
       element("h1", {}, overviewTexts.worklist.title),
     );
     const { help, helpTitle } = texts.tools;
-    title.append(this.#count, this.#again, action({ name: help, title: helpTitle, key: "?" }, this.#help));
+    const helping = action({ name: help, title: helpTitle, key: "?" }, this.#help);
+    title.append(this.#count, this.#again, signedIn(), helping);
     fill(this, title, this.#filters, this.#instead, this.#table);
     this.#filters.addEventListener("search", () => this.#open(this.#filters.search), { signal });
     this.#table.addEventListener("sort", (event) => this.#open((event as CustomEvent).detail), { signal });
