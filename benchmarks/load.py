@@ -88,6 +88,7 @@ def station(home: Path, films: list[Path]) -> Iterator[Running]:
 
 def keys(browser: Browser) -> list[str]:
     """Of every kept explanation."""
+    browser.connection.close()  # the server has closed it if it was not used for 5 seconds
     studies = browser.json("/api/studies")["studies"]
     images = [image for study in studies for image in browser.json(f"/api/studies/{study['key']}")["images"]]
     return [one["key"] for image in images for one in image["explanations"] if one["state"] == "explained"]
@@ -262,7 +263,10 @@ def measure(running: Running, films: list[Path], given: argparse.Namespace) -> N
             looking = read_for(running, cookie, maps, (given.readers, 60 * given.minutes, given.pause))
         minutes = (time.monotonic() - began) / 60
         arrived = len({*keys(browser)}) - known - len(demanded)
+        server = psutil.Process(running.process.pid)
+        before = sum(server.cpu_times()[:2])
         hurried = read_for(running, cookie, maps, (given.readers, given.hurry, 0.0))
+        spent = 1000 * (sum(server.cpu_times()[:2]) - before) / len(hurried)
     rate = len(looking) / (60 * given.minutes)
     name = f"kept maps, {given.readers} readers, {given.pause:g} s each, arrivals, {rate:.0f} answers/s"
     print(f"{name}    {percentiles(looking)} (goal: p95 {KEPT_GOAL:g})")
@@ -270,6 +274,7 @@ def measure(running: Running, films: list[Path], given: argparse.Namespace) -> N
     print(
         f"kept maps, {given.readers} readers without a pause, {rate:.0f} answers/s    {percentiles(hurried)}"
     )
+    print(f"processor time of the server for each of those: {spent:.2f} ms")
     print(f"arrivals: {arrived} films became maps in {minutes:.1f} minutes, {arrived / minutes:.0f} a minute")
     for line in memory_lines(running.memory):
         print(line)
