@@ -1,8 +1,10 @@
 """Pictures of the trail, against `rendering` and against formulas written again here, slowly."""
 
 import secrets
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from typing import NamedTuple
 
@@ -12,7 +14,17 @@ import pytest
 from sqlalchemy import text
 
 from camlucida.errors import InputError, StoreError
-from camlucida.records import Event, EventKind, Flag, FlagReason, Region, VoiLutFunction, Window
+from camlucida.records import (
+    Event,
+    EventKind,
+    Explanation,
+    Flag,
+    FlagReason,
+    Image,
+    Region,
+    VoiLutFunction,
+    Window,
+)
 from camlucida.records.geometry import scaling
 from camlucida.rendering import colour
 from camlucida.rendering.overlay import overlay
@@ -21,33 +33,33 @@ from camlucida.rendering.upsample import to_pixel_grid
 from camlucida.rendering.window import display
 from camlucida.store import events, explanations, flags, studies
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.home import Home
 from camlucida.store.replay import replay, seen_at
 from camlucida.store.tables import EventRow, ExplanationRow, ImageRow
 
 MODEL = "a" * 64
 START = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(days=3650)  # after whatever a test computes
-TAB = "c" * 32
 PHANTOM = "5f7dcdde67a9040130aacb5b81d70d3586a5b45592d9ef12e8adb915b5ee5b51"
 
 
 class Shown(NamedTuple):
-    """A home with one explained image, whose tabs tell what they show."""
+    """A home with one explained image, and a tab that tells what it shows."""
 
-    home: object
-    image: object
-    explanation: object
+    home: Home
+    image: Image
+    explanation: Explanation
     row: ExplanationRow
+    tab: str
 
-    def tell(self, kind, view, *, tab=TAB, seconds=None):
-        """Keep an event of a tab; its number."""
+    def tell(self, kind, view, *, tab=None, seconds=None):
+        """Keep an event of the tab; its number."""
         with self.home.database.read() as session:
             number = events.count(session) + 1
             image = session.query(ImageRow).one()
             keys = {"study": image.study.key, "image": image.key, "explanation": self.row.key}
         happened = START + timedelta(seconds=number if seconds is None else seconds)
-        events.keep(
-            self.home, [Event(secrets.token_hex(16), kind, happened, tab, view=view, **keys)], "reader"
-        )
+        event = Event(secrets.token_hex(16), kind, happened, tab or self.tab, view=view, **keys)
+        events.keep(self.home, [event], "reader")
         return str(number)
 
     def opened(self, **view):
@@ -68,36 +80,69 @@ class Shown(NamedTuple):
         return overlay(grey, evidence, scale or scale_of(self.map, finding), opacity, colours)
 
 
+def new_tab():
+    return secrets.token_hex(16)
+
+
+def kept(home, folder, image, explanation):
+    """Keep an image and its explanation in an empty home."""
+    (folder / "original.dcm").write_bytes(b"as it came")
+    studies.keep(home, [image], [folder / "original.dcm"])
+    explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
+    with home.database.write() as session:
+        (row,) = explanations.unseen(session, MODEL, "grad-cam")
+        explanations.want(session, row.id, MODEL, "grad-cam")
+    with home.database.read() as session:
+        (identifier,) = explanations.waiting(session, MODEL)
+    explanations.keep(home, identifier, explanation)
+    with home.database.read() as session:
+        return Shown(home, image, explanation, session.get_one(ExplanationRow, identifier), new_tab())
+
+
 @pytest.fixture
-def keep(home, original):
-    """Keeps an image and its explanation."""
-
-    def keep_one(image, explanation):
-        studies.keep(home, [image], [original])
-        explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
-        with home.database.write() as session:
-            (row,) = explanations.unseen(session, MODEL, "grad-cam")
-            explanations.want(session, row.id, MODEL, "grad-cam")
-        with home.database.read() as session:
-            (identifier,) = explanations.waiting(session, MODEL)
-        explanations.keep(home, identifier, explanation)
-        with home.database.read() as session:
-            return Shown(home, image, explanation, session.get_one(ExplanationRow, identifier))
-
-    return keep_one
+def home(tmp_path):
+    """SQLite's alone: what differs from database to database is tried by the other tests of this folder."""
+    with closing(Home.open(tmp_path / "home")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def shown(keep, make_image, make_explanation):
+def keep(home, tmp_path):
+    """Keeps an image and its explanation in a home of the test's own."""
+    return partial(kept, home, tmp_path)
+
+
+@pytest.fixture
+def fresh(keep, make_image, make_explanation):
+    """For tests that change what is kept."""
     return keep(make_image(), make_explanation())
 
 
-@pytest.fixture
-def volume(keep, make_image, make_explanation):
+@pytest.fixture(scope="module")
+def film(tmp_path_factory, make_image, make_explanation):
+    folder = tmp_path_factory.mktemp("film")
+    with closing(Home.open(folder / "home")) as opened:
+        yield kept(opened, folder, make_image(), make_explanation())
+
+
+@pytest.fixture(scope="module")
+def ct(tmp_path_factory, make_image, make_explanation):
     """6 × 20 × 16 voxels of 4, 1, 1 mm; the map has 3 × 5 × 4 cells."""
-    explanation = make_explanation(native=(3, 5, 4), pixels=(6, 20, 16))
+    folder = tmp_path_factory.mktemp("ct")
     image = make_image((6, 20, 16), spacing=(4.0, 1.0, 1.0))
-    return keep(image, explanation)
+    with closing(Home.open(folder / "home")) as opened:
+        yield kept(opened, folder, image, make_explanation(native=(3, 5, 4), pixels=(6, 20, 16)))
+
+
+@pytest.fixture
+def shown(film):
+    """A new tab of a shared home."""
+    return film._replace(tab=new_tab())
+
+
+@pytest.fixture
+def volume(ct):
+    return ct._replace(tab=new_tab())
 
 
 # ---- the view is folded ----
@@ -130,8 +175,8 @@ def test_an_event_is_named_by_its_key_too(shown):
 
 def test_events_that_arrived_late_are_taken_in_their_own_order_and_it_is_told(shown):
     shown.opened(map="1", finding="0")
-    last = shown.tell(EventKind.CHANGED, {"finding": "1"}, seconds=20)
-    shown.tell(EventKind.CHANGED, {"finding": "2", "opacity": "30"}, seconds=10)
+    last = shown.tell(EventKind.CHANGED, {"finding": "1"}, seconds=2000)
+    shown.tell(EventKind.CHANGED, {"finding": "2", "opacity": "30"}, seconds=1000)
     seen = seen_at(shown.home, last)
     assert (seen.view["finding"], seen.view["opacity"]) == ("1", "30")
     assert "another order" in seen.remarks[0]
@@ -276,59 +321,59 @@ def test_a_slab_shows_the_strongest_evidence_within_it(volume, colours):
 # ---- other maps ----
 
 
-def test_a_difference_is_drawn_of_the_two_maps_that_are_named(shown, make_explanation):
+def test_a_difference_is_drawn_of_the_two_maps_that_are_named(fresh, make_explanation):
     other = make_explanation(seed=7)
-    explanations.keep(shown.home, shown.row.id, other)
-    with shown.home.database.read() as session:
-        digest = session.get_one(ExplanationRow, shown.row.id).digest
-    event = shown.opened(map="1", finding="1", difference="1", other_digest=digest)
-    values = shown.map.values[1] - other.saliency_map.values[1]
-    grey = display(shown.image.values, shown.image)
+    explanations.keep(fresh.home, fresh.row.id, other)
+    with fresh.home.database.read() as session:
+        digest = session.get_one(ExplanationRow, fresh.row.id).digest
+    event = fresh.opened(map="1", finding="1", difference="1", other_digest=digest)
+    values = fresh.map.values[1] - other.saliency_map.values[1]
+    grey = display(fresh.image.values, fresh.image)
     expected = overlay(
-        grey, to_pixel_grid(values, shown.map.geometry), scale_of(shown.map, 1), 0.6, "coolwarm"
+        grey, to_pixel_grid(values, fresh.map.geometry), scale_of(fresh.map, 1), 0.6, "coolwarm"
     )
-    assert np.abs(shown.picture(event).astype(int) - expected).max() <= 1
+    assert np.abs(fresh.picture(event).astype(int) - expected).max() <= 1
 
 
-def test_the_map_of_then_is_shown_after_it_was_made_anew(shown, make_explanation):
-    event = shown.opened(map="1", finding="0")
-    before = shown.picture(event)
-    explanations.keep(shown.home, shown.row.id, make_explanation(seed=9))
-    assert (shown.picture(event) == before).all()
+def test_the_map_of_then_is_shown_after_it_was_made_anew(fresh, make_explanation):
+    event = fresh.opened(map="1", finding="0")
+    before = fresh.picture(event)
+    explanations.keep(fresh.home, fresh.row.id, make_explanation(seed=9))
+    assert (fresh.picture(event) == before).all()
 
 
-def test_a_map_that_was_pruned_is_refused_in_words(shown):
-    event = shown.opened(map="1", finding="0")
-    shown.home.blobs.path(shown.row.digest).unlink()
-    with pytest.raises(StoreError, match=f"{shown.row.digest}.*is no longer kept.*no picture"):
-        shown.picture(event)
+def test_a_map_that_was_pruned_is_refused_in_words(fresh):
+    event = fresh.opened(map="1", finding="0")
+    fresh.home.blobs.path(fresh.row.digest).unlink()
+    with pytest.raises(StoreError, match=f"{fresh.row.digest}.*is no longer kept.*no picture"):
+        fresh.picture(event)
 
 
-def test_an_old_event_takes_the_map_only_if_it_was_not_made_anew_since(shown):
-    old = shown.tell(EventKind.OPENED, {"map": "1", "finding": "0"})
-    expected = shown.over(display(shown.image.values, shown.image))
-    assert (shown.picture(old) == expected).all()
-    before = shown.tell(EventKind.OPENED, {"map": "1", "finding": "0"}, tab="e" * 32, seconds=-(10**9))
+def test_an_old_event_takes_the_map_only_if_it_was_not_made_anew_since(fresh):
+    old = fresh.tell(EventKind.OPENED, {"map": "1", "finding": "0"})
+    expected = fresh.over(display(fresh.image.values, fresh.image))
+    assert (fresh.picture(old) == expected).all()
+    before = fresh.tell(EventKind.OPENED, {"map": "1", "finding": "0"}, tab="e" * 32, seconds=-(10**9))
     with pytest.raises(StoreError, match=r"older viewer.*made anew"):
-        shown.picture(before)
+        fresh.picture(before)
 
 
-def test_a_flag_s_picture_is_that_of_its_own_view(shown):
+def test_a_flag_s_picture_is_that_of_its_own_view(fresh):
     outline = Region(0, 0, ((1.0, 1.0), (1.0, 9.0), (9.0, 9.0)))
     view = {"viewer": "camlucida", "map": "1", "finding": "1", "opacity": "40"}
     flags.keep(
-        shown.home, shown.row.id, Flag("Finding 1", FlagReason.SHORTCUT, "", view, "r", region=outline)
+        fresh.home, fresh.row.id, Flag("Finding 1", FlagReason.SHORTCUT, "", view, "r", region=outline)
     )
-    expected = shown.over(display(shown.image.values, shown.image), 1, 0.4)
-    with shown.home.database.read() as session:
+    expected = fresh.over(display(fresh.image.values, fresh.image), 1, 0.4)
+    with fresh.home.database.read() as session:
         flagged = str(events.count(session))
-    assert (shown.picture(flagged) == expected).all()
+    assert (fresh.picture(flagged) == expected).all()
 
 
 # ---- refusals ----
 
 
-@pytest.mark.parametrize("name", ["99", "f" * 32, "1' OR 1", "9" * 400])
+@pytest.mark.parametrize("name", ["9999", "f" * 32, "1' OR 1", "9" * 400])
 def test_an_event_that_is_none_is_refused(shown, name):
     shown.opened()
     with pytest.raises(StoreError, match="no such event"):
@@ -353,17 +398,17 @@ def test_without_an_opening_or_with_lost_events_the_view_is_not_known(shown):
         seen_at(shown.home, after)
 
 
-def test_a_changed_event_is_refused(shown):
-    opened = shown.opened(map="1", finding="0")
-    after = shown.changed(opacity="30")
-    with shown.home.database.write() as session:
+def test_a_changed_event_is_refused(fresh):
+    opened = fresh.opened(map="1", finding="0")
+    after = fresh.changed(opacity="30")
+    with fresh.home.database.write() as session:
         if session.get_bind().dialect.name == "sqlite":
             session.execute(text("DROP TRIGGER events_refuse_update"))
         else:
             session.execute(text("ALTER TABLE events DISABLE TRIGGER events_refuse_update"))
         session.execute(text("UPDATE events SET who = 'somebody else' WHERE id = :id"), {"id": opened})
     with pytest.raises(StoreError, match=f"Event {opened} was changed"):
-        seen_at(shown.home, after)
+        seen_at(fresh.home, after)
 
 
 @pytest.mark.parametrize(
