@@ -11,7 +11,7 @@ import pytest
 import forked
 from camlucida.cohorts import asking
 from camlucida.cohorts.cohort import Cohort, Wish
-from camlucida.cohorts.engines import explain_here
+from camlucida.cohorts.engines import explain_here, explain_on_ray
 from camlucida.cohorts.inputs import images_of, of_folder, of_table
 from camlucida.cohorts.shard import Explainer, Shard, explanation_at
 from camlucida.cohorts.tables import read_table
@@ -109,6 +109,20 @@ def test_processes_give_the_same_bytes(cohort, films, model, tmp_path):
     other = begin(tmp_path / "to", films, model)
     done = list(explain_here(other.setup(None), other.missing(), 2))
     assert [one.shard for one in done] == [0, 1, 2]
+    other.finish()
+    assert content(tmp_path / "to") == content(cohort.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "CAMLUCIDA_TEST_RAY" not in os.environ,
+    reason="Ray gives up where it starts slowly, beside other tests",
+)
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_ray_gives_the_same_bytes(cohort, films, model, tmp_path):
+    other = begin(tmp_path / "to", films, model)
+    done = list(explain_on_ray(other.setup(None), other.missing(), 8))
+    assert sorted(one.shard for one in done) == [0, 1, 2]
     other.finish()
     assert content(tmp_path / "to") == content(cohort.folder)
 

@@ -4,6 +4,7 @@ Both call the same `shard.Explainer`, made once in each process, and both are to
 harm: a shard's folder is whole or not there.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -100,6 +101,8 @@ def explain_on_ray(setup: Setup, shards: Iterable[Shard], workers: int) -> Itera
     alone = not ray.is_initialized()
     if alone:
         ray.init(log_to_driver=False, include_dashboard=False, logging_level="error")
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         wanted = list(shards)
         ray.data.DataContext.get_current().enable_progress_bars = False
