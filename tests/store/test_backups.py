@@ -136,6 +136,17 @@ def test_a_backup_with_another_byte_is_refused(kept, tmp_path, request):
         backups.find(tmp_path / "backup")
 
 
+@ON_ONE
+def test_a_damaged_file_is_told_and_leaves_the_others_their_backup(kept, tmp_path):
+    whole = backups.back_up(kept, tmp_path / "whole", "cli:test")
+    digest, *others = whole.files
+    kept.blobs.path(digest).write_bytes(b"not what was kept")
+    made = backups.back_up(kept, tmp_path / "backup", "cli:test")
+    assert (made.lost, list(made.files)) == ((digest,), others)
+    assert backups.find(tmp_path / "backup") == made
+    assert backups.check(made) == []
+
+
 def test_a_store_is_not_restored_over_another(kept, tmp_path):
     made = backups.back_up(kept, tmp_path / "backup", "cli:test")
     with pytest.raises(StoreError, match="There is a store"):

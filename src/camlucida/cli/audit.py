@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from camlucida.cli import audit_replay, messages
+from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.cli.writing import whole
 from camlucida.errors import InputError, StoreError
 from camlucida.records import EventKind, ViewState
-from camlucida.settings import settings
 from camlucida.store import audit as trail
 from camlucida.store import audit_export, checkpoints, event_search, events
 from camlucida.store.checkpoints import Key
@@ -71,7 +71,7 @@ def verify(
     """
     believed = _key(key) if key else None
     texts = [path.read_text(encoding="utf-8") for path in against or ()]
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         with messages.progress() as bar:
             task = bar.add_task("Verifying", total=trail.count(opened))
             verdict = trail.verify(
@@ -126,7 +126,7 @@ def query(
     home: HomeOption = None,
 ) -> None:
     """Say who did what, when, on which study; for one study also who has seen it."""
-    with closing(_open(home)) as opened, opened.database.read() as session:
+    with closing(open_store(home)) as opened, opened.database.read() as session:
         search = _search(opened, study, who, kind, since, until)
         found = event_search.latest(session, search, most)
         if as_json:
@@ -168,7 +168,7 @@ def export(
 
     Others check the files without this program: docs/how-to/audit-who-saw-what.md says how.
     """
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         search = _search(opened, study, who, kind, since, until)
         with opened.database.write() as session:
             view: ViewState = {"what": "audit trail", "chosen": search != Search()}
@@ -199,7 +199,7 @@ def checkpoint(
 
     `camlucida audit verify --against` compares the trail with it later.
     """
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         if key:
             with opened.database.read() as session:
                 for one in checkpoints.keys(session):
@@ -240,13 +240,6 @@ def _key(text: str) -> Key:
 
 def _said(row: EventRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in events.SAID}
-
-
-def _open(home: Path | None) -> Home:
-    folder = home or settings().home
-    if not (folder / "camlucida.sqlite").is_file():
-        raise StoreError(f"There is no store in {folder}; --home names another.")
-    return Home.open(folder)
 
 
 def _moment(moment: datetime) -> str:

@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.cli.writing import whole
 from camlucida.rendering.look import PLANES
-from camlucida.settings import settings
-from camlucida.store.home import Home
 from camlucida.store.replay import replay as draw_again
 from camlucida.store.replay import seen_at
 
@@ -40,7 +39,7 @@ def replay(
     same event gives the same bytes. Where the map of then is no longer kept, there is no picture.
     """
     axis = None if plane is None else PLANES.index(plane)
-    with closing(Home.open(home or settings().home)) as opened:
+    with closing(open_store(home)) as opened:
         replayed = draw_again(opened, seen_at(opened, event), axis)
     with whole(out) as unfinished:
         unfinished.write_bytes(replayed.png())

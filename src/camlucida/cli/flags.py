@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.cli.writing import whole
 from camlucida.errors import StoreError
@@ -57,7 +58,7 @@ def list_(
 ) -> None:
     """The newest flags, and how many there are by model and finding."""
     sought = Sought(tuple(state or ()), model, finding, tuple(reason or ()))
-    with closing(_open(home)) as opened, opened.database.read() as session:
+    with closing(open_store(home)) as opened, opened.database.read() as session:
         found = flag_queue.page(session, sought, before=before)
         number, counts = flag_queue.number_of(session, sought), flag_queue.counts(session)
         rows = [_row(one) for one in found]
@@ -91,7 +92,7 @@ def resolve(
     home: HomeOption = None,
 ) -> None:
     """Say what came of a flag, and why; an earlier resolution is kept, and no longer holds."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         flag_queue.resolve(opened, flag, Resolution(outcome, reason, by, of, events.operator()))
     messages.say(f"Flag {flag}: {outcome}.")
 
@@ -117,7 +118,7 @@ def export(
     if keys is not None and keys.resolve().is_relative_to(to.resolve()):
         raise StoreError("The table of keys says who the masks are of; write it outside of their folder.")
     sought = Sought(tuple(state or WORTH_TRAINING), model, finding, tuple(reason or ()))
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         done = flag_export.export(opened, to, sought, events.operator(), reason or NOT_HERE)
         if keys is not None:
             with whole(keys) as unfinished:

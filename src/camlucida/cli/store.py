@@ -11,8 +11,8 @@ import typer
 from rich.filesize import decimal
 
 from camlucida.cli import messages
+from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
-from camlucida.errors import StoreError
 from camlucida.settings import settings
 from camlucida.store import backups, checking, copying, retention, sizes, upkeep
 from camlucida.store.database import Database, upgrade
@@ -48,7 +48,7 @@ def size(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, in bytes.")] = False,
 ) -> None:
     """Bytes by kind, and for each study: evidence is counted apart from pixels."""
-    with _opened(home) as opened:
+    with closing(open_store(home)) as opened:
         kinds, studies = sizes.of_home(opened), sizes.of_studies(opened)
     shown = studies[offset : offset + limit]
     if as_json:
@@ -177,6 +177,12 @@ def backup(
     messages.say(
         f"{made.folder}: {messages.count(len(made.files), 'kept file')}, {decimal(sum(made.files.values()))}."
     )
+    if made.lost:
+        messages.note(
+            f"Missing or damaged, and so not in it: {', '.join(f'{digest[:12]}…' for digest in made.lost)}. "
+            "`camlucida store verify --mend` says whose they are, and makes again what it can."
+        )
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: camlucida store restore /mnt/backup/camlucida --home new-home")
@@ -203,19 +209,8 @@ def restore(
 
 
 @contextmanager
-def _opened(home: Path | None) -> Iterator[Home]:
-    folder = home or settings().home
-    if not Home.is_there(folder):
-        raise StoreError(
-            f"There is no store in {folder}; `camlucida import` makes one; --home names another."
-        )
-    with closing(Home.open(folder)) as opened:
-        yield opened
-
-
-@contextmanager
 def _alone(home: Path | None) -> Iterator[Home]:
-    with _opened(home) as opened, upkeep.alone(opened.folder):
+    with closing(open_store(home)) as opened, upkeep.alone(opened.folder):
         yield opened
 
 

@@ -2,14 +2,13 @@
 
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
-from camlucida.errors import StoreError
 from camlucida.records.role import Role
 from camlucida.settings import settings
 from camlucida.store import access_tokens
@@ -61,7 +60,7 @@ def add(
 @app.command("list", epilog="Example: camlucida tokens list")
 def list_(home: HomeOption = None) -> None:
     """Say which tokens there are, what each allows, and when it was last used."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         rows = access_tokens.all_tokens(opened)
     messages.table(
         "Access tokens",
@@ -82,16 +81,9 @@ def list_(home: HomeOption = None) -> None:
 @app.command(epilog="Example: camlucida tokens revoke ohif")
 def revoke(name: Name, home: HomeOption = None) -> None:
     """End a token at once."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         access_tokens.revoke(opened, name)
     messages.note(f"The token “{name}” opens nothing any more.")
-
-
-def _open(home: Path | None) -> Home:
-    folder = home or settings().home
-    if not Home.is_there(folder):
-        raise StoreError(f"There is no store in {folder}; --home names another.")
-    return Home.open(folder)
 
 
 def _moment(moment: datetime | None, otherwise: str) -> str:

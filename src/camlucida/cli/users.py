@@ -4,12 +4,12 @@ import getpass
 import sys
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from camlucida.cli import messages
+from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.errors import StoreError
 from camlucida.records.role import Role
@@ -47,7 +47,7 @@ def add(name: Name, roles: Roles, home: HomeOption = None) -> None:
 @app.command("list", epilog="Example: camlucida users list")
 def list_(home: HomeOption = None) -> None:
     """Say which users there are, as what, and how many browsers of each are signed in."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         rows = kept.all_users(opened)
         signed = [row.user_id for row in visits.all_visits(opened)]
     messages.table(
@@ -65,21 +65,21 @@ def list_(home: HomeOption = None) -> None:
 @app.command(epilog="Example: camlucida users roles eva reader auditor")
 def roles(name: Name, roles: Roles, home: HomeOption = None) -> None:
     """Give a user other roles, at once."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         kept.set_roles(opened, name, roles, operator())
 
 
 @app.command(epilog="Example: camlucida users password eva")
 def password(name: Name, home: HomeOption = None) -> None:
     """Give a user another password; browsers that are signed in are signed out."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         kept.set_password(opened, name, _password(), operator())
 
 
 @app.command(epilog="Example: camlucida users disable eva")
 def disable(name: Name, home: HomeOption = None) -> None:
     """Sign a user out everywhere, and let them sign in no more; what they did stays."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         ended = kept.set_disabled(opened, name, disabled=True, by=operator())
     messages.note(f"“{name}” may not sign in any more; {messages.count(ended, 'browser')} signed out.")
 
@@ -87,14 +87,14 @@ def disable(name: Name, home: HomeOption = None) -> None:
 @app.command(epilog="Example: camlucida users enable eva")
 def enable(name: Name, home: HomeOption = None) -> None:
     """Let a disabled user sign in again."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         kept.set_disabled(opened, name, disabled=False, by=operator())
 
 
 @app.command("signed-in", epilog="Example: camlucida users signed-in")
 def signed_in(home: HomeOption = None) -> None:
     """Say which browsers are signed in, since when and until when."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         rows = visits.all_visits(opened)
     messages.table(
         "Signed in",
@@ -115,7 +115,7 @@ def sign_out(
     home: HomeOption = None,
 ) -> None:
     """Sign browsers out at once."""
-    with closing(_open(home)) as opened:
+    with closing(open_store(home)) as opened:
         ended = visits.end_all(opened, operator(), name)
     messages.note(f"{messages.count(ended, 'browser')} signed out.")
 
@@ -134,13 +134,6 @@ def _password() -> str:
     if getpass.getpass("Once more: ") != typed:
         raise StoreError("The two passwords differ; nothing was changed.")
     return typed
-
-
-def _open(home: Path | None) -> Home:
-    folder = home or settings().home
-    if not (folder / "camlucida.sqlite").is_file():
-        raise StoreError(f"There is no store in {folder}; --home names another.")
-    return Home.open(folder)
 
 
 def _moment(moment: datetime) -> str:

@@ -44,15 +44,16 @@ class Backup(NamedTuple):
     created: str
     version: str
     files: dict[str, int]  # bytes of the kept files, by digest
+    lost: tuple[str, ...] = ()  # digests of those that were missing or damaged already, and are not in it
 
 
 def back_up(home: Home, target: Path, who: str, tell: Tell = lambda *_: None) -> Backup:
     """Add a backup of the store, while it is in use: the rows of one moment, and all files they name.
 
+    One damaged file must not leave the others without a backup: it is told in `lost`.
+
     Raises
     ------
-    DamagedBlob
-        A kept file is missing or damaged: `camlucida store verify --mend` first.
     StoreError
         The folder cannot be written to, or the store cannot be read.
     """
@@ -67,13 +68,14 @@ def back_up(home: Home, target: Path, who: str, tell: Tell = lambda *_: None) ->
         database = partial / FILE
         _snapshot(home.database, database)
         files = _named(home, database)
-        _all(copying.copy_files(home.blobs, Blobs(target / "blobs"), files), sum(files.values()), tell)
+        lost = _copy_kept(home.blobs, Blobs(target / "blobs"), files, tell)
         _copy_rest(home.folder, partial / REST)
         (partial / FILES).write_text("".join(f"{digest} {size}\n" for digest, size in files.items()))
         manifest = {
             "format": FORMAT,
             "version": __version__,
             "created": started.isoformat(timespec="seconds"),
+            "lost": lost,
             "files": {str(path.relative_to(partial)): digest_of_file(path) for path in _files(partial)},
         }
         _write_durably(partial / MANIFEST, json.dumps(manifest, indent=1))
@@ -81,8 +83,18 @@ def back_up(home: Home, target: Path, who: str, tell: Tell = lambda *_: None) ->
     except OSError as error:
         raise StoreError(f"The backup in {target} cannot be written ({error.strerror}).") from error
     with home.database.write() as session:
-        events.note(session, EventKind.BACKED_UP, who, {"files": len(files), "bytes": sum(files.values())})
-    return Backup(folder, str(manifest["created"]), __version__, files)
+        view: ViewState = {"files": len(files), "bytes": sum(files.values()), "lost": len(lost)}
+        events.note(session, EventKind.BACKED_UP, who, view)
+    return Backup(folder, str(manifest["created"]), __version__, files, tuple(lost))
+
+
+def _copy_kept(source: Blobs, target: Blobs, files: dict[str, int], tell: Tell) -> list[str]:
+    """Copy the kept files; those that are lost are taken out of `files`."""
+    lost: list[str] = []
+    _all(copying.copy_files(source, target, files, lost), sum(files.values()), tell)
+    for digest in lost:
+        del files[digest]
+    return lost
 
 
 def find(folder: Path) -> Backup:
@@ -110,7 +122,7 @@ def find(folder: Path) -> Backup:
         ) from error
     if wrong:
         raise StoreError(f"The backup {place} is damaged ({wrong[0]}); use another one.")
-    return Backup(place, manifest["created"], manifest["version"], files)
+    return Backup(place, manifest["created"], manifest["version"], files, tuple(manifest.get("lost", ())))
 
 
 def check(backup: Backup, tell: Tell = lambda *_: None) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Integer, RowMapping, Table, func, insert, select
 from sqlalchemy.orm import Session
 
-from camlucida.errors import StoreError
+from camlucida.errors import DamagedBlob, StoreError
 from camlucida.store.blobs import Blobs
 from camlucida.store.database import Database
 from camlucida.store.tables import Base
@@ -24,20 +24,29 @@ MADE_OF_OTHERS = frozenset({"worklist", "worklist_findings", "worklist_changes"}
 AT_ONCE = 1000
 
 
-def copy_files(source: Blobs, target: Blobs, sizes: dict[str, int]) -> Iterator[int]:
+def copy_files(
+    source: Blobs, target: Blobs, sizes: dict[str, int], lost: list[str] | None = None
+) -> Iterator[int]:
     """Copy kept files that are not there yet, checked; tells the bytes of each, those that were there too.
+
+    Digests of files that are missing or damaged are added to `lost`, if given.
 
     Raises
     ------
     DamagedBlob
-        A file is missing or damaged.
+        A file is missing or damaged, and no `lost` was given.
     StoreError
         A place cannot be asked or written to.
     """
     there = dict(target.sizes())
     for digest, size in sizes.items():
         if there.get(digest) != size:
-            target.put_file(source.path(digest), digest)
+            try:
+                target.put_file(source.path(digest), digest)
+            except DamagedBlob:
+                if lost is None:
+                    raise
+                lost.append(digest)
         yield size
 
 
