@@ -16,8 +16,9 @@ from statistics import median
 from time import perf_counter
 
 from camlucida.records import Event, EventKind
-from camlucida.store import audit, checkpoints, event_search, events, hash_tree
-from camlucida.store.event_search import Search
+from camlucida.store.audit import checkpoints, event_search, events, hash_tree
+from camlucida.store.audit import trail as audit
+from camlucida.store.audit.event_search import Search
 from camlucida.store.home import Home
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

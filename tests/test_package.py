@@ -19,7 +19,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "import camlucida; camlucida.__version__",
         "import camlucida.web.app",
-        "import camlucida.store.studies, camlucida.store.explanations, camlucida.store.sizes",
+        "import camlucida.store.studies, camlucida.store.explanations, camlucida.store.upkeep.sizes",
         "import camlucida.dicom.read, camlucida.rendering.legend, camlucida.records",
         "import camlucida.cli.serve",
     ],

@@ -21,7 +21,8 @@ from camlucida.jobs.heartbeat import Dropped
 from camlucida.jobs.turn import is_shared
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
-from camlucida.store import claims, events, explanations, instances, studies
+from camlucida.store import claims, explanations, instances, studies
+from camlucida.store.audit import events
 from camlucida.store.blobs import digest_of_file
 from camlucida.store.claims import Claim
 from camlucida.store.counters import Stage, Stopwatch, class_of

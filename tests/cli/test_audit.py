@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from camlucida.cli.audit import app
 from camlucida.records import Event, EventKind
-from camlucida.store import events
+from camlucida.store.audit import events
 from camlucida.store.home import Home
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "audit-who-saw-what.md").read_text("utf-8")

@@ -9,7 +9,8 @@ from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.store import instances
 from camlucida.store.home import Home
-from cli.conftest import COMMAND, ENVIRONMENT
+from cli.conftest import COMMAND
+from forked import ENVIRONMENT
 from orthanc import HOST
 
 

@@ -3,10 +3,11 @@ from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
 from camlucida.records import Flag, FlagReason, Region
-from camlucida.store import explanations, flags, studies
+from camlucida.store import explanations, studies
+from camlucida.store.audit.replay import replay, seen_at
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
-from camlucida.store.replay import replay, seen_at
+from camlucida.store.remarks import flags
 
 MODEL = "a" * 64
 VIEW = {"viewer": "camlucida", "map": "1", "finding": "1"}

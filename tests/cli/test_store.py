@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
 from camlucida.settings import settings
-from camlucida.store import upkeep
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, FileKind, FileRow, now
+from camlucida.store.upkeep import turn as upkeep
 from s3 import BUCKET
 
 

@@ -3,8 +3,8 @@ from typer.testing import CliRunner
 
 from camlucida.cli.tokens import app
 from camlucida.records.role import Role
-from camlucida.store import access_tokens
 from camlucida.store.home import Home
+from camlucida.store.people import access_tokens
 
 runner = CliRunner()
 

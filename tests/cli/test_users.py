@@ -2,8 +2,8 @@ import pytest
 from typer.testing import CliRunner
 
 from camlucida.cli.users import app
-from camlucida.store import passwords, users, visits
 from camlucida.store.home import Home
+from camlucida.store.people import passwords, users, visits
 
 runner = CliRunner()
 GOOD = "kite-orbit-fennel\n"

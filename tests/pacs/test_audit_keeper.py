@@ -13,7 +13,7 @@ from camlucida.pacs.audit_keeper import AuditKeeper, begin, forward
 from camlucida.pacs.syslog import Address
 from camlucida.records import EventKind
 from camlucida.settings import settings
-from camlucida.store import events
+from camlucida.store.audit import events
 from camlucida.store.home import Home
 from camlucida.store.tables import CheckpointRow, ForwardedRow
 from certificates import Authority

@@ -14,9 +14,10 @@ from pydicom.data import get_testdata_file
 from sqlalchemy import event
 
 from camlucida.errors import DiskFull, StoreError, UnreadableFile
-from camlucida.store import instances, sizes, studies
+from camlucida.store import instances, studies
 from camlucida.store.instances import Kept, take
 from camlucida.store.tables import InstanceRow, Intent, Origin, now
+from camlucida.store.upkeep import sizes
 
 
 @pytest.fixture

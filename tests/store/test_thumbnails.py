@@ -9,8 +9,9 @@ from sqlalchemy.orm import selectinload
 
 from camlucida.records import Photometric, Window
 from camlucida.rendering.window import display
-from camlucida.store import sizes, studies, thumbnails
+from camlucida.store import studies, thumbnails
 from camlucida.store.tables import FileKind, FileRow, ImageRow
+from camlucida.store.upkeep import sizes
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, text, update
 
 from camlucida.records import Flag, FlagReason
-from camlucida.store import flags, worklist
+from camlucida.store import worklist
+from camlucida.store.remarks import flags
 from camlucida.store.tables import (
     ExplanationRow,
     ImageRow,

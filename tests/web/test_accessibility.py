@@ -7,7 +7,7 @@ from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.records import Flag, FlagReason
-from camlucida.store import flags
+from camlucida.store.remarks import flags
 from camlucida.store.tables import ExplanationRow, StudyRow
 from conftest import ROOT
 from viewer_page import choose, explained_station, open_study, settle

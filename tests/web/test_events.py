@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from camlucida.store import access_tokens
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import EventRow
 from camlucida.web import events as web_events
 

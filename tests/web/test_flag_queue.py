@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from camlucida.records.role import Role
-from camlucida.store import access_tokens
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import EventRow, ExplanationRow, FlagRow
 from camlucida.web import access, flag_queue
 from camlucida.web.access import Visitor

@@ -1,6 +1,6 @@
 import pytest
 
-from camlucida.store import access_tokens
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import FlagRow
 from camlucida.web import flags as web_flags
 

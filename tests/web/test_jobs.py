@@ -6,8 +6,9 @@ from sqlalchemy import select
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.jobs.turn import turn
-from camlucida.store import access_tokens, deliveries, explanations, instances, orders
+from camlucida.store import deliveries, explanations, instances, orders
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import (
     DeliveryRow,
     DeliveryState,

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from camlucida.records.role import Role
-from camlucida.store import access_tokens
+from camlucida.store.people import access_tokens
 from camlucida.web import limits, rights
 from camlucida.web.limits import Limiter
 from camlucida.web.rights import Right

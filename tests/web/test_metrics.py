@@ -5,8 +5,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from camlucida.records.role import Role
 from camlucida.settings import Settings
-from camlucida.store import access_tokens, counters, explanations
+from camlucida.store import counters, explanations
 from camlucida.store.counters import Counter, Stage
+from camlucida.store.people import access_tokens
 from camlucida.web import metrics as web
 
 

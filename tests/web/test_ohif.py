@@ -21,8 +21,8 @@ from camlucida.images.read import read_image
 from camlucida.rendering.scale import scale_of
 from camlucida.rendering.upsample import to_pixel_grid
 from camlucida.settings import settings
-from camlucida.store import access_tokens
 from camlucida.store.explanations import load
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import ExplanationRow, FlagRow
 from camlucida.web import ohif
 from camlucida.web.app import create_app

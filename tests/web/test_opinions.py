@@ -1,6 +1,7 @@
 import pytest
 
-from camlucida.store import access_tokens, explanations
+from camlucida.store import explanations
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import OpinionRow
 
 OWN = {"sec-fetch-site": "same-origin"}

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image as Picture
 
 from camlucida.records import Flag, FlagReason
-from camlucida.store import explanations, flags, thumbnails
+from camlucida.store import explanations, thumbnails
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.remarks import flags
 
 SOUGHT = {"model": "made-up@1", "method": "grad-cam", "finding": "Finding 1"}
 

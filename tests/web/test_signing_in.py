@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from camlucida.records.role import Role
 from camlucida.settings import settings
-from camlucida.store import passwords, users, visits
+from camlucida.store.people import passwords, users, visits
 from camlucida.store.tables import OpinionRow, TokenRow, VisitRow, now
 from camlucida.web import signing_in
 

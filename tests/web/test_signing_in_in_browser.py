@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from camlucida.records.role import Role
-from camlucida.store import users
 from camlucida.store.home import Home
+from camlucida.store.people import users
 from chromium import chromium, served
 
 pytestmark = pytest.mark.browser

@@ -9,8 +9,9 @@ from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.records import CausalCheck, Flag, FlagReason, StabilityCheck
-from camlucida.store import explanations, flags
-from camlucida.store.replay import replay, seen_at
+from camlucida.store import explanations
+from camlucida.store.audit.replay import replay, seen_at
+from camlucida.store.remarks import flags
 from camlucida.store.tables import EventRow, ExplanationRow, FlagRow, OpinionRow
 from viewer_page import (
     choose,

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from camlucida.records import Flag, FlagReason, Patient
-from camlucida.store import flags
+from camlucida.store.remarks import flags
 
 
 def search(browser, **sought):

@@ -13,10 +13,10 @@ from camlucida.cli.options import HomeOption
 from camlucida.cli.writing import whole
 from camlucida.errors import InputError, StoreError
 from camlucida.records import EventKind, ViewState
-from camlucida.store import audit as trail
-from camlucida.store import audit_export, checkpoints, event_search, events
-from camlucida.store.checkpoints import Key
-from camlucida.store.event_search import Search
+from camlucida.store.audit import checkpoints, event_search, events, trail
+from camlucida.store.audit import export as audit_export
+from camlucida.store.audit.checkpoints import Key
+from camlucida.store.audit.event_search import Search
 from camlucida.store.home import Home
 from camlucida.store.tables import EventRow
 

@@ -12,8 +12,8 @@ from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.cli.writing import whole
 from camlucida.rendering.look import PLANES
-from camlucida.store.replay import replay as draw_again
-from camlucida.store.replay import seen_at
+from camlucida.store.audit.replay import replay as draw_again
+from camlucida.store.audit.replay import seen_at
 
 EXAMPLE = "Example: camlucida audit replay 4711 --out seen.png"
 

@@ -73,7 +73,7 @@ def explain_cohort(
 
 def _inputs(source: Sequence[str], images: Path | None, column: str, home: Path) -> "Iterator[Input]":
     from camlucida.cohorts import asking, inputs  # noqa: PLC0415
-    from camlucida.store import events  # noqa: PLC0415
+    from camlucida.store.audit import events  # noqa: PLC0415
     from camlucida.store.home import Home  # noqa: PLC0415
 
     path = Path(source[0])

@@ -21,7 +21,7 @@ from camlucida.errors import InputError
 from camlucida.pacs.export import Export, LeftOut, export, folder_name
 from camlucida.records import EventKind, ViewState
 from camlucida.settings import settings
-from camlucida.store import events
+from camlucida.store.audit import events
 from camlucida.store.home import Home
 from camlucida.store.studies import find_study
 

@@ -15,9 +15,10 @@ from camlucida.errors import StoreError
 from camlucida.records import FlagReason, Outcome, Resolution
 from camlucida.rendering.outline import NOT_HERE
 from camlucida.settings import settings
-from camlucida.store import events, flag_export, flag_queue
-from camlucida.store.flag_queue import STATES, Queued, Sought
+from camlucida.store.audit import events
 from camlucida.store.home import Home
+from camlucida.store.remarks import flag_export, flag_queue
+from camlucida.store.remarks.flag_queue import STATES, Queued, Sought
 
 app = typer.Typer(add_completion=False)
 

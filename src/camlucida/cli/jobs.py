@@ -18,7 +18,8 @@ from camlucida.models.card import read_card
 from camlucida.models.registry import Registry
 from camlucida.records import EventKind
 from camlucida.settings import settings
-from camlucida.store import claims, events, explanations, progress
+from camlucida.store import claims, explanations, progress
+from camlucida.store.audit import events
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, ModelRow, State, now
 

@@ -19,7 +19,8 @@ from camlucida.pacs.export import LeftOut, explained, export
 from camlucida.pacs.results import write_results
 from camlucida.pacs.send import destination_named, send_to
 from camlucida.settings import settings
-from camlucida.store import deliveries, events, instances
+from camlucida.store import deliveries, instances
+from camlucida.store.audit import events
 from camlucida.store.home import Home
 from camlucida.store.studies import find_study
 from camlucida.store.tables import DeliveryRow, DeliveryState, Origin

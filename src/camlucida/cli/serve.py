@@ -17,7 +17,8 @@ from camlucida.models.description import describe_all
 from camlucida.pacs.audit_keeper import AuditKeeper
 from camlucida.pacs.configuration import Listening, read_configuration
 from camlucida.settings import settings
-from camlucida.store import events, explanations, settings_told
+from camlucida.store import explanations
+from camlucida.store.audit import events, settings_told
 from camlucida.store.home import Home
 from camlucida.web import ohif as ohif_app
 from camlucida.web import serving

@@ -14,10 +14,11 @@ from camlucida.cli import messages
 from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.settings import settings
-from camlucida.store import backups, checking, copying, retention, sizes, upkeep
+from camlucida.store.audit.events import operator
 from camlucida.store.database import Database, upgrade
-from camlucida.store.events import operator
 from camlucida.store.home import Home, open_blobs
+from camlucida.store.upkeep import backups, checking, copying, retention, sizes
+from camlucida.store.upkeep import turn as upkeep
 
 app = typer.Typer(add_completion=False)
 

@@ -11,8 +11,8 @@ from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.records.role import Role
 from camlucida.settings import settings
-from camlucida.store import access_tokens
 from camlucida.store.home import Home
+from camlucida.store.people import access_tokens
 
 app = typer.Typer(add_completion=False)
 

@@ -14,10 +14,10 @@ from camlucida.cli.options import HomeOption
 from camlucida.errors import StoreError
 from camlucida.records.role import Role
 from camlucida.settings import settings
-from camlucida.store import users as kept
-from camlucida.store import visits
-from camlucida.store.events import operator
+from camlucida.store.audit.events import operator
 from camlucida.store.home import Home
+from camlucida.store.people import users as kept
+from camlucida.store.people import visits
 
 app = typer.Typer(add_completion=False)
 

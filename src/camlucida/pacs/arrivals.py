@@ -22,8 +22,9 @@ from camlucida.errors import DamagedBlob, StoreError, sentence
 from camlucida.pacs import routing
 from camlucida.pacs.configuration import Configuration
 from camlucida.pacs.routing import Decision
-from camlucida.store import events, explanations, instances, studies
+from camlucida.store import explanations, instances, studies
 from camlucida.store.attempts import MOST_ATTEMPTS
+from camlucida.store.audit import events
 from camlucida.store.home import Home
 from camlucida.store.tables import ImageRow, InstanceRow, Intent, Origin
 

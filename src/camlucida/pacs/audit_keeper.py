@@ -20,7 +20,7 @@ from camlucida.pacs.audit_message import Subject
 from camlucida.pacs.syslog import Address, Connection
 from camlucida.records import Event, EventKind
 from camlucida.settings import settings
-from camlucida.store import events
+from camlucida.store.audit import events
 from camlucida.store.home import Home
 from camlucida.store.tables import EventRow, ForwardedRow, StudyRow, now
 
@@ -76,7 +76,7 @@ class AuditKeeper:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _sign(self) -> None:
-        from camlucida.store import checkpoints  # noqa: PLC0415 - cryptography: not at every start
+        from camlucida.store.audit import checkpoints  # noqa: PLC0415 - cryptography: not at every start
 
         if self._stop.is_set():
             checkpoints.keep_up(self._home, least_events=1)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from camlucida.records import Event, EventKind
-from camlucida.store.events import STATION
+from camlucida.store.audit.events import STATION
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SENT_HERE = frozenset({"c-store", "stow-rs", "fetched"})

@@ -17,7 +17,8 @@ from camlucida.jobs.turn import turn
 from camlucida.pacs import dicomweb, dimse
 from camlucida.pacs.configuration import Configuration, Destination, Dimse
 from camlucida.pacs.verdict import Fate, Parcel, Verdict
-from camlucida.store import deliveries, events
+from camlucida.store import deliveries
+from camlucida.store.audit import events
 from camlucida.store.database import not_written
 from camlucida.store.home import Home
 from camlucida.store.tables import DeliveryRow, now

@@ -20,8 +20,9 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, case, or_, select, update
 from sqlalchemy.orm import Session
 
-from camlucida.store import counters, events
+from camlucida.store import counters
 from camlucida.store.attempts import MOST_ATTEMPTS
+from camlucida.store.audit import events
 from camlucida.store.counters import Counter, Stage
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, Lane, State, WorkerRow, now

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from camlucida.records import EventKind, ViewState
-from camlucida.store import counters, events
+from camlucida.store import counters
+from camlucida.store.audit import events
 from camlucida.store.counters import Counter, Stage
 from camlucida.store.dialects import insert
 from camlucida.store.tables import DeliveryRow, DeliveryState, ExplanationRow, StudyRow, now

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from camlucida.errors import DamagedBlob
 from camlucida.records import EventKind, Explanation, ViewState
 from camlucida.records.encoding import decode, encode
-from camlucida.store import claims, counters, events, orders, predictions, worklist_upkeep
+from camlucida.store import claims, counters, orders, predictions, worklist_upkeep
+from camlucida.store.audit import events
 from camlucida.store.counters import OTHER, Counter, Stage, Stopwatch
 from camlucida.store.dialects import insert
 from camlucida.store.home import Home

@@ -16,7 +16,8 @@ from camlucida.dicom.read import read_dicom
 from camlucida.errors import DamagedBlob, InputError, UnknownStudy
 from camlucida.records import EventKind, FileFormat, Image, Patient, ViewState
 from camlucida.rendering.header import header
-from camlucida.store import events, pixels
+from camlucida.store import pixels
+from camlucida.store.audit import events
 from camlucida.store.blobs import digest_of_file
 from camlucida.store.home import Home
 from camlucida.store.keys import new_key

@@ -12,7 +12,8 @@ from fastapi import HTTPException, Request
 
 from camlucida.records.event import EventKind
 from camlucida.records.role import Role
-from camlucida.store import access_tokens, events, visits
+from camlucida.store.audit import events
+from camlucida.store.people import access_tokens, visits
 from camlucida.web import rights, signing_in
 from camlucida.web.protection import must_be_own_request, route
 from camlucida.web.rights import Right

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, selectinload
 from camlucida.jobs.queue import wake
 from camlucida.records import EventKind, ViewState
 from camlucida.records.method_name import DEAR, SPELLING
-from camlucida.store import events, explanations
+from camlucida.store import explanations
+from camlucida.store.audit import events
 from camlucida.store.tables import ExplanationRow, ImageRow, ModelRow, State
 from camlucida.web.access import who_asks
 from camlucida.web.body import bounded

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from camlucida.records import Event, EventKind
-from camlucida.store import events as kept
+from camlucida.store.audit import events as kept
 from camlucida.web.access import who_asks
 from camlucida.web.body import bounded
 from camlucida.web.flags import View

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from camlucida.errors import StoreError
 from camlucida.records import FlagReason, Outcome, Resolution
-from camlucida.store import flag_pictures, flag_queue
-from camlucida.store.flag_queue import Queued, Sought
-from camlucida.store.flags import as_record
+from camlucida.store.remarks import flag_pictures, flag_queue
+from camlucida.store.remarks.flag_queue import Queued, Sought
+from camlucida.store.remarks.flags import as_record
 from camlucida.store.tables import ResolutionRow
 from camlucida.web.access import who_asks
 from camlucida.web.body import bounded

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from camlucida.records import Flag, FlagReason, Region
 from camlucida.store import explanations
-from camlucida.store import flags as kept
+from camlucida.store.remarks import flags as kept
 from camlucida.web.access import who_asks
 from camlucida.web.body import bounded
 from camlucida.web.explanations import computed, wanted

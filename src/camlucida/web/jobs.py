@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from camlucida.jobs.turn import is_taken
 from camlucida.records import EventKind, ViewState
-from camlucida.store import deliveries, events, explanations, orders, progress
+from camlucida.store import deliveries, explanations, orders, progress
+from camlucida.store.audit import events
 from camlucida.store.tables import DeliveryState, ExplanationRow, OrderState, State
 from camlucida.web.access import Visitor, who_asks
 from camlucida.web.asking import cancelled

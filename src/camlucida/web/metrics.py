@@ -29,9 +29,10 @@ from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camlucida.settings import settings
-from camlucida.store import claims, counters, progress, sizes
+from camlucida.store import claims, counters, progress
 from camlucida.store.counters import BUCKETS, Counter, Stage
 from camlucida.store.tables import now
+from camlucida.store.upkeep import sizes
 from camlucida.version import __version__
 from camlucida.web.access import must_have, who_asks
 from camlucida.web.health import Health

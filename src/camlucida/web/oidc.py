@@ -24,7 +24,7 @@ from joserfc.errors import JoseError
 from camlucida.errors import NotAnswering, StoreError
 from camlucida.records.role import Role
 from camlucida.settings import Settings, is_loopback
-from camlucida.store.visits import Signed
+from camlucida.store.people.visits import Signed
 
 ALGORITHMS = {
     "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),

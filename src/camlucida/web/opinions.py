@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from camlucida.records import Opinion, Stance
 from camlucida.store import explanations
-from camlucida.store import opinions as kept
+from camlucida.store.remarks import opinions as kept
 from camlucida.web.access import who_asks
 from camlucida.web.body import bounded
 from camlucida.web.explanations import computed, wanted

@@ -19,8 +19,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from camlucida.errors import StoreError
 from camlucida.settings import is_loopback, settings
-from camlucida.store import users, visits
 from camlucida.store.home import Home
+from camlucida.store.people import users, visits
 from camlucida.web.app import create_app
 from camlucida.web.models import Described
 

@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from camlucida.errors import MustWait
 from camlucida.settings import is_encrypted
-from camlucida.store import users, visits
-from camlucida.store.visits import new_token, sha256, use_token
+from camlucida.store.people import users, visits
+from camlucida.store.people.visits import new_token, sha256, use_token
 from camlucida.web.protection import HEADERS, must_be_own_request
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from dicomweb_client import DICOMwebClient
 from camlucida.dicom.header import read_header
 from camlucida.errors import CamlucidaError
 from camlucida.records.role import Role
-from camlucida.store import access_tokens
 from camlucida.store.home import Home
 from camlucida.store.instances import take
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import Intent, Origin
 from camlucida.web.app import create_app
 from camlucida.web.serving import listen

@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from camlucida.records.role import Role
-from camlucida.store import access_tokens
 from camlucida.store.home import Home
+from camlucida.store.people import access_tokens
 from camlucida.store.tables import AccessTokenRow, now
 from camlucida.web.app import create_app
 from camlucida.web.signing_in import new_token

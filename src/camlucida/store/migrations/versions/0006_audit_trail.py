@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from camlucida.store import hash_tree
-from camlucida.store.events import content
+from camlucida.store.audit import hash_tree
+from camlucida.store.audit.events import content
 from camlucida.store.migrations import triggers
 from camlucida.store.tables import UtcDateTime
 

@@ -1,0 +1,1 @@
+"""The audit trail: a hash tree over what happened, signed, searched, exported and drawn again."""

@@ -1,0 +1,1 @@
+"""What readers say of maps: flags with what came of them, and opinions."""
