@@ -155,7 +155,7 @@ def test_what_is_not_for_us_or_not_for_now_is_refused(issuer, provider, claims):
         {"kid": "two"},
         {"typ": "dpop+jwt"},
     ],
-    ids=lambda header: " and ".join(header),  # not its values: keys are others in each process
+    ids=" and ".join,  # not its values: keys are others in each process
 )
 def test_a_header_that_leads_elsewhere_is_refused(issuer, provider, header):
     said = {"alg": "RS256", "kid": "one", **header}
