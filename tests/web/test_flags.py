@@ -33,9 +33,12 @@ def test_a_region_is_kept_with_the_flag(browser, address):
     [
         {"axis": 3},
         {"at": -1},
+        {"at": 1},  # an image has one plane
+        {"axis": 1, "at": 10**6},
         {"places": [[1, 2], [3, 4]]},
         {"places": [[n, n] for n in range(201)]},
         {"places": [[1, 2, 3]] * 3},
+        {"places": [[1, 2], [1e300, 4], [5, 6]]},
         {"note": "Doe"},
     ],
 )

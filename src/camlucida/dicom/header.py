@@ -45,7 +45,7 @@ def read_header(path: Path) -> InstanceHeader:
     Raises
     ------
     UnreadableFile
-        It is not DICOM, damaged, or one of its four UIDs is missing or not a UID (PS3.5 9.1).
+        It is not DICOM, damaged, or one of its five UIDs is missing or not a UID (PS3.5 9.1).
     FileTooLarge
         It is larger than the setting `max_file_bytes`.
     """
@@ -57,7 +57,7 @@ def read_header(path: Path) -> InstanceHeader:
             sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
             study_instance_uid=_uid(dataset, "StudyInstanceUID"),
             series_instance_uid=_uid(dataset, "SeriesInstanceUID"),
-            transfer_syntax_uid=text(meta, "TransferSyntaxUID") or IMPLICIT_LITTLE_ENDIAN,
+            transfer_syntax_uid=_uid(meta, "TransferSyntaxUID", IMPLICIT_LITTLE_ENDIAN),
             attributes=searched(dataset),
             content_offset=content_offset,
         )
@@ -101,8 +101,8 @@ def _behind_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return tag.group != 2
 
 
-def _uid(dataset: Dataset, keyword: str) -> str:
-    found = text(dataset, keyword)
+def _uid(dataset: Dataset, keyword: str, otherwise: str = "") -> str:
+    found = text(dataset, keyword) or otherwise
     if not is_uid(found):
         raise UnreadableFile(
             f"{naming(keyword)} is missing or not a UID; PS3.5 9.1 wants digits and dots, at most 64."

@@ -4,6 +4,7 @@ A view state is what a link of the viewer holds (`viewer/src/view.ts`), with wha
 which map lay over the image, and on which scale. What it lacks is as at the start.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,20 +109,23 @@ def _look(view: ViewState, axis: int | None) -> Look:
     colours = str(view.get("colours") or COLOURS)
     colour.table(colours)  # refuses what is none
     alone = _whole(view, "alone") if view.get("layout") == "planes" else None
+    axis = axis if axis is not None else alone or 0
+    if axis >= len(PLANES):
+        raise ValueError("alone")
     return Look(
-        axis=axis if axis is not None else alone or 0,
+        axis=axis,
         at=(_whole(view, "slice"), _whole(view, "row"), _whole(view, "column")),
         window=_window(view.get("window")),
         inverted=_on(view, "inverted"),
         map=_on(view, "map") and not _on(view, "held"),
         finding=_whole(view, "finding"),
-        scale=_number(view, "scale"),
+        scale=_at_least_zero(view, "scale"),
         own_scale=_on(view, "ownScale"),
-        opacity=(60.0 if (percent := _number(view, "opacity")) is None else percent) / 100,
+        opacity=_share(60.0 if (percent := _number(view, "opacity")) is None else percent),
         colour_map=colours,
         cells=_on(view, "cells"),
         contours=_on(view, "contours"),
-        slab=_number(view, "slab") or 0.0,
+        slab=_at_least_zero(view, "slab") or 0.0,
         difference=_on(view, "difference"),
     )
 
@@ -132,7 +136,12 @@ def _on(view: ViewState, name: str) -> bool:
 
 def _number(view: ViewState, name: str) -> float | None:
     said = view.get(name)
-    return None if said in {None, ""} else float(said)
+    if said in {None, ""}:
+        return None
+    number = float(said)
+    if not math.isfinite(number):
+        raise ValueError(name)
+    return number
 
 
 def _whole(view: ViewState, name: str) -> int | None:
@@ -142,11 +151,29 @@ def _whole(view: ViewState, name: str) -> int | None:
     return None if said is None else int(said)
 
 
+def _at_least_zero(view: ViewState, name: str) -> float | None:
+    said = _number(view, name)
+    if said is not None and said < 0:
+        raise ValueError(name)
+    return said
+
+
+def _share(percent: float) -> float:
+    if not 0 <= percent <= 100:
+        raise ValueError("opacity")
+    return percent / 100
+
+
 def _window(said: Any) -> Window | int | None:
     if said in {None, ""}:
         return None
     parts = str(said).split(",")
     if len(parts) == 1:
-        return int(parts[0])
+        preset = int(parts[0])
+        if preset < 0:
+            raise ValueError("window")
+        return preset
     center, width, function = parts
+    if not (math.isfinite(float(center)) and math.isfinite(float(width))):
+        raise ValueError("window")
     return Window(float(center), float(width), VoiLutFunction(function))

@@ -40,6 +40,17 @@ def flag_mask(
     return inside
 
 
+def lies_in(region: Region, space: Sequence[int]) -> bool:
+    """Whether an image of this shape has the plane that the region is outlined on."""
+    volume = _volume(space)
+    return 0 <= region.axis < len(volume) and 0 <= region.at < volume[region.axis]
+
+
+def _volume(space: Sequence[int]) -> tuple[int, ...]:
+    """A single image is the one slice of axis 0."""
+    return (1,) * (3 - len(space)) + tuple(space)
+
+
 def outlined(region: Region, space: Sequence[int]) -> NDArray[np.bool_]:
     """Pixels whose centre lies inside an outline (even-odd rule): bool (*space).
 
@@ -51,13 +62,12 @@ def outlined(region: Region, space: Sequence[int]) -> NDArray[np.bool_]:
     InputError
         As `flag_mask`.
     """
-    volume = (1,) * (3 - len(space)) + tuple(space)
-    if not (0 <= region.axis < 3 and 0 <= region.at < volume[region.axis]):
+    if not lies_in(region, space):
         raise InputError(
             f"An outline lies at {region.at} along axis {region.axis}, and the image has "
             f"{' × '.join(map(str, space))} pixels; is it of another image?"
         )
-    inside = np.zeros(volume, np.bool_)
+    inside = np.zeros(_volume(space), np.bool_)
     plane = np.moveaxis(inside, region.axis, 0)[region.at]
     corners = np.array(region.places, np.float64)
     _fill(plane, corners)

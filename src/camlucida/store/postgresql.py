@@ -106,17 +106,18 @@ def _prepare_connection(connection: Any, record: object) -> None:  # noqa: ARG00
 
 def _json(value: object) -> str:
     text = json.dumps(value)
-    return json.dumps(_without_nul(value)) if r"\u0000" in text else text
+    return json.dumps(without_nul(value)) if r"\u0000" in text else text
 
 
-def _without_nul(value: object) -> object:
+def without_nul(value: Any) -> Any:
+    """The same without any NUL in its texts: what PostgreSQL would keep of it."""
     match value:
         case str():
             return value.replace("\0", "")
         case dict():
-            return {_without_nul(key): _without_nul(one) for key, one in value.items()}
+            return {without_nul(key): without_nul(one) for key, one in value.items()}
         case list() | tuple():
-            return [_without_nul(one) for one in value]
+            return [without_nul(one) for one in value]
     return value
 
 

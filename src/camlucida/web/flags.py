@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from camlucida.records import Flag, FlagReason, Region
+from camlucida.rendering.outline import lies_in
 from camlucida.store import explanations
 from camlucida.store.remarks import flags as kept
 from camlucida.web.access import who_asks
@@ -24,6 +25,7 @@ MOST_CORNERS = 200
 
 Word = Annotated[str, StringConstraints(max_length=100)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Corner = Annotated[float, Field(ge=-1e6, le=1e6)]
 FindingName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 View = Annotated[
     dict[Word, Word | bool | Number | None], Field(default_factory=dict, max_length=MOST_VIEW_ENTRIES)
@@ -37,7 +39,7 @@ class Outline(BaseModel):
 
     axis: Annotated[int, Field(ge=0, le=2)]
     at: Annotated[int, Field(ge=0, le=1_000_000)]
-    places: Annotated[list[tuple[Number, Number]], Field(min_length=3, max_length=MOST_CORNERS)]
+    places: Annotated[list[tuple[Corner, Corner]], Field(min_length=3, max_length=MOST_CORNERS)]
 
 
 class Remark(BaseModel):
@@ -64,12 +66,16 @@ def flag(
     """Keep a flag on the map of one finding."""
     home: Home = request.app.state.home
     row = computed(home, key)
-    if remark.finding not in explanations.load(home, str(row.digest)).saliency_map.findings:
+    saliency_map = explanations.load(home, str(row.digest)).saliency_map
+    if remark.finding not in saliency_map.findings:
         raise HTTPException(422, "This explanation has no map of this finding.")
     if remark.reason is FlagReason.OTHER and not remark.text:
         raise HTTPException(422, "Say in the text what is wrong: the reason is “other”.")
+    region = _region(remark.region)
+    if region and not lies_in(region, saliency_map.geometry.pixel_shape):
+        raise HTTPException(422, "This image has no such plane as the outline lies in.")
     who = who_asks(request).name
-    said = Flag(remark.finding, remark.reason, remark.text, remark.view, who, region=_region(remark.region))
+    said = Flag(remark.finding, remark.reason, remark.text, remark.view, who, region=region)
     number = kept.keep(home, row.id, said)
     return {"id": number, "kept": True}
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from camlucida.records import Event, EventKind
 from camlucida.store import database
-from camlucida.store.audit import events, hash_tree
+from camlucida.store.audit import events, hash_tree, trail
 from camlucida.store.tables import EventRow
 
 
@@ -41,6 +41,14 @@ def slow_root(leaves):
     while 2 * k < len(leaves):
         k *= 2
     return hash_tree.parent(slow_root(leaves[:k]), slow_root(leaves[k:]))
+
+
+def test_what_a_database_cannot_keep_is_not_hashed(home):
+    """A NUL in what a browser tells would be as if somebody had changed the event."""
+    events.keep(home, [event(1, view={"a\0": "b\0c", "n": 1.5})], "eva\0")
+    (row,) = rows(home)
+    assert (row["view"], row["who"]) == ({"a": "bc", "n": 1.5}, "eva")
+    assert trail.verify(home).faults == []
 
 
 def root(home):

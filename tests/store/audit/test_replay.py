@@ -423,6 +423,12 @@ def test_a_changed_event_is_refused(fresh):
         {"opacity": "much"},
         {"finding": "1.5"},
         {"window": "100,0.5,LINEAR"},
+        {"window": "-9"},
+        {"window": "nan,inf,LINEAR"},
+        {"slice": "inf"},
+        {"opacity": "-1e9"},
+        {"map": "1", "finding": "0", "scale": "nan"},
+        {"layout": "planes", "alone": "3"},
     ],
 )
 def test_a_view_that_no_viewer_writes_is_refused(shown, view):

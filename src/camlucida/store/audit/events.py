@@ -19,6 +19,7 @@ from camlucida.store.audit import hash_tree
 from camlucida.store.audit.hash_tree import HASH_BYTES
 from camlucida.store.home import Home
 from camlucida.store.keys import new_key
+from camlucida.store.postgresql import without_nul
 from camlucida.store.tables import EventRow, ExplanationRow, now
 
 MOST_OF_REASON = 300  # characters
@@ -134,7 +135,8 @@ def _append(session: Session, events: Iterable[Event], who: str) -> int:
 
 
 def _row(number: int, event: Event, who: str) -> dict[str, Any]:
-    return {
+    """As PostgreSQL keeps it, too: what is hashed must be what will be read."""
+    row: dict[str, Any] = {
         "id": number,
         "key": event.key,
         "kind": event.kind.value,
@@ -147,3 +149,4 @@ def _row(number: int, event: Event, who: str) -> dict[str, Any]:
         "who": who,
         "received": now(),
     }
+    return {name: without_nul(value) for name, value in row.items()}
