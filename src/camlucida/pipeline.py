@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from camlucida.dicom.container import is_dicom
 from camlucida.errors import DamagedBlob, ExplainError, InputError, StoreError, UnsupportedNetwork, sentence
-from camlucida.jobs.heartbeat import Dropped
+from camlucida.jobs.heartbeat import Dropped, beating
 from camlucida.jobs.turn import is_shared
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
@@ -149,7 +149,7 @@ def explain_wanted(home: Home, models: Sequence[Registered]) -> Iterator[Outcome
             if claim is None:
                 elsewhere.append(identifier)
             else:
-                yield explain_claimed(home, model, claim, loaded)
+                yield _explain_here(home, model, claim, loaded)
         for identifier in elsewhere:
             yield _wait_for(home, model, identifier, by, loaded)
 
@@ -243,6 +243,12 @@ def _by_itself(card: ModelCard, image: ImageRow) -> bool:
     return image.study.phantom == (card.phantoms is Phantoms.ONLY)
 
 
+def _explain_here(home: Home, model: Registered, claim: Claim, loaded: "dict[str, Classifier]") -> Outcome:
+    """Within the process of a command, which is never ended for it; no worker begins the same meanwhile."""
+    with beating(home, claim, grace=None) as heartbeat:
+        return explain_claimed(home, model, claim, loaded, heartbeat.progress)
+
+
 def _wait_for(
     home: Home, model: Registered, identifier: int, by: str, loaded: "dict[str, Classifier]"
 ) -> Outcome:
@@ -250,7 +256,7 @@ def _wait_for(
     while True:
         claim = claims.take_one(home, by, identifier)
         if claim is not None:
-            return explain_claimed(home, model, claim, loaded)
+            return _explain_here(home, model, claim, loaded)
         with home.database.read() as session:
             row = session.get_one(ExplanationRow, identifier)
             if row.state != State.WANTED:

@@ -99,6 +99,28 @@ def test_workers_are_handed_one_at_a_time_what_is_in_their_lanes_and_never_the_s
         until(lambda: len(jobs(home)) == 1)
 
 
+def test_a_model_that_a_machine_does_not_know_yet_makes_its_job_come_later(home, want):
+    one = want()
+
+    def is_put_off():
+        queue.wait(0.1)
+        assert queue.take([]) is None
+        with home.database.read() as session:
+            return session.get_one(ExplanationRow, one).due is not None
+
+    with closing(Scaled(home)) as queue:
+        until(is_put_off, 20)
+        assert claims.hurry(home) == 1
+        assert handed(queue).id == one
+
+
+def test_who_works_once_sees_at_once_what_there_is(home, want):
+    one = want()
+    with closing(queue_of(home, once=True)) as queue:
+        assert queue.take([MODEL]).id == one
+    assert jobs(home) == []
+
+
 def test_what_a_machine_that_is_gone_had_is_wanted_again_by_the_sweep(home, want):
     with closing(Scaled(home)) as gone:
         want()

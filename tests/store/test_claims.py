@@ -167,6 +167,28 @@ def test_what_a_process_of_this_machine_held_that_is_gone_is_wanted_at_once(home
     assert taken(home) == [("a", "grad-cam")]
 
 
+def test_clocks_of_machines_that_differ_a_little_take_nothing_from_each_other(home, queue, monkeypatch):
+    queue()
+    claim = claims.take(home, "one", [MODEL])
+    for seconds in (-40, 40):
+        monkeypatch.setattr(claims, "now", lambda seconds=seconds: now() + timedelta(seconds=seconds))
+        assert taken(home, by="two") == []
+        assert claims.expire(home) == 0
+    monkeypatch.undo()
+    assert claims.renew(home, claim)
+
+
+def test_a_worker_is_seen_by_what_it_goes_on_with(home, queue):
+    queue()
+    claims.seen(home, "one", claims.ALL_LANES)
+    claim = claims.take(home, "one", [MODEL])
+    with home.database.write() as session:
+        session.execute(update(WorkerRow).values(seen=now() - timedelta(hours=1)))
+    claims.renew(home, claim)
+    with home.database.read() as session:
+        assert [claims.is_alive(one) for one in claims.workers(session)] == [True]
+
+
 def test_workers_are_listed_while_they_are_seen_and_a_day_after(home):
     claims.seen(home, "one", [Lane.INTERACTIVE])
     claims.seen(home, "two", claims.ALL_LANES)

@@ -1,6 +1,7 @@
 """What PostgreSQL does that SQLite cannot: be away, be restarted, quote rows in its errors."""
 
 import random
+import secrets
 import sys
 import threading
 from contextlib import closing
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from camlucida.errors import NotAnswering, StoreError
+from camlucida.errors import InputError, NotAnswering, StoreError
 from camlucida.store import postgresql as store_postgresql
 from camlucida.store.database import Database
 from camlucida.store.home import Home
@@ -42,6 +43,14 @@ def test_a_server_that_is_not_there_is_a_sentence_without_the_password(tmp_path)
         Home.open(tmp_path / "home")
     assert "CAMLUCIDA_DATABASE_URL" in str(told.value)
     assert "secret" not in str(told.value)
+
+
+def test_a_text_that_no_index_takes_is_refused_and_not_tried_for_ever(opened):
+    words = secrets.token_hex(5000)  # what could be packed would fit
+    with pytest.raises(InputError, match="longer than PostgreSQL"), opened.write() as session:
+        session.add(study("long", description=words))
+    with opened.read() as session:
+        assert session.query(StudyRow).count() == 0
 
 
 @pytest.mark.usefixtures("on_postgresql")

@@ -152,7 +152,7 @@ def _compute(home: Home, lanes: list[Lane], stop: threading.Event, *, once: bool
     _give_way()
     threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     house = Turn(home, KEEPING_HOUSE)
-    with closing(queue_of(home, lanes)) as queue:
+    with closing(queue_of(home, lanes, once=once)) as queue:
         tell(name=queue.by)
         claims.seen(home, queue.by, lanes)
         worker = Worker(home, queue, partial(_watched, home, tell), house.take)
@@ -166,18 +166,24 @@ def _go_on(
     home: Home, worker: Worker, queue: Queue, tell: Callable[..., None], stop: threading.Event, *, once: bool
 ) -> None:
     seen = time.monotonic()
+
+    def be_seen() -> None:
+        nonlocal seen
+        if time.monotonic() - seen > SEEN_SECONDS:
+            seen = time.monotonic()
+            claims.seen(home, queue.by, queue.lanes)
+            put_back(home)
+
     while not stop.is_set():
         try:
             for step in worker.work():
                 tell(step=step.did, number=step.number)
                 if stop.is_set():
                     return
+                be_seen()
             if once:
                 return
-            if time.monotonic() - seen > SEEN_SECONDS:
-                seen = time.monotonic()
-                claims.seen(home, queue.by, queue.lanes)
-                put_back(home)
+            be_seen()
             queue.wait(POLL_SECONDS)
         except StoreError as error:
             if once:

@@ -31,7 +31,8 @@ class Dropped(Exception):  # noqa: N818 - no fault: nobody wants it any longer
 class Heartbeat:
     """The heartbeat of one claim."""
 
-    def __init__(self, home: Home, claim: Claim, *, grace: float = GRACE) -> None:
+    def __init__(self, home: Home, claim: Claim, *, grace: float | None = GRACE) -> None:
+        """`grace`: the process is ended so long after its work is not wanted any more; None: never."""
         self._home, self._claim, self._grace = home, claim, grace
         self._told = self._steps = (0, 0)
         self._renewed = time.monotonic()
@@ -66,17 +67,19 @@ class Heartbeat:
 
     def _beat(self) -> bool:
         if self._steps != self._told or time.monotonic() - self._renewed > RENEW:
-            self._told, self._renewed = self._steps, time.monotonic()
-            return claims.renew(self._home, self._claim, *self._told)
+            steps = self._steps
+            renewed = claims.renew(self._home, self._claim, *steps)
+            self._told, self._renewed = steps, time.monotonic()
+            return renewed
         with self._home.database.read() as session:
             row = session.get(ExplanationRow, self._claim.id)
             return row is not None and claims.holds(row, self._claim.by)
 
 
 @contextmanager
-def beating(home: Home, claim: Claim) -> Iterator[Heartbeat]:
-    """Beat while the block runs."""
-    heartbeat = Heartbeat(home, claim)
+def beating(home: Home, claim: Claim, *, grace: float | None = GRACE) -> Iterator[Heartbeat]:
+    """Beat while the block runs; `grace` as in `Heartbeat`."""
+    heartbeat = Heartbeat(home, claim, grace=grace)
     thread = threading.Thread(target=heartbeat.run, name="heartbeat", daemon=True)
     thread.start()
     try:

@@ -73,9 +73,9 @@ class Embedded:
         os.close(self._pipe)
 
 
-def queue_of(home: Home, lanes: Sequence[Lane] = claims.ALL_LANES) -> Queue:
-    """The queue of a home, as its database is."""
-    if is_shared(home):
+def queue_of(home: Home, lanes: Sequence[Lane] = claims.ALL_LANES, *, once: bool = False) -> Queue:
+    """The queue of a home, as its database is; `once`: that of who does not wait for what comes later."""
+    if is_shared(home) and not once:
         from camlucida.jobs.scaled import Scaled  # noqa: PLC0415 - Procrastinate: where it is used
 
         return Scaled(home, lanes)

@@ -89,8 +89,10 @@ class Scaled:
     def _claim(self, identifier: int, model_digests: Sequence[str]) -> Claim | None:
         with self._home.database.read() as session:
             row = session.get(ExplanationRow, identifier)
-            if row is None or row.model_digest not in model_digests:
-                return None
+            known = row is not None and row.model_digest in model_digests
+        if not known:  # it has come since the models were looked at; the job goes, and another one comes
+            claims.put_off(self._home, identifier)
+            return None
         return claims.take_one(self._home, self.by, identifier)
 
     def _end(self, ended: Ended) -> None:

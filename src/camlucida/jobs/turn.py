@@ -54,12 +54,13 @@ class Turn:
         return True
 
     def _lock_in_database(self) -> bool:
-        connection = self._home.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         key = int.from_bytes(hashlib.sha256(self._name.encode()).digest()[:8], "big", signed=True)
-        self._connection = connection
-        if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
-            return True
-        self.release()
+        with suppress(SQLAlchemyError):  # it does not answer: then the turn is nobody's
+            connection = self._home.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._connection = connection
+            if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
+                return True
+        self._let_go()
         return False
 
     def _still(self) -> bool:
@@ -68,10 +69,14 @@ class Turn:
         try:
             return bool(self._connection.scalar(text("SELECT 1")))
         except SQLAlchemyError:
-            with suppress(SQLAlchemyError):
-                self.release()
-            self._connection = None
+            self._let_go()
             return False
+
+    def _let_go(self) -> None:
+        """As `release`, of a connection that may be broken."""
+        with suppress(SQLAlchemyError):
+            self.release()
+        self._connection = None
 
 
 @contextmanager

@@ -25,9 +25,11 @@ from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.audit import events
 from camlucida.store.counters import Counter, Stage
 from camlucida.store.home import Home
-from camlucida.store.tables import ExplanationRow, Lane, State, WorkerRow, now
+from camlucida.store.tables import ExplanationRow, Lane, ModelRow, State, WorkerRow, now
 
 LEASE = timedelta(seconds=60)
+SKEW = timedelta(seconds=45)
+"""Clocks of several machines may differ by so much: claims are renewed before less than that is left."""
 FIRST_WAIT = timedelta(seconds=10)  # until the second attempt; six times as long until the third
 LONGEST_WAIT = FIRST_WAIT * 6 ** (MOST_ATTEMPTS - 2)
 KEPT_FOR = timedelta(days=1)  # what is known of workers that are gone
@@ -87,13 +89,17 @@ def take_one(home: Home, by: str, explanation_id: int) -> Claim | None:
 
 
 def renew(home: Home, claim: Claim, steps_done: int = 0, steps: int = 0) -> bool:
-    """Go on with a claim, and say how far it has come; False: it is not this worker's any longer."""
+    """Go on with a claim, and say how far it has come; False: it is not this worker's any longer.
+
+    The worker was seen by that: one that computes for an hour is alive.
+    """
     with home.database.write() as session:
         row = session.get(ExplanationRow, claim.id)
         if row is None or not holds(row, claim.by):
             return False
         row.claimed_until = now() + LEASE
         row.steps_done, row.steps = steps_done, steps
+        session.execute(update(WorkerRow).where(WorkerRow.name == claim.by).values(seen=now()))
         return True
 
 
@@ -169,6 +175,18 @@ def hurry(home: Home) -> int:
     return len(late)
 
 
+def put_off(home: Home, explanation_id: int) -> None:
+    """Have what is free and of a current model due in a while: who was handed it has not its model yet."""
+    current = select(ModelRow.digest).where(ModelRow.current)
+    this = ExplanationRow.id == explanation_id
+    with home.database.write() as session:
+        session.execute(
+            update(ExplanationRow)
+            .where(this, *_unclaimed(), ExplanationRow.model_digest.in_(current))
+            .values(due=now() + FIRST_WAIT)
+        )
+
+
 def expire(home: Home) -> int:
     """Want again what was claimed and not renewed in time: its worker or its machine is gone; how many."""
     moment, until = now(), ExplanationRow.claimed_until
@@ -177,7 +195,7 @@ def expire(home: Home) -> int:
             select(ExplanationRow).where(
                 ExplanationRow.state == State.WANTED,
                 ExplanationRow.claimed_by != "",
-                or_(until <= moment, until > moment + LEASE),
+                or_(until <= moment, until > moment + LEASE + SKEW),
             )
         ).all()
         for row in rows:
@@ -220,7 +238,7 @@ def _unclaimed() -> list[ColumnElement[bool]]:
     moment, until = now(), ExplanationRow.claimed_until
     return [
         ExplanationRow.state == State.WANTED,
-        or_(until.is_(None), until <= moment, until > moment + LEASE),
+        or_(until.is_(None), until <= moment, until > moment + LEASE + SKEW),
     ]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
 
-from camlucida.errors import StoreError
+from camlucida.errors import InputError, StoreError
 from camlucida.store import postgresql, sqlite, worklist_upkeep
 
 
@@ -17,7 +17,8 @@ class Database:
     """A file of SQLite, or a PostgreSQL database: many readers beside one writer, in any number of processes.
 
     Whatever is the database's own trouble (a full disk, a lost connection, a restarted server) is told as a
-    StoreError by `read` and `write`: nothing half was kept, and doing it again later is right.
+    StoreError by `read` and `write`: nothing half was kept, and doing it again later is right. A text that is
+    too long for PostgreSQL is an InputError.
     """
 
     def __init__(self, place: Path | str) -> None:
@@ -94,6 +95,8 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        if postgresql.is_too_long(error):
+            raise InputError("One of its texts is longer than PostgreSQL keeps or sorts by.") from error
         if not _is_trouble(error):
             raise
         raise not_written(error) from error

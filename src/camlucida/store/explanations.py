@@ -28,6 +28,7 @@ UNBIDDEN = worklist_upkeep.UNBIDDEN
 COMPUTED_AGAIN = "The kept map was damaged or missing; it is being computed again."
 LOST_WITH_ITS_MODEL = "The kept map is damaged or missing, and its model is not current any more."
 MOST_PLACES = 1000
+AT_ONCE = 1000  # rows: a statement of PostgreSQL takes 65,535 values
 PART_OF_A_WHOLE = "The image is a part of a volume that arrived whole later."
 
 _log = structlog.get_logger()
@@ -110,13 +111,7 @@ def want(
     already; None: any method but the one that the station explains by.
     """
     asked = method != UNBIDDEN if asked is None else asked
-    model = session.get(ModelRow, model_digest)
-    gpu = model is not None and model.gpu
-    lane = (
-        (Lane.GPU_INTERACTIVE if gpu else Lane.INTERACTIVE)
-        if asked
-        else (Lane.GPU if gpu else Lane.PRECOMPUTE)
-    )
+    lane = _lane(session.get(ModelRow, model_digest), asked=asked)
     added = session.execute(
         insert(ExplanationRow)
         .values(
@@ -321,10 +316,10 @@ def mend(home: Home, *, thorough: bool = False) -> int:
     `thorough` reads every file, too, and finds those with another content. Returns how many explanations
     are wanted again.
     """
-    kept = dict(home.blobs.sizes())
     columns = (ExplanationRow.id, ExplanationRow.digest, ExplanationRow.bytes)
     with home.database.read() as session:
         done = session.execute(select(*columns).where(ExplanationRow.state == State.DONE)).all()
+    kept = dict(home.blobs.sizes())  # after the rows: what a worker keeps meanwhile is in none of the two
     lost = [
         identifier
         for identifier, digest, size in done
@@ -356,12 +351,14 @@ def retry(home: Home, who: str = events.STATION) -> int:
 
 def want_again(session: Session, explanation_ids: Sequence[int]) -> None:
     """Want explanations as if they had never been tried, with the results that were wanted of them."""
-    for identifier in explanation_ids:
-        row = session.get_one(ExplanationRow, identifier)
-        row.state, row.reason, row.digest, row.bytes = State.WANTED, "", None, 0
-        row.attempts, row.created = 0, now()  # its place in the queue stays; it is wanted since now
-        claims.release(row)
-    orders.want_again(session, explanation_ids)
+    for start in range(0, len(explanation_ids), AT_ONCE):
+        some = explanation_ids[start : start + AT_ONCE]
+        for row in session.scalars(select(ExplanationRow).where(ExplanationRow.id.in_(some))):
+            row.state, row.reason, row.digest, row.bytes = State.WANTED, "", None, 0
+            row.attempts, row.created = 0, now()  # its place in the queue stays; it is wanted since now
+            claims.release(row)
+        session.flush()
+        orders.want_again(session, some)
 
 
 def _end(home: Home, explanation_id: int, state: State, reason: str, kind: str, by: str) -> bool:

@@ -16,6 +16,7 @@ CONNECT_SECONDS = 10
 DISK_FULL = "53100"  # SQLSTATE, as in PostgreSQL's appendix A
 LOCK_NOT_AVAILABLE = "55P03"
 DATA = "22"  # the class of errors that quote the value
+TOO_LONG = frozenset({"54000", "22001"})  # for an index, for a column: trying again would not help
 
 
 def engine(url: str) -> Engine:
@@ -70,6 +71,11 @@ def parsed(url: str) -> URL:
 def is_trouble(error: DBAPIError) -> bool:
     """Whether it is the server's or the network's trouble, not a fault of the statement."""
     return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+
+
+def is_too_long(error: DBAPIError) -> bool:
+    """Whether a text is longer than a column or an index takes; SQLite's take all."""
+    return getattr(error.orig, "sqlstate", None) in TOO_LONG
 
 
 def told(error: DBAPIError) -> StoreError:

@@ -24,6 +24,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from camlucida.errors import StoreError
 from camlucida.store.dialects import Binary, ByteCount
 
+LARGEST_ID = 2**31 - 1
+"""PostgreSQL's integers have 32 bits: it refuses to look for a larger number."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment with its time zone: SQLite forgets zones, so UTC is written and UTC comes back."""

@@ -11,7 +11,7 @@ from camlucida.records import FlagReason, Outcome, Resolution
 from camlucida.store.remarks import flag_pictures, flag_queue
 from camlucida.store.remarks.flag_queue import Queued, Sought
 from camlucida.store.remarks.flags import as_record
-from camlucida.store.tables import ResolutionRow
+from camlucida.store.tables import LARGEST_ID, ResolutionRow
 from camlucida.web.access import who_asks
 from camlucida.web.body import bounded
 from camlucida.web.images import IMMUTABLE
@@ -23,9 +23,8 @@ router = APIRouter()
 
 MOST_BYTES = 8_000
 MOST_OF_PAGE = 24
-LARGEST = 2**31 - 1
 
-Number = Annotated[int, Path(ge=1, le=LARGEST)]
+Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 Name = Annotated[str, StringConstraints(max_length=200)]
 State = Literal["", "open", "confirmed", "not a fault", "repaired", "duplicate"]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -39,7 +38,7 @@ class Said(BaseModel):
     outcome: Outcome
     reason: Reason
     repaired_by: Name | None = None
-    duplicate_of: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+    duplicate_of: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
 
 
 @router.get("/flags")
@@ -49,7 +48,7 @@ def flags(
     model: Name = "",
     finding: Name = "",
     reason: Annotated[list[FlagReason] | None, Query(max_length=8)] = None,
-    before: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+    before: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
 ) -> dict[str, Any]:
     """Flags, newest first, those `before` a number; `total` is how many are meant, `more` whether any follow.
 

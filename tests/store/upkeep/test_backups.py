@@ -36,6 +36,8 @@ def kept(home, make_image, make_explanation, original):
     (home.folder / "pacs.toml").write_text("# listens nowhere\n")
     (home.folder / "models").mkdir()
     (home.folder / "models" / "weights").write_bytes(b"weights")
+    (home.folder / "waiting").mkdir()  # as while a worker runs
+    os.mkfifo(home.folder / "waiting" / "1")
     return home
 
 

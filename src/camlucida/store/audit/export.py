@@ -9,6 +9,7 @@ proofs.jsonl     for a choice of events: a line for each, with the hashes that l
 import base64
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +44,11 @@ def export(home: Home, folder: Path, search: Search, note: str, told: Callable[[
                 known[level, index] = events.node(session, level, index)
             return known[level, index]
 
-        proofs = (folder / "proofs.jsonl").open("w", encoding="ascii") if search != Search() else None
-        with (folder / "events.jsonl").open("wb") as file:
+        with ExitStack() as files:
+            file = files.enter_context((folder / "events.jsonl").open("wb"))
+            proofs = None
+            if search != Search():
+                proofs = files.enter_context((folder / "proofs.jsonl").open("w", encoding="ascii"))
             for row in event_search.all_of(session, search, size):
                 file.write(events.content(row) + b"\n")
                 if proofs is not None:
@@ -53,6 +57,4 @@ def export(home: Home, folder: Path, search: Search, note: str, told: Callable[[
                     proofs.write(json.dumps({"id": row["id"], "proof": encoded}) + "\n")
                 number += 1
                 told()
-        if proofs is not None:
-            proofs.close()
     return Exported(number, size)

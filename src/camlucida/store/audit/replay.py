@@ -29,7 +29,7 @@ from camlucida.store import explanations, pixels, studies
 from camlucida.store.audit import events, hash_tree
 from camlucida.store.home import Home
 from camlucida.store.remarks import flag_queue
-from camlucida.store.tables import EventRow, ExplanationRow, ImageRow
+from camlucida.store.tables import LARGEST_ID, EventRow, ExplanationRow, ImageRow
 from camlucida.version import __version__
 
 VIEWER = "camlucida"
@@ -119,9 +119,8 @@ def replay(home: Home, seen: Seen, axis: int | None = None) -> Replayed:
 
 
 def _event(session: Session, name: str) -> EventRow:
-    named = (
-        EventRow.id == int(name) if name.isdecimal() and len(name) < len("10" * 9) else EventRow.key == name
-    )
+    is_place = name.isdecimal() and int(name[:20]) <= LARGEST_ID
+    named = EventRow.id == int(name) if is_place else EventRow.key == name
     event = session.scalar(select(EventRow).where(named))
     if event is None:
         raise StoreError("There is no such event; `camlucida audit query` shows their numbers.")

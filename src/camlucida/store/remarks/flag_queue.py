@@ -11,7 +11,7 @@ from camlucida.errors import StoreError
 from camlucida.records import EventKind, FlagReason, Outcome, Resolution
 from camlucida.store.audit import events
 from camlucida.store.home import Home
-from camlucida.store.tables import ExplanationRow, FlagRow, ImageRow, ModelRow, ResolutionRow
+from camlucida.store.tables import LARGEST_ID, ExplanationRow, FlagRow, ImageRow, ModelRow, ResolutionRow
 
 OPEN = "open"
 """The state of a flag that nobody has resolved; that of any other is its last outcome."""
@@ -96,7 +96,7 @@ def get(session: Session, number: int) -> FlagRow:
     StoreError
         There is none.
     """
-    row = session.get(FlagRow, number)
+    row = session.get(FlagRow, number) if 0 < number <= LARGEST_ID else None
     if row is None:
         raise StoreError(f"There is no flag {number}; `camlucida flags list` shows them.")
     return row

@@ -32,7 +32,7 @@ FILES = "files.txt"
 PARTIAL = ".partial"
 FORMAT = 1
 REST = "home"
-NOT_OF_THE_REST = frozenset({"blobs", "serving.json"})
+NOT_OF_THE_REST = frozenset({"blobs", "serving.json", "waiting"})  # the last: pipes of running workers
 
 Tell = Callable[[int, int], None]
 """Called with (bytes done, of how many)."""

@@ -62,6 +62,7 @@ def downgrade() -> None:
     )
     with op.batch_alter_table("access_tokens") as tokens:
         tokens.drop_column("roles")
+    op.execute("DELETE FROM visits WHERE user_id IS NOT NULL")  # without their user they were an admin's
     with op.batch_alter_table("visits") as visits:
         visits.drop_index("ix_visits_user_id")
         visits.drop_constraint("fk_visits_user_id_users", type_="foreignkey")
