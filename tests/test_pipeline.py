@@ -17,14 +17,13 @@ from camlucida.models.load import load_registered
 from camlucida.models.registry import Registry
 from camlucida.saliency import explain as engine
 from camlucida.store import explanations
-from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, FileKind, FileRow, ImageRow, InstanceRow, State
 from example_models import CARD, small_network, write_model
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

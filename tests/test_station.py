@@ -52,8 +52,8 @@ url = "http://127.0.0.1/dicom-web"
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     configure(opened, "")
     yield opened
     opened.close()

@@ -6,7 +6,6 @@ from camlucida.records import Flag, FlagReason, Region
 from camlucida.store import explanations, studies
 from camlucida.store.audit.replay import replay, seen_at
 from camlucida.store.explanations import CurrentModel
-from camlucida.store.home import Home
 from camlucida.store.remarks import flags
 
 MODEL = "a" * 64
@@ -14,9 +13,9 @@ VIEW = {"viewer": "camlucida", "map": "1", "finding": "1"}
 
 
 @pytest.fixture
-def flagged(tmp_path, make_image, make_explanation):
+def flagged(new_home, tmp_path, make_image, make_explanation):
     """A home with two flags on one film."""
-    opened = Home.open(tmp_path / "home")
+    opened = new_home(tmp_path / "home")
     (tmp_path / "film.dcm").write_bytes(b"film")
     studies.keep(opened, [make_image()], [tmp_path / "film.dcm"])
     explanations.set_current_models(opened, [CurrentModel(MODEL, "chest", "1")])

@@ -6,7 +6,6 @@ from camlucida.cli.jobs import app
 from camlucida.models.registry import Registry
 from camlucida.store import claims, explanations, studies
 from camlucida.store.explanations import CurrentModel
-from camlucida.store.home import Home
 from camlucida.store.tables import EventRow, ExplanationRow, ImageRow, State
 from example_models import write_model
 
@@ -15,10 +14,10 @@ MODEL = "a" * 64
 
 
 @pytest.fixture
-def home(tmp_path, make_image):
+def home(new_home, tmp_path, make_image):
     """Two explanations wait, and one has failed."""
     (tmp_path / "original.dcm").write_bytes(b"as it came")
-    opened = Home.open(tmp_path / "home")
+    opened = new_home(tmp_path / "home")
     explanations.set_current_models(opened, [CurrentModel(MODEL, "made-up", "1")])
     studies.keep(opened, [make_image()], [tmp_path / "original.dcm"])
     with opened.database.write() as session:

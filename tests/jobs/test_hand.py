@@ -9,7 +9,6 @@ from camlucida.jobs import hand
 from camlucida.jobs.hand import Doing, Hand, how_it_ended, memory_of, over
 from camlucida.store import claims, explanations, studies
 from camlucida.store.explanations import CurrentModel
-from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, ImageRow, State
 from waiting import until
 
@@ -26,8 +25,8 @@ for n in range(0, len(held), 4096): held[n] = 1
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

@@ -6,7 +6,6 @@ import pytest
 from camlucida.jobs.heartbeat import NOT_WANTED, Dropped, beating
 from camlucida.store import claims, explanations, studies
 from camlucida.store.explanations import CurrentModel
-from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, ImageRow
 from waiting import until
 
@@ -25,8 +24,8 @@ beat.run()
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

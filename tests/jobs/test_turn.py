@@ -4,7 +4,6 @@ import sys
 import pytest
 
 from camlucida.jobs.turn import Turn, is_taken, turn
-from camlucida.store.home import Home
 
 HOLD = """
 import sys, time
@@ -18,8 +17,8 @@ with turn(Home.open(Path(sys.argv[1])), lambda seconds: True) as mine:
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path)
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path)
     yield opened
     opened.close()
 

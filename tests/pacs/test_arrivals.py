@@ -19,15 +19,14 @@ from camlucida.examples.phantom.volume import ct_volume
 from camlucida.pacs import arrivals, routing
 from camlucida.pacs.configuration import Configuration
 from camlucida.store import instances, studies
-from camlucida.store.home import Home
 from camlucida.store.tables import FileRow, ImageRow, InstanceRow, Intent, Origin
 
 AT_ONCE = {"quiet_seconds": 0}
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

@@ -14,7 +14,6 @@ from camlucida.pacs.syslog import Address
 from camlucida.records import EventKind
 from camlucida.settings import settings
 from camlucida.store.audit import events
-from camlucida.store.home import Home
 from camlucida.store.tables import CheckpointRow, ForwardedRow
 from certificates import Authority
 
@@ -61,8 +60,8 @@ class Server:
 
 
 @pytest.fixture
-def home(tmp_path):
-    with closing(Home.open(tmp_path / "home")) as opened:
+def home(new_home, tmp_path):
+    with closing(new_home(tmp_path / "home")) as opened:
         yield opened
 
 

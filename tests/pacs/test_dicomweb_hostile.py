@@ -16,7 +16,6 @@ from camlucida.pacs import fetch as fetching
 from camlucida.pacs.configuration import DicomWeb, Listening
 from camlucida.pacs.fetch import fetch
 from camlucida.pacs.search import Query, Study, find_studies, series_of
-from camlucida.store.home import Home
 from orthanc import HOST
 
 STUDY = Study("1.2.1", "P1", "A1", "20240105", "", ("DX",), None)
@@ -27,8 +26,8 @@ PART = b"--x\r\nContent-Type: application/dicom\r\n\r\n"
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

@@ -18,7 +18,6 @@ from camlucida.pacs.fetch import Way, fetch
 from camlucida.pacs.receive import Receiver
 from camlucida.pacs.search import Query, Study, find_priors, find_studies
 from camlucida.store import instances
-from camlucida.store.home import Home
 from camlucida.store.tables import Origin
 from orthanc import HOST, Orthanc, free_port
 
@@ -69,8 +68,8 @@ def source(request, archive):
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

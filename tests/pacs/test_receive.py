@@ -25,7 +25,6 @@ from camlucida.pacs.configuration import Configuration, Listening, Peer, Tls
 from camlucida.pacs.receive import Receiver
 from camlucida.pacs.tls import server_side
 from camlucida.store import instances
-from camlucida.store.home import Home
 from camlucida.store.tables import InstanceRow
 from storescu import associated, send, storescu
 from waiting import until
@@ -35,8 +34,8 @@ RG1 = [DATA / f"RG1_{syntax}.dcm" for syntax in ("UNCI", "UNCR", "J2KR", "J2KI")
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

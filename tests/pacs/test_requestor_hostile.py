@@ -25,7 +25,6 @@ from camlucida.pacs.configuration import Dimse, Listening
 from camlucida.pacs.fetch import fetch
 from camlucida.pacs.search import Query, Study, find_studies
 from camlucida.store import instances
-from camlucida.store.home import Home
 from orthanc import HOST
 
 ANYTHING = Query(accession_number="A1")
@@ -39,8 +38,8 @@ def soon(monkeypatch):
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

@@ -24,7 +24,6 @@ from camlucida.pacs.configuration import Configuration, DicomWeb, Dimse
 from camlucida.pacs.send import Sender, destination_named, send_to
 from camlucida.pacs.verdict import Fate, of_status
 from camlucida.store import deliveries, instances
-from camlucida.store.home import Home
 from camlucida.store.tables import DeliveryRow, DeliveryState, Origin
 from orthanc import HOST, Orthanc, free_port
 from storescp import StoreScp
@@ -35,8 +34,8 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

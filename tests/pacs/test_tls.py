@@ -18,7 +18,6 @@ from camlucida.pacs.receive import Receiver
 from camlucida.pacs.send import send_to
 from camlucida.pacs.verdict import Fate
 from camlucida.store import deliveries, instances
-from camlucida.store.home import Home
 from camlucida.store.tables import Origin
 from certificates import Authority
 from orthanc import HOST
@@ -54,8 +53,8 @@ def shown(ours, another):
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

@@ -15,14 +15,13 @@ from camlucida.errors import DiskFull, InvalidConfiguration
 from camlucida.pacs import watched_folder
 from camlucida.pacs.watched_folder import Looked, WatchedFolders, refused
 from camlucida.settings import settings
-from camlucida.store.home import Home
 from camlucida.store.tables import InstanceRow
 from waiting import until
 
 
 @pytest.fixture
-def home(tmp_path):
-    opened = Home.open(tmp_path / "home")
+def home(new_home, tmp_path):
+    opened = new_home(tmp_path / "home")
     yield opened
     opened.close()
 

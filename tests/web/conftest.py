@@ -1,5 +1,6 @@
 """A station with one study in it, and a browser that is signed in."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,12 +46,13 @@ def shown(tmp_path_factory) -> Iterator[Shown]:
         yield running
 
 
-@pytest.fixture
-def put_in(tmp_path):
+@pytest.fixture(scope="session")
+def put_in(tmp_path_factory):
     """Puts images into a home and wants an explanation of each; gives their ids."""
+    folder = tmp_path_factory.mktemp("originals")
 
     def put(home, images):
-        path = tmp_path / f"original-{len(list(tmp_path.iterdir()))}.dcm"
+        path = folder / f"original-{len(list(folder.iterdir()))}.dcm"
         path.write_bytes(path.name.encode())
         studies.keep(home, images, [path])
         explanations.set_current_models(home, [CurrentModel(MODEL, "made-up", "1")])
@@ -63,17 +65,28 @@ def put_in(tmp_path):
     return put
 
 
-@pytest.fixture
-def station(tmp_path, make_image, make_explanation, put_in):
-    home = Home.open(tmp_path / "home")
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory, new_home, make_image, make_explanation, put_in):
+    """A folder with the home and the viewer of a station, to be copied; and what was put in."""
+    folder = tmp_path_factory.mktemp("filled")
+    home = new_home(folder / "home")
     image, explanation = make_image(), make_explanation(findings=3)
     (identifier,) = put_in(home, [image])
     explanations.keep(home, identifier, explanation)
-    viewer = tmp_path / "static"
+    home.close()
+    viewer = folder / "static"
     viewer.mkdir()
     (viewer / "index.html").write_text("<!doctype html><title>viewer</title>")
     (viewer / "viewer.js").write_text("export {};")
-    yield Station(home, create_app(home, viewer), image, explanation)
+    return folder, image, explanation
+
+
+@pytest.fixture
+def station(tmp_path, filled):
+    folder, image, explanation = filled
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    home = Home.open(tmp_path / "home")
+    yield Station(home, create_app(home, tmp_path / "static"), image, explanation)
     home.close()
 
 
