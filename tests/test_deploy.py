@@ -1,5 +1,6 @@
 """What deploy/ says is what the station has: commands, settings, metrics, files. No image is fetched."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -12,11 +13,11 @@ import typer
 import yaml
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from camlucida.cli.commands import COMMANDS
 from camlucida.settings import Settings
 from camlucida.store import counters
-from camlucida.store.home import Home
 from camlucida.web.app import create_app
 from conftest import ROOT
 
@@ -48,9 +49,9 @@ OF_PROMQL = {"by", "le", "job", "instance"}
 
 
 @pytest.fixture(scope="module")
-def exposed(tmp_path_factory):
+def exposed(new_home, tmp_path_factory):
     """Every metric that a real station shows, with its labels: `camlucida_queue` → {"lane"}."""
-    home = Home.open(tmp_path_factory.mktemp("home"))
+    home = new_home(tmp_path_factory.mktemp("home"))
     application = create_app(home)
     application.state.metrics.maps.labels("kept")  # labels appear with the first sample
     application.state.metrics.seconds.labels("/", "GET", "2xx")
@@ -98,6 +99,21 @@ def test_the_settings_that_are_named_are_settings_and_take_these_values():
         for key, value in given.items()
     }
     assert Settings(**values).public_url == "https://word"
+
+
+def test_who_asks_by_the_proxy_of_the_compose_file_is_whom_it_names():
+    """Otherwise tries to sign in are counted for the proxy: for everybody together."""
+    environment = SERVICES["server"]["environment"]
+    assert environment.items() > COMPOSE["x-station"]["environment"].items()
+    asking = []
+
+    async def application(scope, *_):
+        asking.append(scope["client"][0])
+
+    proxied = ProxyHeadersMiddleware(application, environment["FORWARDED_ALLOW_IPS"])
+    scope = {"type": "http", "client": ("172.18.0.7", 1), "headers": [(b"x-forwarded-for", b"10.1.2.3")]}
+    asyncio.run(proxied(scope, None, None))
+    assert asking == ["10.1.2.3"]
 
 
 def test_services_wait_for_and_mount_what_is_there():
