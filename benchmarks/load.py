@@ -1,7 +1,7 @@
 """A station under load: many readers of kept maps while studies arrive, maps on demand, memory over a soak.
 
 `python benchmarks/load.py` starts `camlucida serve` on a new home as its users do (server, worker, DICOM) and
-prints four tables with their conditions:
+prints five figures with their conditions:
 
 * kept maps: 50 readers who each open a map (its words and numbers, then its values), look at it for a second
   on average, and open the next, while phantom films of 512 rows arrive by C-STORE; milliseconds of the clock;
