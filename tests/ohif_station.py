@@ -25,8 +25,8 @@ from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.pacs.results import write_results
 from camlucida.store.home import Home
+from camlucida.store.people.visits import new_token
 from camlucida.store.tables import ExplanationRow, State
-from camlucida.web.signing_in import new_token
 from chromium import served
 
 REAL = Path(__file__).resolve().parent.parent / ".ohif" / "3.13.2" / "package" / "dist"

@@ -11,8 +11,8 @@ from camlucida.records import Explanation, Image
 from camlucida.store import explanations, studies
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
+from camlucida.store.people.visits import new_token
 from camlucida.web.app import create_app
-from camlucida.web.signing_in import new_token
 from ohif_station import Shown, ohif_station, shared_folder
 
 MODEL = "a" * 64

@@ -4,8 +4,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from camlucida.store.home import Home
+from camlucida.store.people.visits import new_token
 from camlucida.web.app import create_app
-from camlucida.web.signing_in import new_token
 
 
 @pytest.mark.usefixtures("on_postgresql")

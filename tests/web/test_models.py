@@ -3,8 +3,8 @@ from fastapi.testclient import TestClient
 
 from camlucida.store import explanations
 from camlucida.store.explanations import CurrentModel
+from camlucida.store.people.visits import new_token
 from camlucida.web.app import create_app
-from camlucida.web.signing_in import new_token
 
 MODEL = "a" * 64
 

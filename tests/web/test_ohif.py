@@ -23,10 +23,10 @@ from camlucida.rendering.upsample import to_pixel_grid
 from camlucida.settings import settings
 from camlucida.store.explanations import load
 from camlucida.store.people import access_tokens
+from camlucida.store.people.visits import new_token
 from camlucida.store.tables import ExplanationRow, FlagRow
 from camlucida.web import ohif
 from camlucida.web.app import create_app
-from camlucida.web.signing_in import new_token
 from chromium import chromium
 from ohif_station import SQUARES, centres, screenshot, settle, signed_in_context, watched
 

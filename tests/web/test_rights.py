@@ -9,11 +9,11 @@ from fastapi.testclient import TestClient
 
 from camlucida.records.role import Role
 from camlucida.store.home import Home
+from camlucida.store.people.visits import new_token
 from camlucida.web import access, rights
 from camlucida.web.access import Visitor
 from camlucida.web.app import create_app
 from camlucida.web.rights import Right
-from camlucida.web.signing_in import new_token
 
 ALL = {"reader", "scientist", "auditor", "operator", "admin"}
 READERS = {"reader", "scientist", "auditor", "admin"}

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from camlucida.store.tables import EventRow
 app = typer.Typer(add_completion=False)
 
 MOST_FAULTS = 50  # that are shown
-SHOWN_OF_KEY = 12  # characters
+_moment = partial(messages.moment, seconds=True)
 
 Who = Annotated[
     str, typer.Option(help="Of this user, token, `station` or `cli:NAME` only.", show_default=False)
@@ -151,7 +152,7 @@ def _tell_who_saw(seen: list[event_search.Seen]) -> None:
 
 def _line(row: EventRow) -> tuple[object, ...]:
     how = " ".join(f"{name}={value}" for name, value in row.view.items())
-    return row.id, _moment(row.happened), row.who, row.kind, row.study_key[:SHOWN_OF_KEY], how
+    return row.id, _moment(row.happened), row.who, row.kind, messages.short(row.study_key), how
 
 
 @app.command(epilog="Example: camlucida audit export --to trail --study 3f9a1c")
@@ -240,7 +241,3 @@ def _key(text: str) -> Key:
 
 def _said(row: EventRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in events.SAID}
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -142,7 +142,7 @@ class _Run:
         """Say where the results are; end with exit code 1 if anything could not be done."""
         if self.out is not None and self.done:
             messages.say(
-                f"Kept in {self.out}: maps, provenance and overlays of {_count(self.done, 'image')}."
+                f"Kept in {self.out}: maps, provenance and overlays of {messages.count(self.done, 'image')}."
             )
         if self.done:
             unit = "the unit of the model's output" if self.question["scalar"] else "logits"
@@ -150,7 +150,7 @@ class _Run:
         messages.note(messages.NOTICE)
         if self.failed:
             messages.complain(
-                f"{self.failed} of {_count(self.done + self.failed, 'input')} could not be explained."
+                f"{self.failed} of {messages.count(self.done + self.failed, 'input')} could not be explained."
             )
             raise typer.Exit(1)
 
@@ -219,7 +219,3 @@ def _rows(result: "VisualExplanation") -> Iterator[tuple[str, ...]]:
             f"{saliency_map.bias[index]:+.2f}" if in_logits else "–",
             f"{saliency_map.residual[index]:+.0e}" if in_logits else "–",
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

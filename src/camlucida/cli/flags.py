@@ -14,9 +14,7 @@ from camlucida.cli.writing import whole
 from camlucida.errors import StoreError
 from camlucida.records import FlagReason, Outcome, Resolution
 from camlucida.rendering.outline import NOT_HERE
-from camlucida.settings import settings
 from camlucida.store.audit import events
-from camlucida.store.home import Home
 from camlucida.store.remarks import flag_export, flag_queue
 from camlucida.store.remarks.flag_queue import STATES, Queued, Sought
 
@@ -142,12 +140,5 @@ def _row(queued: Queued) -> tuple[object, ...]:
         f"{explanation.model.name}@{explanation.model.version}",
         row.who,
         row.created.strftime("%Y-%m-%d"),
-        explanation.image.study.key[:12],
+        messages.short(explanation.image.study.key),
     )
-
-
-def _open(home: Path | None) -> Home:
-    folder = home or settings().home
-    if not Home.is_there(folder):
-        raise StoreError(f"There is no store in {folder}; --home names another.")
-    return Home.open(folder)

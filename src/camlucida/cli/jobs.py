@@ -1,8 +1,7 @@
 """`camlucida jobs`: what waits to be computed and who computes it, what has failed and why."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from camlucida.cli import messages
+from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
 from camlucida.errors import StoreError
 from camlucida.jobs.hand import most_memory
@@ -20,13 +20,11 @@ from camlucida.records import EventKind
 from camlucida.settings import settings
 from camlucida.store import claims, explanations, progress
 from camlucida.store.audit import events
-from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, ModelRow, State, now
 
 app = typer.Typer(add_completion=False)
 
 MOST = 50
-SHORT = 12  # characters of a key: a beginning that is unique among millions
 
 
 @app.callback()
@@ -37,7 +35,7 @@ def jobs() -> None:
 @app.command("list", epilog="Example: camlucida jobs list")
 def list_(home: HomeOption = None) -> None:
     """Workers, what waits in its order with who computes it, and what has failed with its reason."""
-    with _store(home) as opened, opened.database.read() as session:
+    with closing(open_store(home)) as opened, opened.database.read() as session:
         _say_workers(session)
         waiting, number = _waiting(session), _count(session)
         messages.table(
@@ -49,7 +47,7 @@ def list_(home: HomeOption = None) -> None:
         messages.table(
             "Failed",
             ["key", "model", "method", "reason"],
-            [(row.key[:SHORT], _model(row), row.method, row.reason) for row in failed],
+            [(messages.short(row.key), _model(row), row.method, row.reason) for row in failed],
         )
 
 
@@ -64,7 +62,7 @@ def cancel(
 ) -> None:
     """Want explanations no more; one that is being computed is ended."""
     who = events.operator()
-    with _store(home) as opened, opened.database.write() as session:
+    with closing(open_store(home)) as opened, opened.database.write() as session:
         rows = _all_waiting(session) if waiting else [_named(session, key) for key in keys or []]
         cancelled = [row for row in rows if explanations.cancel(row, who)]
         for row in cancelled:
@@ -77,7 +75,7 @@ def cancel(
 @app.command(epilog="Example: camlucida jobs again")
 def again(home: HomeOption = None) -> None:
     """Try again at once all that has failed or waits for its next attempt."""
-    with _store(home) as opened:
+    with closing(open_store(home)) as opened:
         number = explanations.retry(opened) + claims.hurry(opened)
         wake(opened)
     messages.say(f"{messages.count(number, 'explanation')} wanted again.")
@@ -90,21 +88,16 @@ def limits(home: HomeOption = None) -> None:
     rows = []
     for model in Registry(home or settings().home).list():
         asked = read_card(model.folder).resources
+        longest = seconds if asked.seconds is None else asked.seconds
         rows.append(
             (
                 model.key,
-                f"{asked.seconds or seconds:g} s" if asked.seconds or seconds else "none",
+                f"{longest:g} s" if longest else "none",
                 f"{asked.memory_gb or memory:.1f} GB",
                 "gpu" if asked.gpu else "any",
             )
         )
     messages.table("Limits of one explanation", ["model", "time", "memory", "workers"], rows)
-
-
-@contextmanager
-def _store(home: Path | None) -> Iterator[Home]:
-    with closing(Home.open(home or settings().home)) as opened:
-        yield opened
 
 
 def _say_workers(session: Session) -> None:
@@ -135,7 +128,7 @@ def _count(session: Session) -> int:
 
 
 def _row(row: ExplanationRow) -> tuple[object, ...]:
-    return row.key[:SHORT], row.lane, _model(row), row.method, row.attempts, _is(row)
+    return messages.short(row.key), row.lane, _model(row), row.method, row.attempts, _is(row)
 
 
 def _is(row: ExplanationRow) -> str:

@@ -6,6 +6,7 @@ import traceback
 import unicodedata
 import warnings
 from collections.abc import Iterable, MutableMapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 NOTICE = "Research software, not a medical device."
+SHOWN_OF_KEY = 12  # characters: a beginning that is unique among millions
 
 
 def harmless(text: str) -> str:
@@ -121,6 +123,16 @@ def facts(title: str, pairs: Iterable[tuple[str, str]]) -> None:
 def count(number: int, noun: str) -> str:
     """A number with its noun, in the plural where there is not one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def short(key: str) -> str:
+    """The beginning of a key; commands take it instead of the whole."""
+    return key[:SHOWN_OF_KEY]
+
+
+def moment(when: datetime, *, seconds: bool = False) -> str:
+    """A date with its time, to the minute or to the second; `when` is in UTC, as all that is kept."""
+    return when.strftime("%Y-%m-%d %H:%M:%S UTC" if seconds else "%Y-%m-%d %H:%M UTC")
 
 
 def progress() -> Progress:

@@ -109,7 +109,8 @@ def show(
             messages.say(line)
         if ohif:
             messages.say(f"OHIF: {shown}{ohif_app.PREFIX}/ (after signing in)")
-        messages.note("The link signs in once. Ctrl-C ends the station.")
+        once = "" if link == shown else "The link signs in once. "
+        messages.note(f"{once}Ctrl-C ends the station.")
         if browser:
             serving.open_browser(link)
 
@@ -188,4 +189,5 @@ def _tell_what_waits(home: Home) -> None:
 
 
 def _url(host: str | None, port: int | None) -> str:
-    return f"http://{host or settings().host}:{settings().port if port is None else port}"
+    scheme = "https" if settings().tls_certificate else "http"
+    return f"{scheme}://{host or settings().host}:{settings().port if port is None else port}"

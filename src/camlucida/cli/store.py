@@ -31,7 +31,6 @@ KINDS = {
     "unused": "left by a stop; harmless",
 }
 
-SHOWN_OF_KEY = 12  # characters: a beginning that is unique among millions of studies
 SHOWN_FAULTS = 20
 STEP = 1_000_000  # bytes: of a progress bar
 
@@ -236,7 +235,7 @@ def _copy_files(home: Home, url: str) -> None:
 
 def _row(study: sizes.StudySize) -> tuple[object, ...]:
     return (
-        study.key[:SHOWN_OF_KEY],
+        messages.short(study.key),
         study.study_date,
         study.description,
         study.images,

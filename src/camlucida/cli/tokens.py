@@ -49,7 +49,7 @@ def add(
     """Print a new token, once: the station keeps only its digest.
 
     A reader looks at studies and asks for maps; an operator stores studies (STOW-RS) and sees to the work; a
-    scientist resolves flags; an auditor reads the audit trail; an admin may do everything.
+    scientist resolves flags; an auditor looks and reads the station's figures; an admin may do everything.
     """
     roles = {*(role or ()), *((Role.READER, Role.OPERATOR) if may_store else ())} or {Role.READER}
     with closing(Home.open(home or settings().home)) as opened:
@@ -70,7 +70,7 @@ def list_(home: HomeOption = None) -> None:
                 row.name,
                 " ".join(row.roles),
                 _moment(row.expires, "never"),
-                _moment(row.created, ""),
+                messages.moment(row.created),
                 _moment(row.used, "not yet"),
             )
             for row in rows
@@ -87,4 +87,4 @@ def revoke(name: Name, home: HomeOption = None) -> None:
 
 
 def _moment(moment: datetime | None, otherwise: str) -> str:
-    return otherwise if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")
+    return otherwise if moment is None else messages.moment(moment)

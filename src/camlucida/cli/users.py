@@ -3,7 +3,6 @@
 import getpass
 import sys
 from contextlib import closing
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -30,8 +29,8 @@ def users() -> None:
     """Add users, give them roles, disable them, and say who is signed in.
 
     A reader looks at studies, flags maps and asks for explanations; a scientist resolves flags, too; an
-    auditor looks and reads the audit trail; an operator stores studies and sees to the work; an admin may do
-    everything. Passwords are asked for, or read from a pipe: never written into the command.
+    auditor looks and reads the station's figures; an operator stores studies and sees to the work; an admin
+    may do everything. Passwords are asked for, or read from a pipe: never written into the command.
     """
 
 
@@ -54,7 +53,13 @@ def list_(home: HomeOption = None) -> None:
         "Users",
         ["name", "roles", "may sign in", "added", "signed in"],
         [
-            (row.name, " ".join(row.roles), "no" if row.disabled else "yes", _moment(row.created), number)
+            (
+                row.name,
+                " ".join(row.roles),
+                "no" if row.disabled else "yes",
+                messages.moment(row.created),
+                number,
+            )
             for row in rows
             for number in [signed.count(row.id)]
         ],
@@ -100,7 +105,11 @@ def signed_in(home: HomeOption = None) -> None:
         "Signed in",
         ["who", "since", "until"],
         [
-            (row.user.name if row.user else visits.BROWSER, _moment(row.created), _moment(row.expires))
+            (
+                row.user.name if row.user else visits.BROWSER,
+                messages.moment(row.created),
+                messages.moment(row.expires),
+            )
             for row in rows
         ],
     )
@@ -134,7 +143,3 @@ def _password() -> str:
     if getpass.getpass("Once more: ") != typed:
         raise StoreError("The two passwords differ; nothing was changed.")
     return typed
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -86,6 +86,19 @@ def create_app(
     app.state.static = static
     app.state.health = health.Health(home, works=works)
     app.state.metrics = metrics.Metrics(home, app.state.health)
+    _add_routes(app, static, ohif_app)
+    app.add_exception_handler(access.SignedOut, _signed_out)
+    app.add_exception_handler(CamlucidaError, _said)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_middleware(Compression)
+    if origins := ohif.origins(settings().ohif_origins):
+        app.add_middleware(ohif.OtherOrigins, origins=origins)
+    app.add_middleware(Protection, names=names())
+    app.add_middleware(metrics.Meter, metrics=app.state.metrics)
+    return app
+
+
+def _add_routes(app: FastAPI, static: Path, ohif_app: Path | None) -> None:
     app.include_router(_api())
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -97,15 +110,6 @@ def create_app(
     app.add_api_route("/", page, include_in_schema=False)
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static))
-    app.add_exception_handler(access.SignedOut, _signed_out)
-    app.add_exception_handler(CamlucidaError, _said)
-    app.add_exception_handler(RequestValidationError, _unreadable)
-    app.add_middleware(Compression)
-    if origins := ohif.origins(settings().ohif_origins):
-        app.add_middleware(ohif.OtherOrigins, origins=origins)
-    app.add_middleware(Protection, names=names())
-    app.add_middleware(metrics.Meter, metrics=app.state.metrics)
-    return app
 
 
 def _provider() -> "Provider | None":

@@ -21,7 +21,6 @@ class Right(StrEnum):
     REMARK = "flag maps and agree with findings"
     ASK = "ask for explanations"
     RESOLVE = "resolve flags and take them away"
-    AUDIT = "read the audit trail"
     STORE = "store studies"
     WORK = "try again and cancel what the station does"
     WATCH = "read the station's figures"
@@ -33,7 +32,7 @@ CHANGING = frozenset({Right.RECORD, Right.REMARK, Right.ASK, Right.RESOLVE, Righ
 ROLES: Mapping[Role, frozenset[Right]] = {
     Role.READER: frozenset({Right.READ, Right.RECORD, Right.REMARK, Right.ASK}),
     Role.SCIENTIST: frozenset({Right.READ, Right.RECORD, Right.REMARK, Right.ASK, Right.RESOLVE}),
-    Role.AUDITOR: frozenset({Right.READ, Right.RECORD, Right.AUDIT, Right.WATCH}),
+    Role.AUDITOR: frozenset({Right.READ, Right.RECORD, Right.WATCH}),
     Role.OPERATOR: frozenset({Right.STORE, Right.WORK, Right.WATCH}),
     Role.ADMIN: frozenset(Right),
 }

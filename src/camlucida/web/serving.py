@@ -57,7 +57,7 @@ def listen(host: str, port: int) -> Address:
 
 
 def refuse_open_address(host: str) -> None:
-    """Studies are shown without encryption, so other machines may reach the server by a proxy only."""
+    """Other machines may reach studies encrypted only: by the server's own certificate, or by a proxy."""
     if is_loopback(host) or settings().public_url or settings().tls_certificate:
         return
     raise StoreError(
@@ -92,9 +92,8 @@ def serve(
         lifespan="off",
         http=Impatient,
         limit_concurrency=MOST_CONNECTIONS,
-        proxy_headers=bool(
-            settings().public_url
-        ),  # who asks is whom the proxy names; nobody else is believed
+        # Who asks is whom the proxy names, if FORWARDED_ALLOW_IPS has the proxy; nobody else is believed.
+        proxy_headers=bool(settings().public_url),
         **_tls(),
     )
     note = home.folder / "serving.json"

@@ -14,13 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from camlucida.errors import MustWait
 from camlucida.settings import is_encrypted
 from camlucida.store.people import users, visits
-from camlucida.store.people.visits import new_token, sha256, use_token
 from camlucida.web.protection import HEADERS, must_be_own_request
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home
-
-__all__ = ["cookie_name", "door", "new_token", "page", "router", "sha256", "use_token"]
 
 SIGNED_OUT = "Sign in with the link that the station printed; `camlucida serve --new-token` prints a new one."
 SIGN_IN = "Sign in with your name and password."
@@ -68,7 +65,7 @@ def cookie_name(home: "Home") -> str:
 
     `__Host-` (RFC 6265bis) lets no other host, and nothing unencrypted, set it.
     """
-    name = f"camlucida_{sha256(str(home.folder.resolve()))[:12]}"
+    name = f"camlucida_{visits.sha256(str(home.folder.resolve()))[:12]}"
     return f"__Host-{name}" if is_encrypted() else name
 
 
@@ -78,7 +75,7 @@ def sign_in(request: Request, token: str | None = None) -> Response:
     home: Home = request.app.state.home
     if token is None:
         return door(home, 200)
-    cookie = use_token(home, token)
+    cookie = visits.use_token(home, token)
     return page(USED, 403) if cookie is None else _let_in(home, cookie)
 
 

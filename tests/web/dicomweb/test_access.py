@@ -10,9 +10,9 @@ from sqlalchemy import update
 from camlucida.records.role import Role
 from camlucida.store.home import Home
 from camlucida.store.people import access_tokens
+from camlucida.store.people.visits import new_token
 from camlucida.store.tables import AccessTokenRow, now
 from camlucida.web.app import create_app
-from camlucida.web.signing_in import new_token
 
 SEARCHES = [
     "/dicom-web/studies",
