@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from camlucida.settings import Settings, is_loopback
+from camlucida.errors import InvalidConfiguration
+from camlucida.settings import Settings, is_loopback, settings
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "settings.md").read_text("utf-8")
 ROWS = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `CAMLUCIDA_")}
@@ -32,3 +33,20 @@ def test_a_setting_is_read_from_the_environment(monkeypatch):
 )
 def test_loopback_is_what_only_this_machine_reaches(host, loopback):
     assert is_loopback(host) == loopback
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BLOBS_URL", "s3://key:a-secret@bucket"),
+        ("AUDIT_SYSLOG", "tls://user:a-secret@host:6514"),
+        ("OIDC_JWKS_URL", "https://user:a-secret@host/keys"),
+    ],
+)
+def test_a_secret_in_an_address_is_refused_and_not_said(monkeypatch, name, value):
+    """Such a setting is told in the audit trail and in errors."""
+    monkeypatch.setenv(f"CAMLUCIDA_{name}", value)
+    settings.cache_clear()
+    with pytest.raises(InvalidConfiguration, match=f"CAMLUCIDA_{name}") as refused:
+        settings()
+    assert "a-secret" not in str(refused.value)

@@ -7,8 +7,10 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from camlucida.errors import InvalidConfiguration
 
 
 def default_home() -> Path:
@@ -19,7 +21,7 @@ def default_home() -> Path:
 class Settings(BaseSettings):
     """All settings of camlucida; the field's description is its documentation."""
 
-    model_config = SettingsConfigDict(env_prefix="CAMLUCIDA_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CAMLUCIDA_", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(
         default_factory=default_home, description="Folder with the database and all kept files."
@@ -31,7 +33,7 @@ class Settings(BaseSettings):
     )
     blobs_url: str = Field(
         default="",
-        pattern=r"^(s3://[^\s]+)?$",
+        pattern=r"^(s3://[^\s@?#]+)?$",
         description="`s3://bucket/prefix` of an S3-compatible store for all kept files, with the credentials "
         "and the endpoint in AWS's own variables; empty: a folder in the home folder.",
     )
@@ -45,7 +47,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8765, ge=0, le=65535, description="Port of the server; 0 takes a free one.")
     public_url: str = Field(
         default="",
-        pattern=r"^(https://[^/\s]+)?$",
+        pattern=r"^(https://[^/\s@]+)?$",
         description="`https://name` under which a reverse proxy of yours shows the station. Only with it may "
         "the server listen on an address that other machines reach; its name is then accepted, too.",
     )
@@ -72,7 +74,7 @@ class Settings(BaseSettings):
     )
     audit_syslog: str = Field(
         default="",
-        pattern=r"^((udp|tcp|tls)://[^/\s]+)?$",
+        pattern=r"^((udp|tcp|tls)://[^/\s@]+)?$",
         description="`udp://host:port`, `tcp://host:port` or `tls://host:port` of a syslog server that gets "
         "the audit trail as DICOM audit messages (PS3.15 A.5), too; none by default.",
     )
@@ -89,7 +91,7 @@ class Settings(BaseSettings):
     )
     oidc_issuer: str = Field(
         default="",
-        pattern=r"^(https?://[^\s?#]+)?$",
+        pattern=r"^(https?://[^\s?#@]+)?$",
         description="`https://…` of the OpenID provider whose access tokens are taken; empty: none. http "
         "only on this machine.",
     )
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
     )
     oidc_jwks_url: str = Field(
         default="",
-        pattern=r"^(https?://[^\s]+)?$",
+        pattern=r"^(https?://[^\s@]+)?$",
         description="Where the provider's keys are; empty: asked of the provider (OpenID Connect Discovery).",
     )
     oidc_name_claim: str = Field(
@@ -159,8 +161,21 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once from the environment."""
-    return Settings()
+    """The settings of this process, read once from the environment.
+
+    Raises
+    ------
+    InvalidConfiguration
+        One of them has a value that it cannot have; the value, which may be a secret, is not said.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(map(str, first["loc"])).upper()
+        raise InvalidConfiguration(
+            f"CAMLUCIDA_{name}: {first['msg']}; see docs/reference/settings.md."
+        ) from None
 
 
 def is_encrypted() -> bool:

@@ -14,6 +14,7 @@ from camlucida.records.event import EventKind
 from camlucida.records.role import Role
 from camlucida.store.audit import events
 from camlucida.store.people import access_tokens, visits
+from camlucida.store.people.sign_in_tries import network
 from camlucida.web import rights, signing_in
 from camlucida.web.protection import must_be_own_request, route
 from camlucida.web.rights import Right
@@ -136,7 +137,7 @@ def _note(home: "Home", kind: EventKind, who: str, name: str, value: str) -> Non
 
 
 def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+    return network(request.client.host) if request.client else ""
 
 
 def _token(request: Request) -> str | None:

@@ -4,6 +4,7 @@ Anybody may ask: what is told names no study, no path and no address.
 """
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,13 +47,24 @@ class Health:
         self._home, self._works = home, works
         self._revision = _revision(home)
         self._known: tuple[float, list[Check]] | None = None
+        self._looking = threading.Lock()
 
     def checks(self) -> list[Check]:
         """Every check, with its outcome."""
-        moment = monotonic()
-        if self._known is None or moment - self._known[0] > LOOK_AGAIN:
-            self._known = moment, list(self._look())
-        return self._known[1]
+        known = self._known
+        if known is None:
+            return self._looked()
+        if monotonic() - known[0] > LOOK_AGAIN and self._looking.acquire(blocking=False):
+            try:
+                return self._looked()
+            finally:
+                self._looking.release()
+        return known[1]  # while another one waits for a database that hangs, what was seen last
+
+    def _looked(self) -> list[Check]:
+        checks = list(self._look())
+        self._known = monotonic(), checks
+        return checks
 
     def _look(self) -> Iterator[Check]:
         yield _checked("database", self._database)

@@ -45,11 +45,11 @@ def succeeded(session: Session, name: str, address: str) -> None:
 
 
 def _keys(name: str, address: str) -> dict[str, str]:
-    said = {"name": name, "address": _network(address)}
+    said = {"name": name, "address": network(address)}
     return {kind: hashlib.sha256(f"{kind}:{one}".encode()).hexdigest() for kind, one in said.items()}
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """The address; of IPv6 the /64, as one machine has all of them."""
     try:
         found = ipaddress.ip_address(address)

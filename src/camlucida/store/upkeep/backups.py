@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy import delete
+
 from camlucida.errors import StoreError
 from camlucida.records import EventKind, ViewState
 from camlucida.settings import settings
@@ -24,6 +26,7 @@ from camlucida.store.audit import events
 from camlucida.store.blobs import Blobs, digest_of_file
 from camlucida.store.database import Database, upgrade
 from camlucida.store.home import FILE, Home, open_blobs
+from camlucida.store.tables import TokenRow, VisitRow
 from camlucida.store.upkeep import copying, uses
 from camlucida.version import __version__
 
@@ -169,6 +172,9 @@ def restore(backup: Backup, folder: Path, who: str, tell: Tell = lambda *_: None
         raise StoreError(f"The home folder {folder} cannot be written to ({error.strerror}).") from error
     home = Home.open(folder)
     with home.database.write() as session:
+        # Who was signed out since, or whose link was used, must not be let in by a copy of then.
+        session.execute(delete(VisitRow))
+        session.execute(delete(TokenRow))
         view: ViewState = {"created": backup.created, "files": len(backup.files)}
         events.note(session, EventKind.RESTORED, who, view)
     return home
