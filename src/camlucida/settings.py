@@ -7,10 +7,8 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from camlucida.errors import InvalidConfiguration
 
 
 def default_home() -> Path:
@@ -161,21 +159,8 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once from the environment.
-
-    Raises
-    ------
-    InvalidConfiguration
-        One of them has a value that it cannot have; the value, which may be a secret, is not said.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = "_".join(map(str, first["loc"])).upper()
-        raise InvalidConfiguration(
-            f"CAMLUCIDA_{name}: {first['msg']}; see docs/reference/settings.md."
-        ) from None
+    """The settings of this process, read once from the environment."""
+    return Settings()
 
 
 def is_encrypted() -> bool:
