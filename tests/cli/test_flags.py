@@ -1,12 +1,14 @@
 import pytest
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from camlucida.cli.commands import app
-from camlucida.records import Flag, FlagReason, Region
+from camlucida.records import EventKind, Flag, FlagReason, Region
 from camlucida.store import explanations, studies
 from camlucida.store.audit.replay import replay, seen_at
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.remarks import flags
+from camlucida.store.tables import EventRow
 
 MODEL = "a" * 64
 VIEW = {"viewer": "camlucida", "map": "1", "finding": "1"}
@@ -72,9 +74,11 @@ def test_masks_are_written_and_the_keys_only_elsewhere(camlucida, tmp_path):
 
 
 def test_a_flag_s_picture_is_written(camlucida, flagged, tmp_path):
-    code, said = camlucida("audit", "replay", 1, "--out", tmp_path / "seen.png")
+    with flagged.database.read() as session:
+        number = session.scalar(select(func.min(EventRow.id)).where(EventRow.kind == EventKind.FLAGGED))
+    code, said = camlucida("audit", "replay", number, "--out", tmp_path / "seen.png")
     assert code == 0, said
     assert "Explanation SHA-256" in said
-    assert (tmp_path / "seen.png").read_bytes() == replay(flagged, seen_at(flagged, "1")).png()
+    assert (tmp_path / "seen.png").read_bytes() == replay(flagged, seen_at(flagged, str(number))).png()
     code, said = camlucida("audit", "replay", 99, "--out", tmp_path / "none.png")
     assert (code, (tmp_path / "none.png").exists()) == (1, False)
