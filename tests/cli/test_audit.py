@@ -111,6 +111,8 @@ def verified(folder, monkeypatch):
 
 @pytest.mark.parametrize("words", [(), ("--study", STUDY)])
 def test_an_export_is_checked_by_the_lines_of_the_page(audit, tmp_path, monkeypatch, words):
+    (tmp_path / "trail").mkdir()
+    (tmp_path / "trail" / "proofs.jsonl").write_text("{}\n")  # of an earlier export
     done = audit("export", "--to", tmp_path / "trail", *words)
     assert done.exit_code == 0, done.output
     kept = (tmp_path / "trail" / "events.jsonl").read_bytes()

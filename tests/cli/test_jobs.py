@@ -64,6 +64,7 @@ def test_what_is_cancelled_is_noted_with_who_did_it(home, jobs):
     assert event.who.startswith("cli:")
     assert jobs("cancel", key).exit_code == 1
     assert "no explanation" in str(jobs("cancel", "nothing").exception)
+    assert "--all" in str(jobs("cancel").exception)
     jobs("cancel", "--all")
     assert states(home)["grad-cam"] == State.CANCELLED
 

@@ -46,6 +46,7 @@ def test_who_is_signed_in_is_said_and_ended(run, tmp_path):
     visits.use_token(home, visits.new_token(home))
     home.close()
     assert "browser" in run("signed-in").stdout
+    assert "no user" in str(run("sign-out", "evva").exception)
     assert "1 browser signed out" in run("sign-out").output
     assert "browser" not in run("signed-in").stdout
 

@@ -1,5 +1,6 @@
 """`camlucida audit`: who saw and did what, and that the record of it is whole. Loads no torch."""
 
+import re
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +26,7 @@ app = typer.Typer(add_completion=False)
 
 MOST_FAULTS = 50  # that are shown
 _moment = partial(messages.moment, seconds=True)
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Who = Annotated[
     str, typer.Option(help="Of this user, token, `station` or `cli:NAME` only.", show_default=False)
@@ -71,7 +73,7 @@ def verify(
     checkpoint is signed.
     """
     believed = _key(key) if key else None
-    texts = [path.read_text(encoding="utf-8") for path in against or ()]
+    texts = [_text(path) for path in against or ()]
     with closing(open_store(home)) as opened:
         with messages.progress() as bar:
             task = bar.add_task("Verifying", total=trail.count(opened))
@@ -94,7 +96,8 @@ def _tell(verdict: trail.Verdict) -> None:
     if not verdict.faults:
         messages.say(f"Every one of {messages.count(verdict.size, 'event')} is what its hash says.")
     if verdict.checkpoint is None or verdict.key is None:
-        messages.say("No signed checkpoint agrees with the trail.")
+        signed = "No signed checkpoint agrees with it." if verdict.faults else "Nothing was signed yet."
+        messages.say(signed)
         return
     newer = verdict.size - verdict.checkpoint.size
     start = "But for that, the first" if verdict.faults else "The first"
@@ -151,8 +154,13 @@ def _tell_who_saw(seen: list[event_search.Seen]) -> None:
 
 
 def _line(row: EventRow) -> tuple[object, ...]:
-    how = " ".join(f"{name}={value}" for name, value in row.view.items())
+    how = " ".join(f"{name}={_short(value)}" for name, value in row.view.items() if value not in (None, ""))
     return row.id, _moment(row.happened), row.who, row.kind, messages.short(row.study_key), how
+
+
+def _short(value: object) -> object:
+    """Of a digest, its beginning; `--json` has all of it."""
+    return messages.short(value) if isinstance(value, str) and DIGEST.fullmatch(value) else value
 
 
 @app.command(epilog="Example: camlucida audit export --to trail --study 3f9a1c")
@@ -236,7 +244,14 @@ def _read_moment(text: str) -> datetime | None:
 def _key(text: str) -> Key:
     """A public key, or the last one in a file."""
     path = Path(text)
-    return Key.read(path.read_text(encoding="utf-8").strip().splitlines()[-1] if path.is_file() else text)
+    return Key.read((_text(path).strip().splitlines() or [""])[-1] if path.is_file() else text)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no text: neither a checkpoint nor a public key.") from None
 
 
 def _said(row: EventRow) -> dict[str, object]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from camlucida.cli import messages
 from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
-from camlucida.errors import StoreError
+from camlucida.errors import InputError, StoreError
 from camlucida.jobs.hand import most_memory
 from camlucida.jobs.queue import wake
 from camlucida.models.card import read_card
@@ -61,6 +61,8 @@ def cancel(
     home: HomeOption = None,
 ) -> None:
     """Want explanations no more; one that is being computed is ended."""
+    if not (keys or waiting):
+        raise InputError("Say which: keys that `camlucida jobs list` shows, or --all for all that waits.")
     who = events.operator()
     with closing(open_store(home)) as opened, opened.database.write() as session:
         rows = _all_waiting(session) if waiting else [_named(session, key) for key in keys or []]

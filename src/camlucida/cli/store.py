@@ -1,6 +1,7 @@
 """`camlucida store`: what is kept and how much room it takes; checked, pruned, moved, backed up, restored."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,10 +14,10 @@ from rich.filesize import decimal
 from camlucida.cli import messages
 from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
+from camlucida.errors import InputError
 from camlucida.settings import settings
 from camlucida.store.audit.events import operator
-from camlucida.store.database import Database, upgrade
-from camlucida.store.home import Home, open_blobs
+from camlucida.store.home import Home, open_blobs, open_url
 from camlucida.store.upkeep import backups, checking, copying, retention, sizes
 from camlucida.store.upkeep import turn as upkeep
 
@@ -152,13 +153,13 @@ def migrate(
         if not (to_database or to_blobs):
             messages.say("The tables are those of this version.")
             return
-        url = input().strip() if to_database == "-" else to_database
+        url = sys.stdin.readline().strip() if to_database == "-" else to_database
+        if to_database and not url:
+            raise InputError("`--to-database -` reads the address from stdin, which is empty.")
         if to_blobs:
             _copy_files(opened, to_blobs)
         if url:
-            target = Database(url)
-            with closing(target):
-                upgrade(target.engine)
+            with closing(open_url(url)) as target:
                 number = copying.copy_rows(opened.database, target)
             messages.say(f"{messages.count(number, 'row')} copied and compared.")
     names = [name for name, to in (("DATABASE", url), ("BLOBS", to_blobs)) if to]

@@ -72,6 +72,7 @@ def roles(name: Name, roles: Roles, home: HomeOption = None) -> None:
     """Give a user other roles, at once."""
     with closing(open_store(home)) as opened:
         kept.set_roles(opened, name, roles, operator())
+    messages.note(f"“{name}” is {', '.join(roles)} from now on.")
 
 
 @app.command(epilog="Example: camlucida users password eva")
@@ -79,6 +80,7 @@ def password(name: Name, home: HomeOption = None) -> None:
     """Give a user another password; browsers that are signed in are signed out."""
     with closing(open_store(home)) as opened:
         kept.set_password(opened, name, _password(), operator())
+    messages.note(f"“{name}” has another password, and is signed out.")
 
 
 @app.command(epilog="Example: camlucida users disable eva")
@@ -94,6 +96,7 @@ def enable(name: Name, home: HomeOption = None) -> None:
     """Let a disabled user sign in again."""
     with closing(open_store(home)) as opened:
         kept.set_disabled(opened, name, disabled=False, by=operator())
+    messages.note(f"“{name}” may sign in again.")
 
 
 @app.command("signed-in", epilog="Example: camlucida users signed-in")

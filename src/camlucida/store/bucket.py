@@ -52,6 +52,8 @@ class Bucket(Blobs):
 
     def _open(self, folder: Path) -> ObjectStore:  # noqa: ARG002 - of a folder
         address = urlsplit(self._url)
+        if address.scheme != "s3" or not address.netloc:
+            raise StoreError(f"“{self._url}” is no address of kept files; it looks like s3://bucket/prefix.")
         endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
         limits = LIMITS.copy()
         if is_loopback(endpoint.hostname or ""):  # elsewhere AWS_ALLOW_HTTP says so: patients' images

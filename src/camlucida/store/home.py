@@ -47,7 +47,7 @@ class Home:
                 "CAMLUCIDA_HOME."
             ) from error
         url = "" if embedded else settings().database_url.get_secret_value()
-        return cls(folder, _open_url(url) if url else _open_file(folder / FILE), blobs)
+        return cls(folder, open_url(url) if url else _open_file(folder / FILE), blobs)
 
     @staticmethod
     def is_there(folder: Path) -> bool:
@@ -81,7 +81,14 @@ def _open_file(path: Path) -> Database:
     return database
 
 
-def _open_url(url: str) -> Database:
+def open_url(url: str) -> Database:
+    """The PostgreSQL database at this address, with the newest tables.
+
+    Raises
+    ------
+    StoreError
+        The address is none, or nobody answers there.
+    """
     database = Database(url)
     try:
         upgrade(database.engine)

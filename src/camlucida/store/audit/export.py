@@ -44,6 +44,7 @@ def export(home: Home, folder: Path, search: Search, note: str, told: Callable[[
                 known[level, index] = events.node(session, level, index)
             return known[level, index]
 
+        (folder / "proofs.jsonl").unlink(missing_ok=True)  # of an earlier export into the same folder
         with ExitStack() as files:
             file = files.enter_context((folder / "events.jsonl").open("wb"))
             proofs = None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, joinedload
 
+from camlucida.errors import StoreError
 from camlucida.records.event import EventKind
 from camlucida.records.role import Role
 from camlucida.settings import settings
@@ -105,8 +106,16 @@ def all_visits(home: Home) -> Sequence[VisitRow]:
 
 
 def end_all(home: Home, by: str, name: str | None = None) -> int:
-    """Sign out every browser, or those of one user (`browser`: of one-time links); how many there were."""
+    """Sign out every browser, or those of one user (`browser`: of one-time links); how many there were.
+
+    Raises
+    ------
+    StoreError
+        There is no such user: who is meant would stay signed in.
+    """
     with home.database.write() as session:
+        if name not in {None, BROWSER}:
+            _refuse_unknown(session, str(name))
         gone = delete(VisitRow)
         if name == BROWSER:
             gone = gone.where(VisitRow.user_id.is_(None))
@@ -115,6 +124,11 @@ def end_all(home: Home, by: str, name: str | None = None) -> int:
         number = len(session.scalars(gone.returning(VisitRow.sha256)).all())
         events.note(session, EventKind.SIGNED_OUT, by, {"user": name or "all", "number": number})
     return number
+
+
+def _refuse_unknown(session: Session, name: str) -> None:
+    if session.scalar(select(UserRow.id).where(UserRow.name == name)) is None:
+        raise StoreError(f"There is no user “{name}”; `camlucida users list` lists them.")
 
 
 def lifetime() -> timedelta:

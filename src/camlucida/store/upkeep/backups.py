@@ -85,7 +85,9 @@ def back_up(home: Home, target: Path, who: str, tell: Tell = lambda *_: None) ->
         _write_durably(partial / MANIFEST, json.dumps(manifest, indent=1))
         partial.rename(folder)
     except OSError as error:
-        raise StoreError(f"The backup in {target} cannot be written ({error.strerror}).") from error
+        raise StoreError(
+            f"The backup in {target} cannot be written ({error.strerror or type(error).__name__})."
+        ) from error
     with home.database.write() as session:
         view: ViewState = {"files": len(files), "bytes": sum(files.values()), "lost": len(lost)}
         events.note(session, EventKind.BACKED_UP, who, view)
@@ -169,7 +171,9 @@ def restore(backup: Backup, folder: Path, who: str, tell: Tell = lambda *_: None
         copy.chmod(0o600)
         _put_rows(copy, folder)
     except OSError as error:
-        raise StoreError(f"The home folder {folder} cannot be written to ({error.strerror}).") from error
+        raise StoreError(
+            f"The home folder {folder} cannot be written to ({error.strerror or type(error).__name__})."
+        ) from error
     home = Home.open(folder)
     with home.database.write() as session:
         # Who was signed out since, or whose link was used, must not be let in by a copy of then.
