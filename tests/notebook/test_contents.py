@@ -82,6 +82,6 @@ def test_the_study_has_the_words_of_the_station_s_study(make_image, make_explana
     theirs = {**studies.summary(study, []), "images": [studies.image_summary(image)]}
     assert ours.keys() == theirs.keys()
     assert ours["images"][0].keys() == theirs["images"][0].keys()
-    queued = {"failed", "since", "place", "begun"}  # of what is still to be computed
+    queued = {"failed", "since", "place", "begun", "progress"}  # of what is still to be computed
     told = theirs["images"][0]["explanations"][0].keys() - queued
     assert ours["images"][0]["explanations"][0].keys() == told

@@ -78,7 +78,8 @@ def test_bytes_that_are_no_zstd_are_damage():
 
 
 @pytest.mark.parametrize(
-    "module", ["store.home", "store.explanations", "store.studies", "store.sizes", "web.app", "web.serving"]
+    "module",
+    ["store.home", "store.explanations", "store.studies", "store.upkeep.sizes", "web.app", "web.serving"],
 )
 def test_delivery_starts_without_torch_and_engine(module):
     code = f"import sys, camlucida.{module}; print(*sys.modules)"
