@@ -150,11 +150,13 @@ export class FlagQueue extends LoadedPage<Content> implements Page {
     const item = element("li", { attributes: { "data-flag": number } });
     const closed = (kept: boolean): void => {
       fill(place);
+      resolve.setAttribute("aria-expanded", "false");
       if (kept) this.#goOn(number);
       else item.querySelector("a")?.focus();
     };
     const open = (): void => {
       fill(place, resolveForm(flag, closed));
+      resolve.setAttribute("aria-expanded", "true");
       place.querySelector("select")?.focus();
     };
     const label = words.openLabel(number, finding);
@@ -165,7 +167,7 @@ export class FlagQueue extends LoadedPage<Content> implements Page {
     );
     const resolve = element(
       "button",
-      { class: "resolve", attributes: { type: "button", "aria-expanded": null }, on: { click: open } },
+      { class: "resolve", attributes: { type: "button", "aria-expanded": "false" }, on: { click: open } },
       flag.resolution ? words.again : words.resolve,
     );
     fill(

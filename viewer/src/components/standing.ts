@@ -64,7 +64,7 @@ function room({ free, total }: Status["disk"]): HTMLElement {
   return element(
     "figure",
     { class: "room" },
-    element("div", { attributes: { role: "img", "aria-label": told } }, bar),
+    element("div", { attributes: { "aria-hidden": "true" } }, bar),
     element("figcaption", {}, told),
   );
 }
