@@ -305,6 +305,6 @@ def _is_gone(name: str) -> bool:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # somebody else's: it lives
-        return False
+    except PermissionError:
+        pass  # somebody else's: it lives
     return False

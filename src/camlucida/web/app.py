@@ -190,4 +190,7 @@ def _said(request: Request, error: Exception) -> JSONResponse:
 
 
 def _unreadable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - Starlette's signature
-    return JSONResponse({"detail": "A part of this address cannot be read; `slice` is a whole number."}, 422)
+    """Names the routes' own parameters; what was sent for them is not said again."""
+    wrong = cast("RequestValidationError", error).errors()
+    named = sorted({str(one["loc"][1]) for one in wrong if len(one["loc"]) > 1})
+    return JSONResponse({"detail": f"This request cannot be read: {', '.join(named)}."}, 422)

@@ -6,7 +6,7 @@ not all there yet is made of those when it is asked for, in O(log n).
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 NodeOf = Callable[[int, int], bytes]
 """(level, index) of a node whose entries are all there, to its 32 bytes."""
@@ -50,57 +50,6 @@ def inclusion(index: int, size: int, node: NodeOf) -> list[bytes]:
     return _path(index, 0, size, node)
 
 
-def consistency(first: int, second: int, node: NodeOf) -> list[bytes]:
-    """The proof that the first `second` entries begin with the first `first` (RFC 6962, 2.1.2)."""
-    return _subproof(first, 0, second, node, known=True) if 0 < first < second else []
-
-
-def is_included(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], tree_root: bytes) -> bool:
-    """Whether the proof shows that this leaf is entry `index` of the tree (RFC 9162, 2.1.3.2)."""
-    if not 0 <= index < size:
-        return False
-    number, last, made = index, size - 1, leaf_hash
-    for one in proof:
-        if last == 0:
-            return False
-        if number & 1 or number == last:
-            made = parent(one, made)
-            while not number & 1 and number:
-                number, last = number >> 1, last >> 1
-        else:
-            made = parent(made, one)
-        number, last = number >> 1, last >> 1
-    return last == 0 and made == tree_root
-
-
-def is_consistent(
-    first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]
-) -> bool:
-    """Whether the proof shows that the second tree only adds to the first (RFC 9162, 2.1.4.2)."""
-    if first == second:
-        return first_root == second_root and not proof
-    if first == 0:
-        return not proof
-    if not 0 < first < second or not proof:
-        return False
-    nodes = list(proof) if first & (first - 1) else [first_root, *proof]
-    number, last = first - 1, second - 1
-    while number & 1:
-        number, last = number >> 1, last >> 1
-    old = new = nodes[0]
-    for one in nodes[1:]:
-        if last == 0:
-            return False
-        if number & 1 or number == last:
-            old, new = parent(one, old), parent(one, new)
-            while not number & 1 and number:
-                number, last = number >> 1, last >> 1
-        else:
-            new = parent(new, one)
-        number, last = number >> 1, last >> 1
-    return last == 0 and old == first_root and new == second_root
-
-
 def _hash(start: int, end: int, node: NodeOf) -> bytes:
     """Of the entries from `start` to before `end`; a range that the tree has, so `start` is a multiple."""
     size = end - start
@@ -123,13 +72,3 @@ def _path(index: int, start: int, end: int, node: NodeOf) -> list[bytes]:
     if index < middle:
         return [*_path(index, start, middle, node), _hash(middle, end, node)]
     return [*_path(index, middle, end, node), _hash(start, middle, node)]
-
-
-def _subproof(first: int, start: int, end: int, node: NodeOf, *, known: bool) -> list[bytes]:
-    """`known`: whoever checks has the hash of these entries, as it is the root of the first tree."""
-    if first == end:
-        return [] if known else [_hash(start, end, node)]
-    middle = start + _half(end - start)
-    if first <= middle:
-        return [*_subproof(first, start, middle, node, known=known), _hash(middle, end, node)]
-    return [*_subproof(first, middle, end, node, known=False), _hash(start, middle, node)]
