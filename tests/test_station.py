@@ -14,8 +14,10 @@ from camlucida.errors import DiskFull, UnsuitableImage
 from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
+from camlucida.jobs.queue import Embedded
 from camlucida.models import load
 from camlucida.models.architectures import SmallResNet
+from camlucida.models.card import read_card
 from camlucida.models.registry import Registry
 from camlucida.pacs import results
 from camlucida.saliency import explain as engine
@@ -29,6 +31,7 @@ from camlucida.store.tables import (
     ImageRow,
     InstanceRow,
     Intent,
+    Lane,
     OrderRow,
     OrderState,
     Origin,
@@ -307,6 +310,39 @@ def test_the_network_is_loaded_once_and_forgotten_when_it_is_retired(home, film,
     Registry(home.folder).retire("two-findings@1.0.0")
     list(worker.work())
     assert not worker._loaded
+
+
+def test_the_network_that_explained_last_is_loaded_before_somebody_waits_for_it(home, film, tmp_path):
+    first, second = (
+        Registry(home.folder).add(write_model(tmp_path / name, name=name)) for name in ("a", "b")
+    )
+    fresh = Worker(home)
+    fresh.get_ready()
+    assert list(fresh._loaded) == [first.digest]  # none has explained anything yet
+    arrive(home, film)
+    list(fresh.work())
+    with home.database.write() as session:
+        of_first = select(ExplanationRow).where(ExplanationRow.model_digest == first.digest)
+        session.scalars(of_first).one().state = State.REFUSED
+    again = Worker(home)
+    again.get_ready()
+    assert list(again._loaded) == [second.digest]
+
+
+def test_what_a_gpu_is_for_is_not_loaded_where_there_is_none(home, tmp_path):
+    Registry(home.folder).add(write_model(tmp_path / "large", resources={"gpu": True}))
+    worker = Worker(home, Embedded(home, [Lane.INTERACTIVE, Lane.PRECOMPUTE]))
+    worker.get_ready()
+    assert not worker._loaded
+
+
+def test_a_network_that_cannot_be_loaded_beforehand_ends_nothing(home, model):
+    weights = model.folder / read_card(model.folder).weights
+    weights.chmod(0o600)
+    weights.write_bytes(b"")
+    with capture_logs() as logs:
+        Worker(home).get_ready()
+    assert [line["event"] for line in logs] == ["a network cannot be loaded"]
 
 
 @pytest.mark.usefixtures("model")

@@ -264,6 +264,13 @@ def _wait_for(
         time.sleep(LOOK_AGAIN)
 
 
+def load_beforehand(model: Registered, loaded: "dict[str, Classifier]") -> None:
+    """Load torch and a network, so that `explain_claimed` need not."""
+    from camlucida.saliency import explain  # noqa: F401, PLC0415 - torch
+
+    _classifier(model, loaded, Stopwatch())
+
+
 def _classifier(model: Registered, loaded: "dict[str, Classifier]", stopwatch: Stopwatch) -> "Classifier":
     from camlucida.models.load import load_registered  # noqa: PLC0415 - torch
 

@@ -27,7 +27,7 @@ from camlucida.store.attempts import MOST_ATTEMPTS
 from camlucida.store.claims import Claim
 from camlucida.store.home import Home
 from camlucida.store.orders import Ready
-from camlucida.store.tables import ImageRow, State
+from camlucida.store.tables import ImageRow, Lane, State
 
 if TYPE_CHECKING:
     from camlucida.models.classifier import Classifier
@@ -115,6 +115,21 @@ class Worker:
             if step is None:
                 return
 
+    def get_ready(self) -> None:
+        """Load the network that explained last, or, where none has, the first, before somebody waits for it.
+
+        Torch and a network take seconds; who opens a finding and has to wait for its map should not.
+        """
+        models = {model.digest: model for model in self._models() if _is_awaited(model, self._queue.lanes)}
+        with self._home.database.read() as session:
+            likely = explanations.last_used(session, list(models)) or next(iter(models), None)
+        if likely is None or self._loaded:
+            return
+        try:
+            pipeline.load_beforehand(models[likely], self._loaded)
+        except Exception as error:  # noqa: BLE001 - the first explanation meets it again, and its row says it
+            _log.warning("a network cannot be loaded", model=models[likely].name, reason=sentence(error))
+
     def _explain(self, models: Mapping[str, Registered]) -> Step | None:
         """Compute what is next; None: nothing is."""
         claim = self._queue.take(list(models))
@@ -173,6 +188,11 @@ class Worker:
                     orders.refuse(session, [order], reason)
         for one in ready:
             yield fulfil(self._home, one)
+
+
+def _is_awaited(model: Registered, lanes: Sequence[Lane]) -> bool:
+    """Whether a worker of these lanes computes what somebody waits for by this model."""
+    return (Lane.GPU_INTERACTIVE if read_card(model.folder).resources.gpu else Lane.INTERACTIVE) in lanes
 
 
 def _names(models: Sequence[Registered]) -> set[str]:

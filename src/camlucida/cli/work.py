@@ -43,6 +43,7 @@ app = typer.Typer(add_completion=False)
 POLL_SECONDS = 1.0
 SEEN_SECONDS = 15.0
 AFTER_TROUBLE = 10.0  # seconds: a full disk is not emptied by looking at it
+IDLE_SECONDS = 5.0  # since the last step: then what the next one would wait for is loaded
 GRACE = 5.0  # seconds for the step that is being done, when the process that started this one is gone
 NICE = 5  # receiving and showing come before computing
 TAKEN_FIRST = 500  # of 1000: where memory ends, the system takes this process, and not the server's
@@ -165,7 +166,8 @@ def _compute(home: Home, lanes: list[Lane], stop: threading.Event, *, once: bool
 def _go_on(
     home: Home, worker: Worker, queue: Queue, tell: Callable[..., None], stop: threading.Event, *, once: bool
 ) -> None:
-    seen = time.monotonic()
+    seen = worked = time.monotonic()
+    ready = False
 
     def be_seen() -> None:
         nonlocal seen
@@ -181,9 +183,13 @@ def _go_on(
                 if stop.is_set():
                     return
                 be_seen()
+                worked = time.monotonic()
             if once:
                 return
             be_seen()
+            if not ready and time.monotonic() - worked > IDLE_SECONDS:
+                worker.get_ready()
+                ready = True
             queue.wait(POLL_SECONDS)
         except StoreError as error:
             if once:

@@ -209,6 +209,16 @@ def count_waiting(home: Home, model_digests: Sequence[str] | None = None) -> int
         return session.scalar(query.where(ExplanationRow.state == State.WANTED, chosen)) or 0
 
 
+def last_used(session: Session, model_digests: Sequence[str]) -> str | None:
+    """Which of these models explained the image that was asked about last; None: none of them has."""
+    return session.scalar(
+        select(ExplanationRow.model_digest)
+        .where(ExplanationRow.state == State.DONE, ExplanationRow.model_digest.in_(model_digests))
+        .order_by(ExplanationRow.id.desc())
+        .limit(1)
+    )
+
+
 def keep(
     home: Home,
     explanation_id: int,
