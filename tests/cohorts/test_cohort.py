@@ -114,10 +114,6 @@ def test_processes_give_the_same_bytes(cohort, films, model, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "CAMLUCIDA_TEST_RAY" not in os.environ,
-    reason="Ray gives up where it starts slowly, beside other tests",
-)
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray_gives_the_same_bytes(cohort, films, model, tmp_path):
     other = begin(tmp_path / "to", films, model)

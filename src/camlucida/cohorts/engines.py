@@ -18,6 +18,8 @@ from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeAlias
 
+import structlog
+
 from camlucida.cohorts.shard import Done, Explainer, Setup, Shard
 from camlucida.errors import CohortInterrupted, MissingExtra
 
@@ -25,6 +27,9 @@ Engine: TypeAlias = Callable[[Setup, Iterable[Shard], int], Iterator[Done]]
 
 AHEAD = 2
 """Shards that wait for each process: enough that none idles."""
+STARTS = 3  # of Ray
+
+_log = structlog.get_logger()
 
 
 def cores() -> int:
@@ -100,7 +105,7 @@ def explain_on_ray(setup: Setup, shards: Iterable[Shard], workers: int) -> Itera
     ray = _ray()
     alone = not ray.is_initialized()
     if alone:
-        ray.init(log_to_driver=False, include_dashboard=False, logging_level="error")
+        _start(ray)
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
@@ -116,6 +121,20 @@ def explain_on_ray(setup: Setup, shards: Iterable[Shard], workers: int) -> Itera
     finally:
         if alone:
             ray.shutdown()
+
+
+def _start(ray: Any) -> None:
+    """Start Ray, which gives up where its own processes take 15 s to begin, as they may the first time."""
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(log_to_driver=False, include_dashboard=False, logging_level="error")
+        except Exception as error:  # it raises no other class than this
+            ray.shutdown()
+            if not left:
+                raise
+            _log.warning("Ray did not start and is started again", reason=str(error))
+        else:
+            return
 
 
 class _OnRay:
