@@ -10,7 +10,7 @@ from camlucida.examples.phantom.dicom import write_ct, write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.examples.phantom.volume import ct_volume
 from camlucida.models.registry import Registry
-from camlucida.store import explanations
+from camlucida.store import claims, explanations
 from camlucida.store.tables import ExplanationRow
 from viewer_page import explained_station
 
@@ -169,6 +169,33 @@ def test_what_failed_is_told_and_tried_again_by_a_button(page, station):
     expect(failed).to_have_count(0)
     with station.home.database.read() as session:
         assert session.get(ExplanationRow, row.id).state in {"wanted", "done"}
+
+
+def test_what_is_computed_now_says_how_far_it_is_and_is_cancelled(page, station):
+    with station.home.database.write() as session:
+        done = session.query(ExplanationRow).order_by(ExplanationRow.id).first()
+        explanations.want(session, done.image_id, done.model_digest, "occlusion", asked=True)
+        wanted = explanations.find(session, done.image_id, done.model_digest, "occlusion").id
+    claim = claims.take_one(station.home, "a worker", wanted)
+    claims.renew(station.home, claim, 3, 12)
+    go(page, "Jobs")
+    running = page.locator("tr").filter(has=page.get_by_role("progressbar"))
+    expect(running).to_contain_text("3 of 12")
+    expect(running).to_contain_text("Occlusion")
+    running.get_by_role("button", name="Cancel").click()
+    expect(running).to_have_count(0)
+    assert not claims.renew(station.home, claim)  # its worker is told so, and ends it
+
+
+def test_who_may_not_is_not_offered_to_try_again(page, station):
+    with station.home.database.read() as session:
+        row = session.query(ExplanationRow).order_by(ExplanationRow.id).first()
+    explanations.fail(station.home, row.id, "There is not enough memory.")
+    page.route("**/api/me", lambda route: route.fulfill(json={**route.fetch().json(), "rights": ["enter"]}))
+    go(page, "Jobs")
+    expect(page.get_by_text("There is not enough memory.")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("again"))).to_have_count(0)
+    page.unroute_all(behavior="wait")
 
 
 def test_how_the_station_stands_is_told_below_and_what_is_wrong_above(page):

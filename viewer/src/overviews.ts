@@ -98,6 +98,18 @@ export interface Waiting {
   since: string;
 }
 
+/** What somebody computes now. */
+export interface Running {
+  key: string;
+  study: string;
+  image: string;
+  model: string;
+  method: string;
+  /** 1: it has not failed before. */
+  attempt: number;
+  progress: { done: number; of: number } | null;
+}
+
 export interface Delivery {
   destination: string;
   waiting: number;
@@ -112,6 +124,7 @@ export interface Jobs {
   arrivals: { waiting: number; since: string | null; not_read: Reason[] };
   explanations: {
     waiting: Waiting[];
+    running: Running[];
     done: number;
     done_by_hour: { hour: string; number: number }[];
     failed: number;
@@ -165,6 +178,8 @@ export type Again = { what: "explanations" | "results" } | { what: "deliveries";
 export const tryAgain = (again: Again): Promise<{ number: number }> => post("/api/jobs/again", again);
 
 export const explainAgain = (key: string): Promise<unknown> => post(`/api/explanations/${key}/again`, null);
+
+export const cancelJob = (key: string): Promise<unknown> => post(`/api/jobs/${key}/cancel`, null);
 
 /** Who is signed in: a user, or "browser", who came by a one-time link. */
 export interface Visitor {

@@ -5,11 +5,14 @@ import { moment } from "../format";
 import {
   type Again,
   type Jobs as Content,
+  cancelJob,
   type Delivery,
   explainAgain,
   type Failure,
   jobs,
+  me,
   type Reason,
+  type Running,
   type Status,
   status,
   tryAgain,
@@ -29,9 +32,13 @@ const words = overviewTexts.jobs;
 interface Told {
   work: Content;
   status: Status;
+  /** Of who looks: what they may not do, they are not offered. */
+  rights: string[];
 }
 
 export class Jobs extends LoadedPage<Told> implements Page {
+  #rights: string[] = [];
+
   constructor() {
     super(LOOK_AGAIN_MS);
   }
@@ -46,11 +53,12 @@ export class Jobs extends LoadedPage<Told> implements Page {
   }
 
   protected async ask(): Promise<Told> {
-    const [work, standing] = await Promise.all([jobs(), status()]);
-    return { work, status: standing };
+    const [work, standing, { rights }] = await Promise.all([jobs(), status(), me()]);
+    return { work, status: standing, rights };
   }
 
-  protected build({ work: content, status }: Told): HTMLElement[] {
+  protected build({ work: content, status, rights }: Told): HTMLElement[] {
+    this.#rights = rights;
     const title = element(
       "div",
       { class: "overview-title" },
@@ -84,7 +92,8 @@ export class Jobs extends LoadedPage<Told> implements Page {
     return button;
   }
 
-  #again(again: Again, text: string): HTMLButtonElement {
+  #again(again: Again, text: string): HTMLButtonElement | false {
+    if (!this.#rights.includes("work")) return false;
     const id = `again-${again.what}${again.what === "deliveries" ? `-${again.destination}` : ""}`;
     return this.#button(id, text, () => tryAgain(again));
   }
@@ -104,10 +113,30 @@ export class Jobs extends LoadedPage<Told> implements Page {
         [refused, words.refused],
       ]),
       hours(told.done_by_hour),
+      told.running.length > 0 && part(words.running, null, this.#running(told.running)),
       told.waiting.length > 0 && part(words.queue, null, queue(told.waiting)),
       told.failed > 0 && this.#failures(told.failed, told.failures),
       told.refused.length > 0 && part(words.refusals, null, reasons(words.model, told.refused)),
     );
+  }
+
+  #running(running: Running[]): HTMLElement {
+    const columns = [
+      { name: words.model },
+      { name: words.method },
+      { name: words.progress },
+      { name: words.study },
+      { name: words.cancel, silent: true },
+    ];
+    const rows = running.map((one) => [
+      one.model,
+      methodName(one.method),
+      progress(one),
+      openStudy(one),
+      this.#rights.includes("work") &&
+        this.#button(`cancel-${one.key}`, words.cancel, () => cancelJob(one.key)),
+    ]);
+    return table(columns, rows);
   }
 
   #failures(all: number, failures: Failure[]): HTMLElement {
@@ -125,7 +154,9 @@ export class Jobs extends LoadedPage<Told> implements Page {
       methodName(one.method),
       one.finished && moment(one.finished),
       openStudy(one),
-      one.current && this.#button(`again-${one.key}`, words.again, () => explainAgain(one.key)),
+      one.current &&
+        this.#rights.includes("ask") &&
+        this.#button(`again-${one.key}`, words.again, () => explainAgain(one.key)),
     ]);
     const title =
       all > failures.length ? `${words.failures}: ${words.firstOf(failures.length, all)}` : words.failures;
@@ -278,7 +309,20 @@ function arrivals(told: Content["arrivals"]): HTMLElement {
   );
 }
 
-function openStudy({ study, image }: Failure): HTMLElement {
+/** How far it has come, where the method says so, and that it has failed before. */
+function progress({ progress, attempt }: Running): HTMLElement {
+  const told = progress && words.steps(progress.done, progress.of);
+  return element(
+    "span",
+    { class: "job-progress" },
+    progress &&
+      element("progress", { attributes: { value: progress.done, max: progress.of, "aria-label": told } }),
+    told && element("span", { class: "numbers" }, told),
+    attempt > 1 && element("span", { class: "weak" }, words.attempt(attempt)),
+  );
+}
+
+function openStudy({ study, image }: { study: string; image: string }): HTMLElement {
   const href = toAddress({ page: "study", study, view: { ...DEFAULT_VIEW, image } });
   return element("a", { class: "link", attributes: { href } }, words.open);
 }
