@@ -346,6 +346,21 @@ def test_a_network_that_cannot_be_loaded_beforehand_ends_nothing(home, model):
 
 
 @pytest.mark.usefixtures("model")
+def test_an_image_that_declares_what_no_memory_holds_is_told_and_blocks_nothing(home, film, tmp_path):
+    bomb = dcmread(film)
+    bomb.Rows = bomb.Columns = bomb.NumberOfFrames = 65535
+    for name in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+        setattr(bomb, name, generate_uid())
+    bomb.file_meta.MediaStorageSOPInstanceUID = bomb.SOPInstanceUID
+    bomb.save_as(tmp_path / "bomb.dcm")
+    arrive(home, tmp_path / "bomb.dcm", film)
+    assert Did.EXPLAINED in {step.did for step in Worker(home).work()}
+    told, taken = rows(home, InstanceRow)[:2]
+    assert (told.intent, taken.intent) == (Intent.UNREADABLE, Intent.TAKEN)
+    assert "281,462,092,005,375 values" in told.reason
+
+
+@pytest.mark.usefixtures("model")
 def test_the_rules_are_read_again_when_they_have_changed(home, film):
     worker = Worker(home)
     configure(home, '[[rule]]\nname = "none"\nnot_for_us = "Nothing is for us today."\n')
