@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from camlucida.settings import Settings, is_loopback
+from camlucida.errors import InvalidSetting
+from camlucida.settings import Settings, is_loopback, settings
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "settings.md").read_text("utf-8")
 ROWS = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `CAMLUCIDA_")}
@@ -48,4 +49,23 @@ def test_a_secret_in_an_address_is_refused_and_not_said(monkeypatch, name, value
     monkeypatch.setenv(f"CAMLUCIDA_{name}", value)
     with pytest.raises(ValidationError) as refused:
         Settings()
+    assert "a-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PORT", "seven", "integer"),
+        ("PORT", "70000", "less than or equal to 65535"),
+        ("PUBLIC_URL", "http://a-secret@host", "`https://name` under which a reverse proxy"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_a_sentence_with_its_name_and_meaning(
+    monkeypatch, name, value, told
+):
+    monkeypatch.setenv(f"CAMLUCIDA_{name}", value)
+    settings.cache_clear()
+    with pytest.raises(InvalidSetting, match=f"^CAMLUCIDA_{name} cannot be used") as refused:
+        settings()
+    assert told in str(refused.value)
     assert "a-secret" not in str(refused.value)

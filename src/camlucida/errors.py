@@ -7,6 +7,7 @@
     │   ├── MissingGeometry     positions or spacing that are needed are not there
     │   ├── UnsuitableImage     readable, but not what this model takes
     │   └── NotDeidentified     a copy without identity cannot be made of it
+    ├── InvalidSetting          an environment variable says something impossible
     ├── ModelError
     │   ├── InvalidModelCard    model.toml says something impossible
     │   ├── InvalidWeights      the weights cannot be read safely, or do not fit the architecture
@@ -68,6 +69,10 @@ class UnsuitableImage(InputError):  # noqa: N818
 
 class NotDeidentified(InputError):  # noqa: N818
     """A copy without identity cannot be made of this file."""
+
+
+class InvalidSetting(CamlucidaError):  # noqa: N818
+    """A setting of the environment has a value that it cannot have."""
 
 
 class ModelError(CamlucidaError):

@@ -7,8 +7,10 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from camlucida.errors import InvalidSetting
 
 
 def default_home() -> Path:
@@ -159,8 +161,26 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once from the environment."""
-    return Settings()
+    """The settings of this process, read once from the environment.
+
+    Raises
+    ------
+    InvalidSetting
+        One has a value that it cannot have; the value itself, which may hold a password, is not said.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSetting(_first(error)) from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    # What is asked of an address is said by the description better than by its pattern.
+    why = "" if first["type"] == "string_pattern_mismatch" else f" ({first['msg'].casefold()})"
+    meaning = Settings.model_fields[name].description
+    return f"CAMLUCIDA_{name.upper()} cannot be used as it is{why}. It is: {meaning}"
 
 
 def is_encrypted() -> bool:
