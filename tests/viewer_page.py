@@ -225,7 +225,7 @@ def compare_with_screen(page, expected, where=True):
         assert clear.mean() > 0.7
         return int(np.abs(shot[top : top + rows, left : left + columns] - expected)[clear].max())
 
-    until(lambda: off() <= 2, seconds=10)
+    until(lambda: off() <= 2, seconds=10, said=lambda: f"It is {off()} greys off in {page.url}")
 
 
 def drag(page, dx, dy):
