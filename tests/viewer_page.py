@@ -199,10 +199,10 @@ def screenshot(page):
 
 
 def clear_of_words(page, shape):
-    """Where nothing is written over the image: bool, as large as the page."""
+    """Where nothing is written or drawn over the image: bool, as large as the page."""
     clear = np.ones(shape, bool)
     boxes = page.evaluate(
-        """() => [...document.querySelectorAll('.corner, .words, cl-legend')]
+        """() => [...document.querySelectorAll('.corner, .words, cl-legend, .flag-outline, .flag-label')]
             .map(e => e.getBoundingClientRect()).map(b => [b.top, b.bottom, b.left, b.right])"""
     )
     for top, bottom, left, right in boxes:

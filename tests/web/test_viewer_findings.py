@@ -243,7 +243,11 @@ def test_every_view_and_toggle_is_in_the_trail(page, station):
 
 def seen_last(page, station):
     """The picture of the last event, drawn again from what is kept."""
-    page.wait_for_timeout(300)  # what is dragged is told a little later
+    # What is dragged is drawn with the next frame, and told 250 ms later, by the page's own clock.
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => "
+        "setTimeout(done, 300))))"
+    )
     wait_for_events(page)
     last = [one for one in rows(station, EventRow) if one.kind in {"opened", "changed"}][-1]
     return replay(station.home, seen_at(station.home, str(last.id)))
