@@ -228,8 +228,10 @@ def _telling() -> Callable[..., None]:
 
 def _give_way() -> None:
     os.nice(NICE)
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
-        file.write(str(TAKEN_FIRST))
+    # Linux shares processors between sessions first, and this process has one of its own (see sched(7)).
+    for name, value in (("autogroup", NICE), ("oom_score_adj", TAKEN_FIRST)):
+        with suppress(OSError), open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write(str(value))
 
 
 def _say(done: Counter[Did]) -> None:

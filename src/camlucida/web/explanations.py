@@ -1,6 +1,7 @@
 """A kept explanation: its words and numbers, and the values of its maps."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -8,6 +9,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from camlucida.errors import DamagedBlob
+from camlucida.records import Explanation
 from camlucida.records.encoding import decode, to_json
 from camlucida.rendering.scale import scales_of
 from camlucida.store import explanations as kept
@@ -17,9 +19,11 @@ from camlucida.web.images import IMMUTABLE
 
 router = APIRouter()
 
-MOST_WORDS = 1000  # a few kilobytes each
+MOST_MADE = 500  # answers of each kind that are kept ready
+LARGEST_MADE = 64 * 1024  # bytes: a volume's maps are made each time
 _OF_KEY = select(ExplanationRow.state, ExplanationRow.digest).where(ExplanationRow.key == bindparam("key"))
 _WORDS: dict[str, bytes] = {}
+_VALUES: dict[str, bytes] = {}
 
 
 @router.get("/explanations/{key}")
@@ -30,7 +34,7 @@ def explanation(request: Request, key: str) -> Response:
     "logit", each map's own where it is "relative".
     """
     digest = _digest(request, key)
-    content = _words(digest, _blob(request.app.state.home, digest))
+    content = _made(_WORDS, _words, digest, _blob(request.app.state.home, digest))
     return Response(content, media_type="application/json")
 
 
@@ -41,10 +45,8 @@ def values(request: Request, key: str) -> Response:
     headers = {"Cache-Control": IMMUTABLE, "ETag": f'W/"{digest[:32]}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    content = decode(_blob(request.app.state.home, digest)).saliency_map.values
-    return Response(
-        np.ascontiguousarray(content, "<f4").tobytes(), headers=headers, media_type="application/octet-stream"
-    )
+    content = _made(_VALUES, _values, digest, _blob(request.app.state.home, digest))
+    return Response(content, headers=headers, media_type="application/octet-stream")
 
 
 def wanted(home: Home, key: str) -> ExplanationRow:
@@ -98,14 +100,24 @@ def _digest(request: Request, key: str) -> str:
     return str(computed(request.app.state.home, key).digest)
 
 
-def _words(digest: str, blob: bytes) -> bytes:
-    """The JSON of a blob that was read, and so verified, for this very request; making it takes longer."""
-    known = _WORDS.get(digest)
-    if known is None:
-        content = decode(blob)
-        told = {**to_json(content), "scales": scales_of(content.saliency_map), "digest": digest}
-        known = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        if len(_WORDS) >= MOST_WORDS:
-            _WORDS.clear()
-        _WORDS[digest] = known
-    return known
+def _made(
+    known: dict[str, bytes], make: Callable[[str, Explanation], bytes], digest: str, blob: bytes
+) -> bytes:
+    """What is told of a blob that was read, and so verified, for this request; making it takes longer."""
+    content = known.get(digest)
+    if content is None:
+        content = make(digest, decode(blob))
+        if len(known) >= MOST_MADE:
+            known.clear()
+        if len(content) <= LARGEST_MADE:
+            known[digest] = content
+    return content
+
+
+def _words(digest: str, content: Explanation) -> bytes:
+    told = {**to_json(content), "scales": scales_of(content.saliency_map), "digest": digest}
+    return json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _values(_: str, content: Explanation) -> bytes:
+    return np.ascontiguousarray(content.saliency_map.values, "<f4").tobytes()

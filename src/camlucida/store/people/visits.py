@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from camlucida.errors import StoreError
@@ -23,6 +23,13 @@ from camlucida.store.tables import TokenRow, UserRow, VisitRow, now
 
 BROWSER = "browser"
 """The holder of a one-time link, who has no other name."""
+
+# Asked before each request: made once.
+_OF_COOKIE = (
+    select(VisitRow.user_id, UserRow.name, UserRow.roles, UserRow.disabled)
+    .outerjoin(UserRow, UserRow.id == VisitRow.user_id)
+    .where(VisitRow.sha256 == bindparam("sha256"), VisitRow.expires > bindparam("moment"))
+)
 
 
 class Signed(NamedTuple):
@@ -76,11 +83,7 @@ def find(home: Home, cookie: str | None) -> Signed | None:
     if not cookie:
         return None
     with home.database.read() as session:
-        found = session.execute(
-            select(VisitRow.user_id, UserRow.name, UserRow.roles, UserRow.disabled)
-            .outerjoin(UserRow, UserRow.id == VisitRow.user_id)
-            .where(VisitRow.sha256 == sha256(cookie), VisitRow.expires > now())
-        ).first()
+        found = session.execute(_OF_COOKIE, {"sha256": sha256(cookie), "moment": now()}).first()
     if found is None or found.disabled:
         return None
     if found.user_id is None:
