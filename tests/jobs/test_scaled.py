@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select, text
 
 from camlucida import pipeline
+from camlucida.errors import NotAnswering
 from camlucida.jobs import scaled
 from camlucida.jobs.queue import Embedded, queue_of
 from camlucida.jobs.scaled import Scaled
@@ -133,6 +134,23 @@ def test_what_a_machine_that_is_gone_had_is_wanted_again_by_the_sweep(home, want
         with closing(Scaled(home)) as other:
             assert handed(other).id == claim.id
             assert not claims.renew(home, claim)
+
+
+def test_a_restart_of_the_database_in_the_middle_of_computing_is_outlasted(
+    home, want, postgresql, monkeypatch
+):
+    monkeypatch.setattr(scaled, "AFTER_TROUBLE", 0.2)
+    with closing(Scaled(home)) as queue:
+        one = want()
+        claim = handed(queue)
+        postgresql.restart()
+        with pytest.raises(NotAnswering):
+            claims.renew(home, claim)
+        assert claims.renew(home, claim)  # it is this worker's still
+        explanations.refuse(home, one, "no", by=queue.by)
+        queue.done(claim)
+        other = want("lime")
+        assert handed(queue).id == other
 
 
 def test_one_of_all_machines_has_the_turn_and_workers_are_known_by_being_seen(home):
