@@ -233,11 +233,11 @@ def memory_lines(memory: list[tuple[float, float, float]]) -> Iterator[str]:
     fifth = max(1, len(told) // 5)
     seconds = told[-fifth:, 0].mean() - told[fifth : 2 * fifth, 0].mean()
     for column, name in ((1, "server"), (2, "worker")):
-        first, last = np.median(told[fifth : 2 * fifth, column]), np.median(told[-fifth:, column])
-        day = (last - first) / max(seconds, 1.0) * 86400
+        fifths = [np.median(told[part * fifth : (part + 1) * fifth, column]) for part in range(5)]
+        day = (fifths[-1] - fifths[1]) / max(seconds, 1.0) * 86400
         yield (
-            f"{name}: {first:.0f} MB in the second fifth, {last:.0f} MB in the last, most "
-            f"{told[:, column].max():.0f} MB; extrapolated {day:+.0f} MB in 24 hours"
+            f"{name}: {', '.join(f'{size:.1f}' for size in fifths)} MB in its fifths, most "
+            f"{told[:, column].max():.0f} MB; second to last extrapolated: {day:+.0f} MB in 24 hours"
         )
 
 

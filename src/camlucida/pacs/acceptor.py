@@ -119,6 +119,9 @@ class Server(ThreadedAssociationServer):
         super().__init__(entity, address, acceptor.ae_title, [], tls, request_handler=_Handler)
         entity._servers.append(self)  # noqa: SLF001 - as AE.start_server does; shutdown() takes it out
 
+    def service_actions(self) -> None:
+        """Nothing. pynetdicom collects all garbage here every few seconds, and everybody waits for it."""
+
     def get_request(self) -> Any:
         """A connection, without waiting for its handshake: others must not wait for it, too."""
         listening: Any = self.socket

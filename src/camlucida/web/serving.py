@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import json
 import os
 import signal
@@ -96,6 +97,9 @@ def serve(
         proxy_headers=bool(settings().public_url),
         **_tls(),
     )
+    # What was imported stays: without it, each search for garbage, while which nobody is answered, is short.
+    gc.collect()
+    gc.freeze()
     note = home.folder / "serving.json"
     note.write_text(json.dumps({"url": address.url, "pid": os.getpid()}), encoding="utf-8")
     try:
