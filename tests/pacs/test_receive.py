@@ -416,3 +416,12 @@ def test_tls_that_asks_for_no_certificate_does_not_open_the_door(home, certifica
     open_to_all = Listening(host="0.0.0.0", port=0, tls=tls_of(certificates, authority=None))  # noqa: S104
     with pytest.raises(InvalidConfiguration, match="anyone could send"):
         Receiver(home, open_to_all)
+
+
+def test_nobody_waits_for_a_search_for_all_garbage(receiver, monkeypatch):
+    """pynetdicom's server makes one each sixtieth time that it looks around: for 0.2 s nobody is answered."""
+    searches = []
+    monkeypatch.setattr("pynetdicom.transport.gc.collect", lambda: searches.append(1))
+    for _ in range(100):
+        receiver._server.service_actions()
+    assert not searches
