@@ -8,7 +8,6 @@ a minute.
 
 import argparse
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from sqlalchemy import func, select
+from station import dcmtk
 
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
@@ -54,7 +54,7 @@ def until(home: Home, number: int) -> tuple[float, float]:
 
 def send(port: str, films: list[Path]) -> None:
     """Send by dcmtk."""
-    sender = shutil.which("storescu") or "storescu"
+    sender = dcmtk("storescu")
     subprocess.run([sender, "-aec", "CAMLUCIDA", "127.0.0.1", port, *map(str, films)], check=True)  # noqa: S603
 
 

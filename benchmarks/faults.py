@@ -14,7 +14,6 @@ import argparse
 import os
 import random
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +26,7 @@ from pathlib import Path
 
 import psutil
 from sqlalchemy import func, select
+from station import dcmtk
 
 from camlucida.errors import StoreError
 from camlucida.examples.phantom.dicom import write_radiograph
@@ -116,7 +116,7 @@ class Modality(threading.Thread):
     def _is_acknowledged(self, path: Path) -> bool:
         self.tries += 1
         words = ["-aec", "CAMLUCIDA", "-to", "5", "-td", "30", "127.0.0.1", str(self._port), str(path)]
-        command = [shutil.which("storescu") or "storescu", *words]
+        command = [dcmtk("storescu"), *words]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 
 

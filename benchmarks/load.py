@@ -20,7 +20,6 @@ import asyncio
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,17 +27,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
-from station import Browser
+from station import Browser, dcmtk
 
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
+from camlucida.store import progress
+from camlucida.store.home import Home
+from camlucida.store.tables import State
 
 MODEL = "phantom-radiograph"
 COMMAND = [sys.executable, "-m", "camlucida.cli"]
@@ -53,6 +55,7 @@ OK = b"HTTP/1.1 200"
 class Running:
     """A station that runs: the process, how to sign in, where it listens for DICOM."""
 
+    home: Path
     process: subprocess.Popen[str]
     link: str
     dicom_port: str
@@ -80,7 +83,7 @@ def station(home: Path, films: list[Path]) -> Iterator[Running]:
         link = found[1] if (found := re.search(r"Open (\S+)", line)) else link
         port = found[1] if (found := re.search(r"DICOM: .*:(\d+)", line)) else port
     try:
-        yield Running(process, link, port)
+        yield Running(home, process, link, port)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
@@ -92,6 +95,12 @@ def keys(browser: Browser) -> list[str]:
     studies = browser.json("/api/studies")["studies"]
     images = [image for study in studies for image in browser.json(f"/api/studies/{study['key']}")["images"]]
     return [one["key"] for image in images for one in image["explanations"] if one["state"] == "explained"]
+
+
+def explained(home: Path) -> int:
+    """How many explanations are kept."""
+    with closing(Home.open(home)) as opened, opened.database.read() as session:
+        return progress.explanations_by_state(session)[State.DONE]
 
 
 # ---- readers ----
@@ -173,7 +182,7 @@ def watch(running: Running, end: threading.Event) -> None:
 def send(running: Running, films: list[Path], pause: float, end: threading.Event) -> None:
     """Send film after film by dcmtk's storescu."""
     for film in films:
-        command = [shutil.which("storescu") or "storescu", "-aec", "CAMLUCIDA", "127.0.0.1"]
+        command = [dcmtk("storescu"), "-aec", "CAMLUCIDA", "127.0.0.1"]
         subprocess.run([*command, running.dicom_port, str(film)], check=True)  # noqa: S603
         if end.wait(pause):
             return
@@ -256,13 +265,13 @@ def measure(running: Running, films: list[Path], given: argparse.Namespace) -> N
     demanded = on_demand(browser, given.on_demand)
     name = f"on demand, {ROWS} px, idle, {len(demanded)} maps"
     print(f"{name}    {percentiles(demanded)} (goal: p95 {ON_DEMAND_GOAL:g})")
-    known = len(maps)
+    known = explained(running.home)
     began = time.monotonic()
     with beside(watch, running):
         with beside(send, running, films, given.every):
             looking = read_for(running, cookie, maps, (given.readers, 60 * given.minutes, given.pause))
         minutes = (time.monotonic() - began) / 60
-        arrived = len({*keys(browser)}) - known - len(demanded)
+        arrived = explained(running.home) - known
         server = psutil.Process(running.process.pid)
         before = sum(server.cpu_times()[:2])
         hurried = read_for(running, cookie, maps, (given.readers, given.hurry, 0.0))

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from station import dcmtk
 
 from camlucida.examples.phantom.dicom import write_ct
 from camlucida.examples.phantom.volume import Volume
@@ -70,7 +71,14 @@ def send(port: int, files: list[Path], associations: int) -> float:
     began = time.perf_counter()
     senders = [
         subprocess.Popen(  # noqa: S603
-            ["storescu", "-aec", "CAMLUCIDA", "127.0.0.1", str(port), *map(str, files[n::associations])]  # noqa: S607
+            [
+                dcmtk("storescu"),
+                "-aec",
+                "CAMLUCIDA",
+                "127.0.0.1",
+                str(port),
+                *map(str, files[n::associations]),
+            ]
         )
         for n in range(associations)
     ]

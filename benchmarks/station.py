@@ -7,7 +7,9 @@ process of its own and asks it as a browser does, one request after the other: m
 import argparse
 import http.client
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,22 @@ from urllib.parse import urlsplit
 import numpy as np
 
 COMMAND = [sys.executable, "-m", "camlucida.cli"]
+
+
+def dcmtk(program: str) -> str:
+    """Where a program of dcmtk lies. pynetdicom brings Python programs of the same names, beside this Python.
+
+    Raises
+    ------
+    FileNotFoundError
+        dcmtk is not installed.
+    """
+    own = Path(sys.executable).parent
+    elsewhere = os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder) != own)
+    found = shutil.which(program, path=elsewhere)
+    if found is None:
+        raise FileNotFoundError(f"{program} is missing: apt-get install dcmtk")
+    return found
 
 
 class Browser:
