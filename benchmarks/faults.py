@@ -6,7 +6,7 @@ chosen by chance. The modality sends what was not acknowledged again, as modalit
 must be there, explained and written once, and the audit trail be whole.
 
 It runs on SQLite; where CAMLUCIDA_DATABASE_URL names an empty PostgreSQL database, on that, with a second
-machine (`camlucida work`) that is killed, too, and, where `--restart` is a command that restarts PostgreSQL,
+station's workers (`camlucida work`) that is killed, too, and, where `--restart` is a command that restarts PostgreSQL,
 with its restarts.
 """
 
@@ -53,7 +53,7 @@ class Station:
             self.port = free.getsockname()[1]
         self._words = {"server": ["serve", "--port", "0", "--dicom-port", str(self.port)]}
         if settings().database_url.get_secret_value():
-            self._words["second machine"] = ["work", "--concurrency", "2"]
+            self._words["second station"] = ["work", "--concurrency", "2"]
         self._folder, self._restart = folder, restart
         self._running = {name: self._start(name) for name in self._words}
         self.killed: Counter[str] = Counter()
@@ -72,9 +72,15 @@ class Station:
             process.wait()
 
     def _start(self, name: str) -> "psutil.Popen":
-        # Machines of one PostgreSQL have folders of their own, and so had better the second one.
-        home = ["--home", str(self._folder / ("home" if name == "server" else name))]
-        command = [sys.executable, "-m", "camlucida.cli", *self._words[name], *home]
+        # One folder, as only the database is shared here: kept files have to be reached by all, too.
+        command = [
+            sys.executable,
+            "-m",
+            "camlucida.cli",
+            *self._words[name],
+            "--home",
+            str(self._folder / "home"),
+        ]
         return psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
 
     def _kill_whole(self, chance: random.Random) -> str:

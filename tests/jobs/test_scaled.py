@@ -27,9 +27,7 @@ def home(on_postgresql, tmp_path, make_image):  # noqa: ARG001 - it is set while
     original = tmp_path / "original.dcm"
     original.write_bytes(b"as it came")
     opened = Home.open(tmp_path / "home")
-    with opened.database.write() as session:
-        session.execute(scaled.PATH)
-        session.execute(text("DELETE FROM procrastinate_jobs"))
+    lose_jobs(opened)
     explanations.set_current_models(opened, [CurrentModel(MODEL, "made-up", "1")])
     studies.keep(opened, [make_image()], [original])
     yield opened
@@ -45,6 +43,12 @@ def want(home):
             return explanations.find(session, image, MODEL, method).id
 
     return ask
+
+
+def lose_jobs(home):
+    with home.database.write() as session:
+        session.execute(scaled.PATH)
+        session.execute(text("DELETE FROM procrastinate_jobs"))
 
 
 def jobs(home):
@@ -134,6 +138,47 @@ def test_what_a_machine_that_is_gone_had_is_wanted_again_by_the_sweep(home, want
         with closing(Scaled(home)) as other:
             assert handed(other).id == claim.id
             assert not claims.renew(home, claim)
+
+
+def test_what_has_lost_its_job_gets_another_by_the_sweep(home, want):
+    want()
+    lose_jobs(home)
+    scaled.sweep(home)
+    scaled.sweep(home)
+    assert jobs(home) == [("precompute", "todo")]
+    explanations.set_current_models(home, [])
+    lose_jobs(home)
+    scaled.sweep(home)
+    assert jobs(home) == []  # nobody computes it any longer
+
+
+def test_who_does_not_take_what_he_was_handed_leaves_it_to_others(home, want, monkeypatch):
+    monkeypatch.setattr(scaled, "TAKEN", 0.2)
+    one = want()
+    with closing(Scaled(home)):
+        until(lambda: jobs(home) == [("precompute", "doing")])
+        until(lambda: jobs(home) == [])
+    scaled.sweep(home)
+    with closing(Scaled(home)) as other:
+        assert handed(other).id == one
+
+
+def test_a_database_that_does_not_answer_while_a_job_is_taken_stops_no_later_one(home, want, monkeypatch):
+    take_one, tried = claims.take_one, []
+
+    def breaks_once(*given):
+        tried.append(given)
+        if len(tried) == 1:
+            raise NotAnswering
+        return take_one(*given)
+
+    monkeypatch.setattr(claims, "take_one", breaks_once)
+    with closing(Scaled(home)) as queue:
+        want()
+        with pytest.raises(NotAnswering):
+            handed(queue)
+        other = want("lime")
+        assert handed(queue).id == other
 
 
 def test_a_restart_of_the_database_in_the_middle_of_computing_is_outlasted(

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import structlog
 from procrastinate import App, PsycopgConnector
@@ -24,22 +25,34 @@ from camlucida.store.tables import ExplanationRow, Lane
 SCHEMA = "procrastinate"
 POLL = 5.0  # seconds, beside LISTEN
 STALLED = 30.0  # seconds without a heartbeat, until a worker of Procrastinate counts as gone
+TAKEN = 30.0  # seconds for the worker to take what it was handed
 AFTER_TROUBLE = 5.0  # seconds until the database is asked again
 LONGEST_END = 10.0
 
 # Its functions and triggers name its tables without their schema.
 PATH = text(f"SET LOCAL search_path = {SCHEMA}, public")
 PRUNE = text("DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - :age * interval '1s'")
-# Jobs whose worker is gone, and whose rows are free: the claim was never made, or was given back.
+GONE = text("DELETE FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NULL")
+# What is to be computed and has no job: that ended with its worker, or with its connection to the database.
 LOST = text(
-    "WITH gone AS (DELETE FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NULL "
-    "RETURNING (args->>'explanation_id')::int AS id) "
-    "UPDATE explanations SET lane = lane FROM gone "
-    "WHERE explanations.id = gone.id AND state = 'wanted' AND claimed_by = ''"
+    "SELECT explanations.id FROM explanations JOIN models ON models.digest = explanations.model_digest "
+    "WHERE explanations.state = 'wanted' AND explanations.claimed_by = '' AND models.current "
+    "AND NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status IN ('todo', 'doing') "
+    "AND queueing_lock = 'explanation ' || explanations.id) ORDER BY explanations.id LIMIT 1000"
 )
+# The trigger makes the job, if it is still to be computed.
+AGAIN = text("UPDATE explanations SET lane = lane WHERE id = ANY(:lost)")
 
 _log = structlog.get_logger()
-Ended = asyncio.Future[None]
+Event = asyncio.Future[None]
+
+
+class Handed(NamedTuple):
+    """A job that was handed on: which explanation, whether it was taken, whether it has ended."""
+
+    explanation: int
+    taken: Event
+    ended: Event
 
 
 class Scaled:
@@ -48,8 +61,8 @@ class Scaled:
     def __init__(self, home: Home, lanes: Sequence[Lane] = claims.ALL_LANES) -> None:
         self._home, self.lanes = home, lanes
         self.by = claims.worker_name()
-        self._handed: queue.Queue[tuple[int, Ended]] = queue.Queue()
-        self._doing: Ended | None = None
+        self._handed: queue.Queue[Handed] = queue.Queue()
+        self._doing: Event | None = None
         self._there = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
@@ -62,19 +75,24 @@ class Scaled:
         while True:
             self._there.clear()
             try:
-                identifier, ended = self._handed.get_nowait()
+                handed = self._handed.get_nowait()
             except queue.Empty:
                 return None
-            claim = self._claim(identifier, model_digests)
+            self._tell(handed.taken)
+            claim = None
+            try:
+                claim = self._claim(handed.explanation, model_digests)
+            finally:
+                if claim is None:  # or the database did not answer: the next may be handed on
+                    self._tell(handed.ended)
             if claim is not None:
-                self._doing = ended
+                self._doing = handed.ended
                 return claim
-            self._end(ended)
 
     def done(self, claim: Claim) -> None:  # noqa: ARG002 - one at a time
         """Let Procrastinate hand on the next."""
         if self._doing is not None:
-            self._end(self._doing)
+            self._tell(self._doing)
             self._doing = None
 
     def wait(self, seconds: float) -> None:
@@ -95,8 +113,8 @@ class Scaled:
             return None
         return claims.take_one(self._home, self.by, identifier)
 
-    def _end(self, ended: Ended) -> None:
-        self._loop.call_soon_threadsafe(_set, ended)
+    def _tell(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(_set, event)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -131,10 +149,13 @@ class Scaled:
 
         @app.task(name="explain")
         async def explain(explanation_id: int) -> None:
-            ended: Ended = self._loop.create_future()
-            self._handed.put((explanation_id, ended))
+            handed = Handed(explanation_id, self._loop.create_future(), self._loop.create_future())
+            self._handed.put(handed)
             self._there.set()
-            await ended
+            await asyncio.wait([handed.taken], timeout=TAKEN)
+            if handed.taken.done():
+                await handed.ended
+            # Else this process cannot work now, as its disk is full, say: the sweep gives it to others.
 
         async with app.open_async():
             await app.run_worker_async(
@@ -147,9 +168,9 @@ class Scaled:
             )
 
 
-def _set(ended: Ended) -> None:
-    if not ended.done():  # else the connection was lost meanwhile
-        ended.set_result(None)
+def _set(event: Event) -> None:
+    if not event.done():  # else the connection was lost meanwhile
+        event.set_result(None)
 
 
 def sweep(home: Home) -> int:
@@ -161,5 +182,11 @@ def sweep(home: Home) -> int:
     with home.database.write() as session:
         session.execute(PATH)
         session.execute(PRUNE, {"age": STALLED})
-        session.execute(LOST)
+        session.execute(GONE)
+    with home.database.read() as session:  # a long look: nobody shall wait for it to write
+        session.execute(PATH)
+        lost = session.scalars(LOST).all()
+    if lost:
+        with home.database.write() as session:
+            session.execute(AGAIN, {"lost": lost})
     return expired
