@@ -5,9 +5,9 @@ them and write the results, and kills the server or a process that computes, cho
 chosen by chance. The modality sends what was not acknowledged again, as modalities do. At the end every film
 must be there, explained and written once, and the audit trail be whole.
 
-It runs on SQLite; where CAMLUCIDA_DATABASE_URL names an empty PostgreSQL database, on that, with a second
-station's workers (`camlucida work`) that is killed, too, and, where `--restart` is a command that restarts PostgreSQL,
-with its restarts.
+It runs on SQLite; where CAMLUCIDA_DATABASE_URL names an empty PostgreSQL database, on that, with more workers
+(`camlucida work`) that are killed, too, and, where `--restart` is a command that restarts PostgreSQL, with its
+restarts.
 """
 
 import argparse
@@ -53,7 +53,7 @@ class Station:
             self.port = free.getsockname()[1]
         self._words = {"server": ["serve", "--port", "0", "--dicom-port", str(self.port)]}
         if settings().database_url.get_secret_value():
-            self._words["second station"] = ["work", "--concurrency", "2"]
+            self._words["more workers"] = ["work", "--concurrency", "2"]
         self._folder, self._restart = folder, restart
         self._running = {name: self._start(name) for name in self._words}
         self.killed: Counter[str] = Counter()
