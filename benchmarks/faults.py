@@ -6,8 +6,8 @@ chosen by chance. The modality sends what was not acknowledged again, as modalit
 must be there, explained and written once, and the audit trail be whole.
 
 It runs on SQLite; where CAMLUCIDA_DATABASE_URL names an empty PostgreSQL database, on that, with more workers
-(`camlucida work`) that are killed, too, and, where `--restart` is a command that restarts PostgreSQL, with its
-restarts.
+(`camlucida work`) that are killed, too, and, where `--restart` is a command that restarts PostgreSQL, with
+its restarts.
 """
 
 import argparse
