@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from camlucida.errors import StoreError
+from camlucida.errors import InvalidSetting, StoreError
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.web import serving
@@ -64,7 +64,7 @@ def test_a_public_address_without_encryption_is_no_setting(monkeypatch, url):
     monkeypatch.setenv("CAMLUCIDA_PUBLIC_URL", url)
     settings.cache_clear()
     try:
-        with pytest.raises(ValueError, match="public_url"):
+        with pytest.raises(InvalidSetting, match="PUBLIC_URL"):
             settings()
     finally:
         monkeypatch.undo()
