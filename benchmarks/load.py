@@ -237,7 +237,7 @@ def on_demand(browser: Browser, times: int) -> list[float]:
 
 
 def memory_lines(memory: list[tuple[float, float, float]]) -> Iterator[str]:
-    """What the memory was in the first and the last fifth, and what a day of the same would add."""
+    """The memory in each fifth of the time, and what a day of the same would add."""
     told = np.array(memory)
     fifth = max(1, len(told) // 5)
     seconds = told[-fifth:, 0].mean() - told[fifth : 2 * fifth, 0].mean()

@@ -97,7 +97,7 @@ def serve(
         proxy_headers=bool(settings().public_url),
         **_tls(),
     )
-    # What was imported stays: without it, each search for garbage, while which nobody is answered, is short.
+    # Nobody is answered during a search for garbage: it need not go through what was imported and stays.
     gc.collect()
     gc.freeze()
     note = home.folder / "serving.json"
