@@ -1,6 +1,5 @@
 """A lost server, a 500, a corrupt map, a slow link: each is said in words and goes with its cause."""
 
-import time
 from contextlib import closing
 
 import numpy as np
@@ -127,14 +126,28 @@ def test_a_slice_that_does_not_come_is_said_and_comes_when_it_can(page, station)
     expect(page.locator("cl-viewport")).to_be_visible()
 
 
-def test_a_slow_link_shows_that_it_loads_and_moves_nothing_when_it_has(page, station):
-    page.route("**/pixels*", lambda route: (time.sleep(1.5), route.continue_()))
+SLOW_PIXELS = """
+    const real = window.fetch;
+    let pixelsAskedFor;
+    const asked = new Promise(done => { pixelsAskedFor = done; });
+    const link = new Promise(done => { window.pixelsMayCome = done; });
+    window.fetch = async (address, ...rest) => {
+      if (/pixels/.test(address)) { pixelsAskedFor(); await link; }
+      if (/values$/.test(address)) await asked;
+      return real(address, ...rest);
+    };
+"""
+
+
+def test_pixels_that_come_after_the_map_are_waited_for_in_words_and_move_nothing(page, station):
+    page.add_init_script(SLOW_PIXELS)
     page.goto(address(station))
-    expect(page.get_by_text("Loading").first).to_be_visible()
     expect(page.locator("cl-findings button").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("cl-desk").get_by_text("Loading")).to_be_visible(timeout=SLOW)
     before = page.locator("cl-findings").bounding_box()
-    expect(page.locator("cl-viewport")).to_be_visible()
+    page.evaluate("() => window.pixelsMayCome()")
     assert seen(page)
+    expect(page.get_by_text("Loading")).to_have_count(0)
     assert page.locator("cl-findings").bounding_box() == before
 
 

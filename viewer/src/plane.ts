@@ -2,6 +2,7 @@
 
 import type { Matrix } from "./geometry";
 import { canvasToPlane, type Placement, type Plane } from "./placement";
+import type { View } from "./view";
 
 /** Which axis of (slice, row, column) a plane is perpendicular to; 0 is the plane that came. */
 export type Axis = 0 | 1 | 2;
@@ -19,6 +20,18 @@ export const ACROSS: readonly (readonly [rows: Axis, columns: Axis])[] = [
   [0, 2],
   [0, 1],
 ];
+
+/** How many planes an image has along an axis. */
+export function sizeOf(space: readonly number[] | undefined, axis: Axis): number {
+  return [1, ...(space ?? [])].slice(-3)[axis] ?? 1;
+}
+
+/** The plane that a view looks at along an axis: the middle one, unless it says another that there is. */
+export function cutOf(view: View, space: readonly number[] | undefined, axis: Axis): Cut {
+  const size = sizeOf(space, axis);
+  const at = [view.slice, view.row, view.column][axis] ?? Math.floor(size / 2);
+  return { axis, at: Math.min(size - 1, at) };
+}
 
 /** Size and pixel proportion of the planes perpendicular to an axis. */
 export function planeOf(space: readonly number[], spacing: readonly number[] | null, axis: Axis = 0): Plane {

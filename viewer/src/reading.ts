@@ -14,7 +14,7 @@ import type { Mark, Place } from "./marks";
 import { upright } from "./patient";
 import { Pixels } from "./pixels";
 import { type Camera, type Orientation, type Plane, UPRIGHT } from "./placement";
-import { type Axis, type Cut, planeOf } from "./plane";
+import { type Axis, type Cut, cutOf, planeOf, sizeOf } from "./plane";
 import { cameraOf } from "./planes";
 import { Remarks } from "./remarks";
 import type { Source } from "./source";
@@ -54,6 +54,12 @@ export interface ShownExplanation {
   pixelToNative: Matrix;
 }
 
+/** An image whose first slice is on its way: until that is here, there is nothing to show. */
+interface Opening {
+  row: ImageRow;
+  pixels: Pixels | null;
+}
+
 /** What is drawn over the image for the chosen finding. */
 export interface ShownMap {
   values: Float32Array;
@@ -83,6 +89,7 @@ export class Reading extends EventTarget {
   readonly #abort = new AbortController();
   readonly comparison = new Comparison(this, this.#abort.signal);
   readonly #maps = new Map<number, Float32Array>();
+  #opening: Opening | null = null;
   #look: ReturnType<typeof setTimeout> | undefined;
   #tell: ReturnType<typeof setTimeout> | undefined;
   #tables: { voi: Voi; of: Map<string, DisplayTable> } | null = null;
@@ -109,7 +116,7 @@ export class Reading extends EventTarget {
 
   close(): void {
     this.#abort.abort();
-    this.image?.pixels.close();
+    this.#leaveImage();
     clearTimeout(this.#look);
     clearTimeout(this.#tell);
   }
@@ -176,7 +183,7 @@ export class Reading extends EventTarget {
   async chooseImage(key: string): Promise<void> {
     if (key === this.imageRow?.key) return;
     const { model, method } = this.explanationRow ?? {};
-    this.image?.pixels.close();
+    this.#leaveImage();
     // The next frame of the same object is looked at alike, and the last one stays until it is here.
     const frame = framesOf(this).some((row) => row.key === key);
     if (!frame) this.image = null;
@@ -219,7 +226,7 @@ export class Reading extends EventTarget {
     this.#pending = finding === null ? this.#pending : { finding, map: this.view.map };
     this.change({ explanation, other: null });
     this.dispatchEvent(new Event("data"));
-    const here = this.image?.row.key === this.imageRow?.key;
+    const here = [this.image, this.#opening].some((one) => one?.row.key === this.imageRow?.key);
     await Promise.all([here ? null : this.#openImage(), this.#openExplanation()]);
     if (!this.explanation) this.change({ finding: null, map: false });
   }
@@ -255,17 +262,30 @@ export class Reading extends EventTarget {
     const row = this.imageRow;
     if (!row) return;
     this.imageError = null;
+    const opening: Opening = { row, pixels: null };
+    this.#opening = opening;
+    const left = (): boolean => this.#opening !== opening;
     try {
       const header = await this.source.imageHeader(row.key, this.#abort.signal);
-      if (row.key !== this.imageRow?.key) return;
+      if (left()) return;
       const pixels = new Pixels(header, this.source);
+      opening.pixels = pixels;
+      await pixels.slice(cutOf(this.view, header.space, 0).at);
+      if (left()) return;
       this.image = { row, header, pixels };
-      await pixels.slice(this.slice);
     } catch (error) {
-      if (row.key === this.imageRow?.key) this.imageError = this.#passing(error);
+      if (left()) return;
+      this.imageError = this.#passing(error);
     }
+    this.#opening = null;
     this.dispatchEvent(new Event("data"));
     this.prefetch();
+  }
+
+  /** What is still on its way of an image that is left is not waited for. */
+  #leaveImage(): void {
+    for (const left of [this.image, this.#opening]) left?.pixels?.close();
+    this.#opening = null;
   }
 
   async #openExplanation(): Promise<void> {
@@ -352,15 +372,12 @@ export class Reading extends EventTarget {
 
   /** The plane perpendicular to an axis that is looked at: where the three meet, or the slice. */
   cut(axis: Axis): Cut {
-    const { slice, row, column } = this.view;
-    const size = this.size(axis);
-    const at = [slice, row, column][axis] ?? Math.floor(size / 2);
-    return { axis, at: Math.min(size - 1, at) };
+    return cutOf(this.view, this.image?.header.space, axis);
   }
 
   /** How many planes there are along an axis. */
   size(axis: Axis): number {
-    return [1, ...(this.image?.header.space ?? [])].slice(-3)[axis] ?? 1;
+    return sizeOf(this.image?.header.space, axis);
   }
 
   /** Size and pixel proportion of the planes perpendicular to an axis. */
