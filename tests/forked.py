@@ -20,11 +20,13 @@ _CONTEXT.set_forkserver_preload(
 )
 
 
-def camlucida(*words: object, seconds: float = 300) -> subprocess.CompletedProcess[str]:
-    """`camlucida WORDS`, run to its end."""
+def camlucida(
+    *words: object, seconds: float = 300, first: Callable[[], object] = dict
+) -> subprocess.CompletedProcess[str]:
+    """`camlucida WORDS`, run to its end; `first` is called in its process before."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
-        code = ended(_command, tuple(map(str, words)), out, err, seconds=seconds)
+        code = ended(_command, tuple(map(str, words)), out, err, first, seconds=seconds)
         return subprocess.CompletedProcess(words, code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
@@ -44,10 +46,11 @@ def ended(function: Callable[..., object], *arguments: object, seconds: float = 
     return code
 
 
-def _command(words: tuple[str, ...], out: Path, err: Path) -> None:
+def _command(words: tuple[str, ...], out: Path, err: Path, first: Callable[[], object]) -> None:
     for path, number in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = ["camlucida", *words]
+    first()
     from camlucida.cli import main  # noqa: PLC0415 - what it says goes to the files
 
     main()

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from types import ModuleType
 
 import pytest
@@ -41,15 +40,15 @@ def test_help_answers_fast_and_without_the_heavy_packages():
         "try: main()\n"
         "except SystemExit as end: code = end.code\n"
         "heavy = {'torch', 'pydicom', 'fastapi', 'numpy', 'sqlalchemy', 'pydantic', 'structlog'}\n"
-        "print('LOADED', sorted(heavy & set(sys.modules)), code)\n"
+        "import time\n"
+        "print('LOADED', sorted(heavy & set(sys.modules)), code, time.process_time())\n"
     )
-    begin = time.perf_counter()
     result = subprocess.run(  # noqa: S603
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    seconds = time.perf_counter() - begin
-    assert result.stdout.strip().endswith("LOADED [] 0")
-    assert seconds < 2  # 0.2 s on a quiet machine; the bound leaves room for a busy one
+    loaded, _, seconds = result.stdout.strip().splitlines()[-1].rpartition(" ")
+    assert loaded == "LOADED [] 0"
+    assert float(seconds) < 2  # 0.2 s; of the processor's time, as a busy machine lets it wait for any time
 
 
 def test_an_error_of_camlucida_is_one_line_on_stderr_and_exit_code_1(monkeypatch):

@@ -1,11 +1,12 @@
 import signal
 import sqlite3
-import time
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 import pytest
 
+import deadly
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
 from camlucida.store import explanations
@@ -60,60 +61,54 @@ def test_an_unknown_model_is_a_sentence(run, home, films):
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def eight(tmp_path):
+    """A folder with eight very small films."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for seed in range(8):
+        write_radiograph(radiograph(seed, rows=48), folder / f"{seed}.dcm")
+    return folder
+
+
 @pytest.mark.slow
-def test_kill_9_while_explaining_loses_nothing_and_doubles_nothing(run, start, home, tmp_path):
+@pytest.mark.parametrize(
+    "where", ["camlucida.saliency.explain:explain", "camlucida.store.predictions:keep"]
+)  # the latter in the middle of a transaction, after the map was written
+def test_kill_9_while_explaining_loses_nothing_and_doubles_nothing(run, home, eight, where):
     """Stopped in the middle as hard as it goes; the next start does the rest, and only the rest."""
-    films = tmp_path / "films"
-    films.mkdir()
-    for seed in range(40):
-        write_radiograph(radiograph(seed, rows=48), films / f"{seed}.dcm")
-    running = start("import", films, "--home", home)
-    done = "SELECT count(*) FROM explanations WHERE state = 'done'"
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        assert running.process.poll() is None, running.said()
-        if (home / "camlucida.sqlite").is_file() and _count(home, done) >= 3:
-            break
-        time.sleep(0.002)
-    assert running.end(signal.SIGKILL) == -signal.SIGKILL
+    killed = run("import", eight, "--home", home, first=partial(deadly.at_call, 4, where, signal.SIGKILL))
+    assert killed.returncode == -signal.SIGKILL
     before = dict(ask(home, "SELECT key, digest FROM explanations WHERE state = 'done'"))
-    assert 3 <= len(before) < 40, "the process was not stopped in the middle"
+    assert len(before) == 3
 
     again = run("import", "--home", home)
     assert again.returncode == 0, again.stderr
-    assert f"{40 - len(before)} explanation" in again.stdout
+    assert "5 explanations computed, 0 not." in again.stdout
     after = dict(ask(home, "SELECT key, digest FROM explanations WHERE state = 'done'"))
-    assert len(after) == 40
+    assert len(after) == 8
     assert {key: after[key] for key in before} == before
-    assert ask(home, "SELECT count(*) FROM predictions") == [(80,)]
+    assert ask(home, "SELECT count(*) FROM predictions") == [(16,)]
     opened = Home.open(home)
     for digest in after.values():
         assert np.isfinite(explanations.load(opened, digest).saliency_map.values).all()
     opened.close()
 
 
-def _count(home, question):
-    try:
-        return ask(home, question)[0][0]
-    except sqlite3.OperationalError:  # the tables are not there yet
-        return 0
-
-
-def test_ctrl_c_ends_an_import_without_a_traceback(start, home, tmp_path):
-    films = tmp_path / "films"
-    films.mkdir()
-    for seed in range(20):
-        write_radiograph(radiograph(seed, rows=48), films / f"{seed}.dcm")
-    running = start("import", films, "--home", home)
-    until = time.monotonic() + 120
-    while time.monotonic() < until and _count(home, "SELECT count(*) FROM images") < 2:
-        assert running.process.poll() is None, running.said()
-        time.sleep(0.005)
-    code = running.end()
-    assert code in {130, 0}  # 0: it was done before the signal came
-    assert "Traceback" not in running.said()
-    if code == 130:
-        assert "goes on from here" in running.said()
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("camlucida.pipeline:_take_in", [(3, 0)]),
+        ("camlucida.saliency.explain:explain", [(8, 3)]),
+    ],
+)
+def test_ctrl_c_ends_an_import_without_a_traceback(run, home, eight, where, kept):
+    done = run("import", eight, "--home", home, first=partial(deadly.at_call, 3, where, signal.SIGINT))
+    assert done.returncode == 130, done.stderr
+    assert "goes on from here" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    explained = "SELECT count(*) FROM explanations WHERE state = 'done'"
+    assert ask(home, f"SELECT count(*), ({explained}) FROM images") == kept  # noqa: S608
 
 
 def test_help_names_what_it_takes(run):

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
@@ -69,7 +71,9 @@ def test_what_is_cancelled_is_noted_with_who_did_it(home, jobs):
     assert states(home)["grad-cam"] == State.CANCELLED
 
 
-def test_what_has_failed_or_waits_for_its_next_attempt_is_tried_again_at_once(home, jobs):
+def test_what_has_failed_or_waits_for_its_next_attempt_is_tried_again_at_once(home, jobs, monkeypatch):
+    for wait in ("FIRST_WAIT", "LONGEST_WAIT"):  # not over before it is looked at
+        monkeypatch.setattr(claims, wait, timedelta(hours=1))
     claim = claims.take(home, "one", [MODEL])
     explanations.fail_for_now(home, claim.id, "No memory.", by="one")
     assert "tried again in" in jobs("list").output
