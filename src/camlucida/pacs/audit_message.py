@@ -69,6 +69,7 @@ WHAT: Mapping[EventKind, What] = {
     EventKind.EXPORTED: What(EXPORT, "R"),
     EventKind.BACKED_UP: What(EXPORT, "R"),
     EventKind.SENT: What(TRANSFERRED, "R"),
+    EventKind.RETRIEVED: What(TRANSFERRED, "R"),
     EventKind.PRUNED: What(DELETED, "D"),
     EventKind.SIGNED_IN: What(USER_AUTHENTICATION, "E", LOGIN),
     EventKind.SIGNED_OUT: What(USER_AUTHENTICATION, "E", LOGOUT),
@@ -144,7 +145,7 @@ def _participants(event: Event, who: str) -> Iterator[tuple[str, bool, Code | No
     if who == STATION:
         yield STATION, True, _role(event)
     else:
-        yield who, True, None
+        yield who, True, DESTINATION if event.kind is EventKind.RETRIEVED else None
         yield STATION, False, _role(event)
     if event.kind is EventKind.SENT:
         yield str(event.view.get("destination", "")), False, DESTINATION
@@ -156,7 +157,7 @@ def _participants(event: Event, who: str) -> Iterator[tuple[str, bool, Code | No
 
 def _role(event: Event) -> Code:
     """What the station is in it."""
-    if event.kind in {EventKind.SENT, EventKind.EXPORTED}:
+    if event.kind in {EventKind.SENT, EventKind.RETRIEVED, EventKind.EXPORTED}:
         return SOURCE
     return DESTINATION if event.kind is EventKind.IMPORTED else APPLICATION
 

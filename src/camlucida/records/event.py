@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     TRIED_AGAIN = "tried again"  # what had failed is wanted again; `view` says what
     RESOLVED = "resolved"  # a flag was; `view` has its number and the outcome
     EXPORTED = "exported"  # results, flags or events were written for use elsewhere; `view` says what
+    RETRIEVED = "retrieved"  # of a study by DICOMweb; told once in ten minutes
     SENT = "sent"  # a result reached another node; `view` says which node
     SIGNED_IN = "signed in"
     SIGNED_OUT = "signed out"

@@ -41,6 +41,7 @@ from camlucida.web import (
 )
 from camlucida.web.dicomweb import routes as dicomweb
 from camlucida.web.dicomweb.addresses import PREFIX
+from camlucida.web.dicomweb.retrievals import Retrievals
 from camlucida.web.limits import Limits
 from camlucida.web.protection import Protection, names, route
 from camlucida.web.rights import Right
@@ -81,6 +82,7 @@ def create_app(
     )
     app.state.home = home
     app.state.limits = Limits()
+    app.state.retrievals = Retrievals()
     app.state.provider = _provider()
     app.state.described = described
     app.state.static = static

@@ -18,7 +18,7 @@ from camlucida.dicom.retrieving.json_model import bulk_data, metadata
 from camlucida.errors import InputError
 from camlucida.store import instances
 from camlucida.store.tables import InstanceRow
-from camlucida.web.dicomweb import media_types, multipart
+from camlucida.web.dicomweb import media_types, multipart, retrievals
 from camlucida.web.dicomweb.addresses import retrieve_url
 from camlucida.web.dicomweb.media_types import DICOM, EXPLICIT, KEPT, OCTETS, Range
 from camlucida.web.dicomweb.multipart import Piece
@@ -98,7 +98,7 @@ def frames(request: Request, study: str, series: str, instance: str, numbers: st
 
 
 def found(request: Request, study: str, series: str = "", instance: str = "") -> list[Kept]:
-    """The kept instances of an address, as they came.
+    """The kept instances of an address, as they came; that somebody retrieves them goes to the audit trail.
 
     Raises
     ------
@@ -119,6 +119,7 @@ def found(request: Request, study: str, series: str = "", instance: str = "") ->
     ]
     if not rows:
         raise HTTPException(404, NOTHING)
+    retrievals.note(request, study)
     return [Kept(row, home.blobs.path(row.digest)) for row in rows]
 
 
