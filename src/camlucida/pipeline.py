@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from camlucida.dicom.container import is_dicom
 from camlucida.errors import DamagedBlob, ExplainError, InputError, StoreError, UnsupportedNetwork, sentence
 from camlucida.jobs.heartbeat import Dropped, beating
-from camlucida.jobs.turn import is_shared
 from camlucida.models.card import CARD, ModelCard, Phantoms, read_card
 from camlucida.models.registry import Registered, Registry, shipped_models
 from camlucida.store import claims, explanations, instances, studies
@@ -30,6 +29,7 @@ from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
 from camlucida.store.shared_models import Mine, share
 from camlucida.store.tables import ExplanationRow, ImageRow, Intent, Origin, State
+from camlucida.store.turn import is_shared
 
 if TYPE_CHECKING:
     from camlucida.images.read import ImageFiles

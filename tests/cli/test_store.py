@@ -10,7 +10,7 @@ from camlucida.cli.commands import app
 from camlucida.settings import settings
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, FileKind, FileRow, now
-from camlucida.store.upkeep import turn as upkeep
+from camlucida.store.turn import UPKEEP, Turn, is_shared
 from s3 import BUCKET
 
 
@@ -124,8 +124,22 @@ def test_everything_is_copied_to_postgresql_and_s3_and_is_the_same_there(
     assert (again.exit_code, "a store already" in again.stderr) == (1, True)
 
 
-def test_one_store_command_at_a_time(call, full_home):
-    with upkeep.alone(full_home):
-        done = call("prune", "--home", full_home)
-    assert done.exit_code == 1
-    assert "Another `camlucida store` command" in done.stderr
+def other_machine(home, place):
+    """The same store as another machine has it: on PostgreSQL, with a folder of its own."""
+    return Home.open(place / "other-machine" if is_shared(home) else home.folder)
+
+
+@pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
+def test_one_store_command_at_a_time_whatever_machine_it_runs_on(call, database, request, tmp_path):
+    if database == "PostgreSQL":
+        request.getfixturevalue("on_postgresql")
+    with closing(Home.open(tmp_path / "home")) as home, closing(other_machine(home, tmp_path)) as other:
+        held = Turn(other, UPKEEP)
+        assert held.take()
+        try:
+            done = call("prune", "--home", home.folder)
+        finally:
+            held.release()
+        assert done.exit_code == 1
+        assert "Another `camlucida store` command" in done.stderr
+        assert call("prune", "--home", home.folder).exit_code == 0

@@ -8,12 +8,12 @@ from camlucida.errors import NotAnswering
 from camlucida.jobs import scaled
 from camlucida.jobs.queue import Embedded, queue_of
 from camlucida.jobs.scaled import Scaled
-from camlucida.jobs.turn import Turn, is_taken
 from camlucida.models.registry import Registry
 from camlucida.store import claims, explanations, studies
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.home import Home
 from camlucida.store.tables import ExplanationRow, ImageRow, Lane, now
+from camlucida.store.turn import Turn, is_taken
 from example_models import write_model
 from waiting import until
 

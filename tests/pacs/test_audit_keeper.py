@@ -169,6 +169,20 @@ def test_a_keeper_tells_its_start_what_happens_and_its_end_and_signs_the_trail(h
         assert session.query(CheckpointRow).one().size == 1
 
 
+def test_of_two_servers_over_one_store_one_tells_what_happens_and_the_other_takes_over(home, server):
+    one, two = (AuditKeeper(home, url=f"tcp://127.0.0.1:{server.port}") for _ in range(2))
+    one.start()
+    two.start()
+    with waiting_for(server, 3):
+        tell(home, "ann", 1)
+    with waiting_for(server, 4):
+        one.stop()
+    with waiting_for(server, 6):
+        tell(home, "bob", 1)
+        two.stop()
+    assert sorted(users(server.messages)) == ["ann", "bob", *["station"] * 4]
+
+
 def test_a_keeper_whose_server_is_gone_stands_in_nobodys_way(home, server):
     server.close()
     keeper = AuditKeeper(home, url=f"tcp://127.0.0.1:{server.port}")

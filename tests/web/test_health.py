@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from camlucida.jobs.turn import turn
+from camlucida.store.turn import turn
 from camlucida.web import health
 from camlucida.web.app import create_app
 

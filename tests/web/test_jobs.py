@@ -5,7 +5,6 @@ from sqlalchemy import select
 
 from camlucida.examples.phantom.dicom import write_radiograph
 from camlucida.examples.phantom.radiograph import radiograph
-from camlucida.jobs.turn import turn
 from camlucida.store import deliveries, explanations, instances, orders
 from camlucida.store.explanations import CurrentModel
 from camlucida.store.people import access_tokens
@@ -20,6 +19,7 @@ from camlucida.store.tables import (
     State,
     now,
 )
+from camlucida.store.turn import turn
 
 OWN = {"sec-fetch-site": "same-origin"}
 

@@ -14,12 +14,12 @@ from rich.filesize import decimal
 from camlucida.cli import messages
 from camlucida.cli.opening import open_store
 from camlucida.cli.options import HomeOption
-from camlucida.errors import InputError
+from camlucida.errors import InputError, StoreError
 from camlucida.settings import settings
 from camlucida.store.audit.events import operator
 from camlucida.store.home import Home, open_blobs, open_url
+from camlucida.store.turn import UPKEEP, turn
 from camlucida.store.upkeep import backups, checking, copying, retention, sizes
-from camlucida.store.upkeep import turn as upkeep
 
 app = typer.Typer(add_completion=False)
 
@@ -211,7 +211,12 @@ def restore(
 
 @contextmanager
 def _alone(home: Path | None) -> Iterator[Home]:
-    with closing(open_store(home)) as opened, upkeep.alone(opened.folder):
+    """The home, while no other command removes, checks or copies its files."""
+    with closing(open_store(home)) as opened, turn(opened, lambda _: True, UPKEEP) as mine:
+        if not mine:
+            raise StoreError(
+                "Another `camlucida store` command is at work in this store; wait until it has ended."
+            )
         yield opened
 
 

@@ -27,7 +27,6 @@ from camlucida.jobs.crew import Crew
 from camlucida.jobs.hand import most_memory
 from camlucida.jobs.heartbeat import beating
 from camlucida.jobs.queue import Queue, put_back, queue_of
-from camlucida.jobs.turn import KEEPING_HOUSE, Turn, is_shared, turn
 from camlucida.models.card import read_card
 from camlucida.models.registry import Registered
 from camlucida.pacs.configuration import read_configuration
@@ -37,6 +36,7 @@ from camlucida.store import claims
 from camlucida.store.claims import Claim
 from camlucida.store.home import Home
 from camlucida.store.tables import Lane
+from camlucida.store.turn import KEEPING_HOUSE, Turn, is_shared, turn
 
 app = typer.Typer(add_completion=False)
 

@@ -10,11 +10,11 @@ from sqlalchemy.exc import DatabaseError
 
 from camlucida.errors import StoreError
 from camlucida.jobs.hand import Hand
-from camlucida.jobs.turn import is_shared, turn
 from camlucida.store import attempts, counters
 from camlucida.store.counters import Counter
 from camlucida.store.home import Home
 from camlucida.store.tables import Lane
+from camlucida.store.turn import is_shared, turn
 
 LOOK = 0.1  # seconds
 

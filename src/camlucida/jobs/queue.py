@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from camlucida.jobs.turn import is_shared
 from camlucida.store import claims
 from camlucida.store.claims import Claim
 from camlucida.store.home import Home
 from camlucida.store.tables import Lane
+from camlucida.store.turn import is_shared
 
 FOLDER = "waiting"  # of the home: a named pipe for each worker, through which it is woken
 

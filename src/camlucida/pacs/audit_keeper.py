@@ -23,6 +23,7 @@ from camlucida.settings import settings
 from camlucida.store.audit import events
 from camlucida.store.home import Home
 from camlucida.store.tables import EventRow, ForwardedRow, StudyRow, now
+from camlucida.store.turn import TELLING, Turn
 
 POLL_SECONDS = 1.0
 CHECKPOINT_SECONDS = 30.0  # how often it is looked whether one is due
@@ -39,6 +40,7 @@ class AuditKeeper:
         """`url`: the syslog server's, or none; `longest`: after which an event is in a checkpoint."""
         self._home, self._longest = home, longest
         self._address = Address.read(url) if url else None
+        self._turn = Turn(home, TELLING)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._pause = POLL_SECONDS
@@ -60,6 +62,7 @@ class AuditKeeper:
         while not self._stop.wait(self._pause):
             self._look()
         self._look()
+        self._turn.release()
         self._tell_activity(start=False)
 
     def _look(self) -> None:
@@ -67,7 +70,7 @@ class AuditKeeper:
             if monotonic() >= self._checkpoint_due or self._stop.is_set():
                 self._checkpoint_due = monotonic() + CHECKPOINT_SECONDS
                 self._sign()
-            if self._address:
+            if self._address and self._turn.take():  # of several servers over one store, one tells
                 forward(self._home, self._address)
             self._pause = POLL_SECONDS if self._address else CHECKPOINT_SECONDS
         except (CamlucidaError, DatabaseError) as error:

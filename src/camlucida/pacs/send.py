@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy.exc import DatabaseError
 
 from camlucida.errors import CamlucidaError, NotReached, PacsError, UnknownDestination
-from camlucida.jobs.turn import turn
 from camlucida.pacs import dicomweb, dimse
 from camlucida.pacs.configuration import Configuration, Destination, Dimse
 from camlucida.pacs.verdict import Fate, Parcel, Verdict
@@ -22,6 +21,7 @@ from camlucida.store.audit import events
 from camlucida.store.database import not_written
 from camlucida.store.home import Home
 from camlucida.store.tables import DeliveryRow, now
+from camlucida.store.turn import turn
 
 BATCH = 100  # deliveries that are read, and sent over one association, at once
 POLL_SECONDS = 1.0

@@ -15,9 +15,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import text
 
 from camlucida.errors import StoreError
-from camlucida.jobs.turn import is_taken
 from camlucida.settings import settings
 from camlucida.store import claims
+from camlucida.store.turn import is_taken
 
 if TYPE_CHECKING:
     from camlucida.store.home import Home

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
-from camlucida.jobs.turn import is_taken
 from camlucida.records import EventKind, ViewState
 from camlucida.store import deliveries, explanations, orders, progress
 from camlucida.store.audit import events
 from camlucida.store.tables import DeliveryState, ExplanationRow, OrderState, State
+from camlucida.store.turn import is_taken
 from camlucida.web.access import Visitor, who_asks
 from camlucida.web.asking import cancelled
 from camlucida.web.body import bounded

@@ -3,12 +3,12 @@ import sys
 
 import pytest
 
-from camlucida.jobs.turn import Turn, is_taken, turn
+from camlucida.store.turn import Turn, is_taken, turn
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from camlucida.jobs.turn import turn
+from camlucida.store.turn import turn
 from camlucida.store.home import Home
 with turn(Home.open(Path(sys.argv[1])), lambda seconds: True) as mine:
     print(mine, flush=True)

@@ -19,6 +19,10 @@ from camlucida.store.home import Home
 FILE = "working.lock"
 KEEPING_HOUSE = "keeping-house.lock"
 """To read what has arrived and to write results."""
+TELLING = "telling.lock"
+"""To send the audit trail to a syslog server."""
+UPKEEP = "upkeep.lock"
+"""To remove, check or copy kept files."""
 LOOK_AGAIN = 1.0  # seconds
 
 
