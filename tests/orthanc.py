@@ -47,11 +47,11 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
-def wait_for_port(host: str, port: int, seconds: float = 20) -> None:
+def wait_for_port(host: str, port: int, seconds: float = 120) -> None:
     """Until somebody listens there."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        with suppress(OSError), socket.create_connection((host, port), 1):
+        with suppress(OSError), socket.create_connection((host, port), 10):
             return
         time.sleep(0.02)
     raise AssertionError(f"nobody listens on {host}:{port}")
@@ -104,7 +104,7 @@ class Orthanc:
     ) -> None:
         self.kill()  # a stop takes seconds, and the folder goes with the test
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 240) -> None:
         """Start, also after a stop or a crash, and wait until it answers both ways."""
         assert self._process is None, "Orthanc is running already"
         (self.folder / "storage").mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ class Orthanc:
 
     def client(self, **options: object) -> httpx2.Client:
         """An HTTP client of its REST API (`/instances`, `/dicom-web/studies`, …)."""
-        return httpx2.Client(base_url=self.url, timeout=60, **options)
+        return httpx2.Client(base_url=self.url, timeout=240, **options)
 
     def stored(self) -> list[str]:
         """SOP Instance UIDs of all that it keeps, in no order, as often as it keeps them."""
@@ -170,14 +170,14 @@ class Orthanc:
             return
         process.send_signal(with_signal)
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
     def _answers(self) -> bool:
         try:
-            with self.client() as client, socket.create_connection((HOST, self.dicom_port), 1):
+            with self.client() as client, socket.create_connection((HOST, self.dicom_port), 10):
                 return client.get("/dicom-web/studies", params={"limit": 1}).status_code in {200, 401}
         except (httpx2.HTTPError, OSError):
             return False

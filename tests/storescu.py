@@ -17,7 +17,7 @@ def storescu(
     """Send files; what storescu said, its exit status included."""
     command = ["storescu", "-v", "-aec", called, "-aet", calling, *options, "127.0.0.1", str(port)]
     return subprocess.run(  # noqa: S603
-        [*command, *map(str, files)], capture_output=True, text=True, timeout=120, check=False
+        [*command, *map(str, files)], capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -25,7 +25,7 @@ def storescu(
 def associated(port: int, *files: Path, called: str = "CAMLUCIDA", calling: str = "MODALITY"):
     """An association with one context for each file, that is asked for even if it is rejected."""
     entity = AE(ae_title=calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 120
     metas = [read_file_meta_info(path) for path in files]
     pairs = {(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID) for meta in metas}
     contexts = [build_context(*pair) for pair in sorted(pairs)] or [build_context("1.2.840.10008.1.1")]

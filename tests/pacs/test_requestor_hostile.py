@@ -26,15 +26,17 @@ from camlucida.pacs.fetch import fetch
 from camlucida.pacs.search import Query, Study, find_studies
 from camlucida.store import instances
 from orthanc import HOST
+from scp import serving
 
 ANYTHING = Query(accession_number="A1")
 STUDY = Study("1.2.1", "P1", "A1", "20240105", "", ("DX",), None)
 
 
 @pytest.fixture(autouse=True)
-def soon(monkeypatch):
-    monkeypatch.setattr(requestor, "ANSWER_SECONDS", 3.0)
-    monkeypatch.setattr(fetching, "MOVE_SECONDS", 3.0)
+def patient(monkeypatch):
+    """Whatever ends here ends for another reason than that a node is silent."""
+    monkeypatch.setattr(requestor, "ANSWER_SECONDS", 300.0)
+    monkeypatch.setattr(fetching, "MOVE_SECONDS", 300.0)
 
 
 @pytest.fixture
@@ -57,20 +59,8 @@ def node(*handlers):
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
     entity.add_supported_context(DigitalXRayImageStorageForPresentation, scu_role=True, scp_role=True)
-    accepted = []  # pynetdicom leaves those open that it did not expect to end
-
-    def note(event):
-        accepted.append(event.assoc.dul.socket.socket)
-
-    server = entity.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_CONN_OPEN, note), *handlers])
-    try:
-        yield Dimse(kind="dimse", ae_title="PACS", host=HOST, port=server.socket.getsockname()[1])
-    finally:
-        for association in server.active_associations:
-            association.kill()
-        server.shutdown()
-        for connection in accepted:
-            connection.close()
+    with serving(entity, *handlers) as port:
+        yield Dimse(kind="dimse", ae_title="PACS", host=HOST, port=port)
 
 
 def fragment(content, control):
@@ -121,7 +111,6 @@ HOSTILE = {
 
 @pytest.mark.parametrize("pieces", HOSTILE.values(), ids=HOSTILE.keys())
 def test_what_is_no_answer_ends_the_search_at_once(pieces, monkeypatch):
-    monkeypatch.setattr(requestor, "ANSWER_SECONDS", 10.0)
     monkeypatch.setattr(requestor.BoundedSocket, "seconds", 1.0)
     with node(saying(*pieces)) as source:
         begun = time.monotonic()
@@ -130,7 +119,7 @@ def test_what_is_no_answer_ends_the_search_at_once(pieces, monkeypatch):
             find_studies(source, ANYTHING)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < 150
         assert peak < 8_000_000
 
 
@@ -154,6 +143,7 @@ def test_answers_without_an_end_are_no_more_than_the_most(monkeypatch):
             answer.QueryRetrieveLevel = "STUDY"
             answer.NumberOfStudyRelatedInstances = None
             yield 0xFF00, answer
+            time.sleep(0.01)  # 4000 take longer than a machine stands still
 
     with node((evt.EVT_C_FIND, endless)) as source:
         assert find_studies(source, ANYTHING) == []
@@ -212,7 +202,6 @@ def test_an_instance_that_is_too_large_is_not_kept(home, film, monkeypatch):
     assert not [path for path in (home.folder / "blobs").rglob("*") if path.is_file()]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the node's own socket
 def test_a_move_that_only_says_it_moves_ends(home, monkeypatch):
     monkeypatch.setattr(fetching, "STALLED_SECONDS", 1.0)
 
@@ -223,7 +212,7 @@ def test_a_move_that_only_says_it_moves_ends(home, monkeypatch):
         if sent or b"1.2.840.10008.5.1.4.1.2.2.2" not in bytes(event.data) or event.data[0] != 4:
             return
         sent.append(1)
-        for _ in range(100):
+        for _ in range(3000):
             try:
                 event.assoc.dul.socket.socket.sendall(fragment(command(0x8021, 0x0101), 3))
             except (OSError, AttributeError):
@@ -232,12 +221,9 @@ def test_a_move_that_only_says_it_moves_ends(home, monkeypatch):
 
     entity = AE(ae_title="PACS")
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
-    server = entity.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_DATA_RECV, stall)])
-    source = Dimse(kind="dimse", ae_title="PACS", host=HOST, port=server.socket.getsockname()[1])
     begun = time.monotonic()
-    try:
+    with serving(entity, (evt.EVT_DATA_RECV, stall)) as port:
+        source = Dimse(kind="dimse", ae_title="PACS", host=HOST, port=port)
         with pytest.raises(NotReached, match="answers and sends nothing"):
             list(fetch(home, source, STUDY, Listening(port=0), name="PACS"))
-    finally:
-        server.shutdown()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 150

@@ -66,9 +66,9 @@ def test_a_bracket_is_a_bracket():
 
 def test_a_value_made_to_be_slow_is_not_slow():
     found = FILM._replace(study_description="a" * 1024)
-    begin = time.perf_counter()
+    begin = time.thread_time()  # not what others take of the machine
     assert not rule_of({"study_description": ["*a" * 12 + "*b"]}, found=found)
-    assert time.perf_counter() - begin < 1
+    assert time.thread_time() - begin < 1
 
 
 def test_not_for_us_keeps_its_reason_and_wants_nothing():

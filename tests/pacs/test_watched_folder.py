@@ -3,8 +3,8 @@
 import os
 import resource
 import threading
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pydicom
 import pytest
@@ -94,17 +94,28 @@ def test_a_changed_file_and_one_that_comes_again_are_looked_at_again(home, inbox
     assert len(rows(home)) == 2
 
 
-def test_a_file_is_taken_when_it_has_not_grown_for_a_while(home, inbox, ct):
-    whole = ct()
-    with WatchedFolders(home, [inbox], settle_seconds=3), (inbox / "slow.dcm").open("wb") as file:
+def test_a_file_is_taken_when_it_has_not_grown_for_a_while(home, inbox, ct, monkeypatch):
+    whole, clock = ct(), [1000.0]
+    monkeypatch.setattr(watched_folder, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    watched = WatchedFolders(home, [inbox], settle_seconds=3)
+    with (inbox / "slow.dcm").open("wb") as file:
         for begin in range(0, len(whole), len(whole) // 5 + 1):
             file.write(whole[begin : begin + len(whole) // 5 + 1])
             file.flush()
-            time.sleep(0.8)  # four seconds in all
-            assert not rows(home)
-        until(lambda: rows(home))
+            assert watched.look() == Looked()
+            clock[0] += 2
+            assert watched.look() == Looked()
+    clock[0] += 1
+    assert watched.look() == Looked(new=1)
     (row,) = rows(home)
     assert home.blobs.get(row.digest) == whole
+
+
+def test_files_that_appear_while_it_watches_are_taken(home, inbox, ct):
+    with WatchedFolders(home, [inbox], settle_seconds=0.1):
+        for number in range(2):
+            (inbox / f"{number}.dcm").write_bytes(ct(number))
+            until(lambda number=number: len(rows(home)) == number + 1)
 
 
 def test_what_is_no_dicom_is_told_once_without_its_name_and_listed_with_it(home, inbox, watched):
@@ -212,14 +223,24 @@ def test_the_stations_own_home_is_not_watched(home, tmp_path, place):
         WatchedFolders(home, [tmp_path / place])
 
 
-def test_the_thread_ends_at_once_in_the_middle_of_many_files(home, inbox, ct):
-    for number in range(400):
+def test_the_thread_ends_at_once_in_the_middle_of_many_files(home, inbox, ct, monkeypatch):
+    for number in range(20):
         (inbox / f"{number}.dcm").write_bytes(ct(number))
     watched = WatchedFolders(home, [inbox], settle_seconds=0)
+    in_the_middle, taken, take = threading.Event(), [], watched_folder.take
+
+    def take_until_told_to_end(*given):
+        taken.append(take(*given))
+        if len(taken) == 5:
+            in_the_middle.set()
+            watched._stop.wait(120)
+        return taken[-1]
+
+    monkeypatch.setattr(watched_folder, "take", take_until_told_to_end)
     watched.start()
-    until(lambda: len(rows(home)) >= 5)
+    assert in_the_middle.wait(120)
     watched.stop()
-    assert 5 <= len(rows(home)) < 400
+    assert len(rows(home)) == 5
     assert not [thread for thread in threading.enumerate() if thread.name == "watched folders"]
     # What was taken before the end is remembered: the rest, and only that, is new.
     assert WatchedFolders(home, [inbox], settle_seconds=0)._done.keys() == {

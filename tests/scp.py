@@ -1,0 +1,27 @@
+"""pynetdicom's called side, for what no real receiver does on request."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pynetdicom import AE, evt
+
+from orthanc import HOST
+
+
+@contextmanager
+def serving(entity: AE, *handlers: tuple[object, ...]) -> Iterator[int]:
+    """The entity listens for the length of the block; its port."""
+    accepted = []  # pynetdicom leaves those open that it did not expect to end
+
+    def note(event: evt.Event) -> None:
+        accepted.append(event.assoc.dul.socket.socket)
+
+    server = entity.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_CONN_OPEN, note), *handlers])
+    try:
+        yield server.socket.getsockname()[1]
+    finally:
+        server.shutdown()
+        for association in server.active_associations:
+            association.kill()
+        for connection in accepted:
+            connection.close()
