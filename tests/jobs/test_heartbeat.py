@@ -47,7 +47,7 @@ def row(home, claim):
 
 
 def test_progress_is_written_and_what_was_cancelled_ends_at_its_next_step(home, claim):
-    with beating(home, claim) as heartbeat:
+    with beating(home, claim, grace=None) as heartbeat:  # it would end this process
         heartbeat.progress(3, 10)
         until(lambda: row(home, claim).steps_done == 3)
         with home.database.write() as session:
@@ -65,6 +65,6 @@ def test_progress_is_written_and_what_was_cancelled_ends_at_its_next_step(home, 
 
 def test_a_method_without_steps_is_ended_with_its_process(home, claim):
     done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", STUBBORN, home.folder, str(claim.id)], check=False, timeout=60
+        [sys.executable, "-c", STUBBORN, home.folder, str(claim.id)], check=False, timeout=300
     )
     assert done.returncode == NOT_WANTED

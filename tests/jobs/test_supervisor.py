@@ -50,7 +50,7 @@ def test_one_that_dies_at_once_is_started_again_ever_more_slowly(supervise):
 
 
 def test_it_ends_with_its_supervisor(supervise):
-    supervisor = supervise(UNTIL_STDIN_ENDS)
+    supervisor = supervise(UNTIL_STDIN_ENDS, grace=120)
     until(lambda: supervisor.pid)
     process = psutil.Process(supervisor.pid)
     with capture_logs() as logged:
@@ -93,4 +93,11 @@ time.sleep(60)
     assert child.is_running()
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: is_gone(child))
+
+
+def is_gone(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
