@@ -40,7 +40,7 @@ OPTIONS = {
 # TRUNCATE would make each file of each index anew; the triggers that refuse to delete are put aside.
 EMPTY = """
 DO $$ DECLARE one record; BEGIN
-  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+  PERFORM pg_terminate_backend(pid, 60000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
   SET LOCAL session_replication_role = replica;
   FOR one IN SELECT tablename FROM pg_tables
@@ -103,11 +103,11 @@ class PostgreSQL:
         """Start it, and wait until it answers."""
         options = " ".join(f"-c {name}='{value}'" for name, value in OPTIONS.items())
         log = str(self.folder / "log.txt")
-        self._run("pg_ctl", "start", "-w", "-s", "-l", log, "-o", f"-k {self.folder} {options}")
+        self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-l", log, "-o", f"-k {self.folder} {options}")
 
     def stop(self) -> None:
         """End it at once, as a power cut would; it recovers at its next start."""
-        self._run("pg_ctl", "stop", "-w", "-s", "-m", "immediate")
+        self._run("pg_ctl", "stop", "-w", "-t", "300", "-s", "-m", "immediate")
 
     def restart(self) -> None:
         """End it at once and start it again."""

@@ -30,7 +30,8 @@ class S3:
         self.make_bucket(BUCKET)
 
     def make_bucket(self, name: str) -> None:
-        httpx2.put(f"{self.environment['AWS_ENDPOINT_URL']}/{name}").raise_for_status()
+        answer = httpx2.put(f"{self.environment['AWS_ENDPOINT_URL']}/{name}", timeout=300)
+        answer.raise_for_status()
 
     def raw(self, prefix: str) -> S3Store:
         """The bucket as others write to it."""

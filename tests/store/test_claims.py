@@ -29,6 +29,14 @@ def queue(home, make_image, original):
     return want
 
 
+@pytest.fixture
+def still(monkeypatch):
+    """A clock that stands still, as a machine may take seconds for what is a moment here: its moment."""
+    moment = now()
+    monkeypatch.setattr(claims, "now", lambda: moment)
+    return moment
+
+
 def row(home, identifier):
     with home.database.read() as session:
         return session.get_one(ExplanationRow, identifier)
@@ -95,7 +103,9 @@ def test_a_clock_that_was_set_back_makes_nothing_wait_for_ever(home, queue):
     assert claims.take(home, "two", [MODEL]) is not None
 
 
-def test_what_fails_is_due_again_ever_later_and_after_three_times_shown_and_blocks_nothing(home, queue):
+def test_what_fails_is_due_again_ever_later_and_after_three_times_shown_and_blocks_nothing(
+    home, queue, still
+):
     bad = queue("lime")
     queue()
     waits = []
@@ -103,7 +113,7 @@ def test_what_fails_is_due_again_ever_later_and_after_three_times_shown_and_bloc
         claim = claims.take(home, "one", [MODEL])
         assert claim.id == bad
         explanations.fail_for_now(home, bad, "No memory.", by="one")
-        waits.append(round((row(home, bad).due - now()).total_seconds(), -1))
+        waits.append((row(home, bad).due - still).total_seconds())
         change(home, bad, due=None)
     assert waits == [10, 60]
     explanations.fail_for_now(home, claims.take(home, "one", [MODEL]).id, "No memory.", by="one")
@@ -111,8 +121,8 @@ def test_what_fails_is_due_again_ever_later_and_after_three_times_shown_and_bloc
     assert taken(home) == [("a", "grad-cam")]
 
 
-def test_what_is_not_due_is_passed_over(home, queue):
-    change(home, queue("lime"), due=now() + timedelta(seconds=5))
+def test_what_is_not_due_is_passed_over(home, queue, still):
+    change(home, queue("lime"), due=still + timedelta(seconds=5))
     queue()
     assert taken(home) == [("a", "grad-cam")]
 
@@ -167,11 +177,13 @@ def test_what_a_process_of_this_machine_held_that_is_gone_is_wanted_at_once(home
     assert taken(home) == [("a", "grad-cam")]
 
 
-def test_clocks_of_machines_that_differ_a_little_take_nothing_from_each_other(home, queue, monkeypatch):
+def test_clocks_of_machines_that_differ_a_little_take_nothing_from_each_other(
+    home, queue, still, monkeypatch
+):
     queue()
     claim = claims.take(home, "one", [MODEL])
     for seconds in (-40, 40):
-        monkeypatch.setattr(claims, "now", lambda seconds=seconds: now() + timedelta(seconds=seconds))
+        monkeypatch.setattr(claims, "now", lambda seconds=seconds: still + timedelta(seconds=seconds))
         assert taken(home, by="two") == []
         assert claims.expire(home) == 0
     monkeypatch.undo()

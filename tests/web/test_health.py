@@ -73,7 +73,8 @@ def test_a_server_that_was_started_to_work_is_ready_when_its_worker_lives(statio
         assert ready(app).json()["worker"] == "lives"
 
 
-def test_many_who_ask_cause_one_look(station):
+def test_many_who_ask_cause_one_look(station, monkeypatch):
+    monkeypatch.setattr(health, "LOOK_AGAIN", 3600.0)
     first = station.client().get("/readyz")
     shutil.rmtree(station.home.folder / "blobs" / "parts")
     assert station.client().get("/readyz").json() == first.json()

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -22,6 +22,7 @@ from camlucida.store.tables import (
 from camlucida.store.turn import turn
 
 OWN = {"sec-fetch-site": "same-origin"}
+SOON = datetime(2040, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def sending(station, tmp_path):
             deliveries.want(session, taken.id, "archive")
     with station.home.database.write() as session:
         deliveries.refused(session, 1, "It does not take this SOP class.")
-        deliveries.failed(session, 2, "The connection was refused.")
+        deliveries.failed(session, 2, "The connection was refused.", moment=SOON)
 
 
 def jobs(browser):
@@ -119,7 +120,7 @@ def test_deliveries_are_told_by_destination_and_sent_again(station, browser):
     (told,) = jobs(browser)["deliveries"]
     assert (told["destination"], told["waiting"], told["sent"]) == ("archive", 1, 0)
     assert told["reason"] == "The connection was refused."
-    assert told["due"] > now().isoformat()
+    assert datetime.fromisoformat(told["due"]) == SOON + deliveries.back_off(1)
     assert [one["number"] for one in told["given_up"]] == [1]
     assert again(browser, what="deliveries", destination="elsewhere").json() == {"number": 0}
     assert again(browser, what="deliveries", destination="archive").json() == {"number": 2}

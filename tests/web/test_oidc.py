@@ -88,6 +88,12 @@ def issuer():
     running.server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The issuer is a thread of this process: where the machine stands still, both do."""
+    monkeypatch.setattr(oidc, "TIMEOUT", 300.0)
+
+
 @pytest.fixture(scope="module")
 def provider(issuer):
     return oidc.Provider(issuer.settings())
@@ -229,12 +235,15 @@ def test_a_zero_signature_of_ecdsa_is_refused(issuer, provider):
 
 
 def test_an_enormous_token_costs_nothing(issuer, provider):
-    began = time.perf_counter()
-    assert provider.who(issuer.token() + "A" * 5_000_000) is None
-    assert time.perf_counter() - began < 0.5
+    token = issuer.token() + "A" * 5_000_000
+    began = time.thread_time()  # not of the clock: that measures the neighbours
+    assert provider.who(token) is None
+    assert time.thread_time() - began < 0.5
 
 
-def test_made_up_key_names_do_not_have_the_keys_fetched_each_time(issuer, provider):
+def test_made_up_key_names_do_not_have_the_keys_fetched_each_time(issuer, provider, monkeypatch):
+    moment = time.monotonic()
+    monkeypatch.setattr(oidc, "monotonic", lambda: moment)
     provider.who(issuer.token())
     before = len(issuer.asked)
     for number in range(20):
