@@ -143,6 +143,7 @@ def test_auto_tells_why():
     assert "as a U-Net does" in provenance.runtime_reason
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_lower_precision_is_a_caution_of_the_report():
     network, inputs, _, _ = parts(Dense)
     result = camlucida.explain(network, inputs, runtime="openvino:bfloat16")

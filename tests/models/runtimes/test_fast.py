@@ -98,11 +98,18 @@ def test_what_is_not_there_is_said_with_the_choice(asked, sentence):
         parse(asked, fast.RUNTIMES)
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_lower_precision_is_computed_when_asked_for_and_told():
     quick = load(*subject(Dense), "OpenVINO:bfloat16")
     assert quick.precision == "bfloat16"
     assert 1e-5 < quick.deviation.activations < 0.05
     assert "against float32, activations differ by" in quick.caution
+
+
+def test_lower_precision_that_the_processor_has_not_is_refused(monkeypatch):
+    monkeypatch.setattr(open_vino, "has_bfloat16", lambda: False)
+    with pytest.raises(UnsuitableRuntime, match="This processor does not compute in bfloat16"):
+        load(*subject(Dense), "openvino:bfloat16")
 
 
 def test_networks_in_half_precision_stay_in_torch():

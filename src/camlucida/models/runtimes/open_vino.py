@@ -3,10 +3,18 @@
 import torch
 from torch import Tensor
 
+from camlucida.errors import UnsuitableRuntime
 from camlucida.models.runtimes.onnx_file import MODULES
 from camlucida.models.runtimes.runtime import BFLOAT16, FLOAT32, Exported, Runtime, Trunk
 
 _HINTS = {FLOAT32: "f32", BFLOAT16: "bf16"}
+
+
+def has_bfloat16() -> bool:
+    """Whether OpenVINO computes in bfloat16 on this processor."""
+    import openvino  # noqa: PLC0415 - an extra
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def make(exported: Exported, precision: str) -> Trunk:
@@ -14,6 +22,10 @@ def make(exported: Exported, precision: str) -> Trunk:
     import openvino  # noqa: PLC0415 - an extra
 
     core = openvino.Core()
+    if precision == BFLOAT16 and not has_bfloat16():  # OpenVINO says it less clearly, or not
+        raise UnsuitableRuntime(
+            'This processor does not compute in bfloat16; runtime="openvino" computes in float32.'
+        )
     compiled = core.compile_model(
         core.read_model(exported.onnx),
         "CPU",
