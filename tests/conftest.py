@@ -4,9 +4,11 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import pytest
 import structlog
@@ -40,6 +42,12 @@ ROOT = Path(__file__).resolve().parent.parent
 # pynetdicom installs scripts of the names of dcmtk's tools: in an active environment they would come first.
 _PLACES = os.environ["PATH"].split(os.pathsep)
 os.environ["PATH"] = os.pathsep.join(place for place in _PLACES if place != str(Path(sys.executable).parent))
+
+# The same examples each time, however long the machine stands still in the middle of one.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 # Files that take longest, begun first, so that both workers of `./run test` end together.
@@ -216,3 +224,18 @@ def make_explanation() -> Callable[..., Explanation]:
         )
 
     return make
+
+
+@pytest.fixture
+def bfloat16(monkeypatch) -> None:
+    """OpenVINO's bfloat16; on a processor without it, its float32 on images rounded to it."""
+    from camlucida.models.runtimes import fast, open_vino  # noqa: PLC0415 - they import torch
+
+    if open_vino.has_bfloat16():
+        return
+
+    def rounded(exported, precision):
+        trunk = open_vino.make(exported, "float32")
+        return trunk if precision == "float32" else lambda images: trunk(images.bfloat16().float())
+
+    monkeypatch.setitem(fast.RUNTIMES, "openvino", replace(open_vino.RUNTIME, make=rounded))

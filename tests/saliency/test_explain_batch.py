@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_a_models_images_are_prepared_together(model, make_image):
 
 def test_the_time_is_shared_out(monkeypatch):
     ticks = iter([100.0, 108.0])
-    monkeypatch.setattr("camlucida.saliency.explain.time.perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("camlucida.saliency.explain.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     together = camlucida.explain_batch(make(Dense), batch_of(Dense, 4))
     assert [one.explanation.provenance.seconds for one in together] == [2.0] * 4
 
