@@ -46,10 +46,11 @@ def test_the_studies(page):
     assert judge(page) == []
 
 
-@pytest.mark.parametrize("address", ["models", "jobs", "sheet"])
-def test_the_pages_around_them(page, address):
+@pytest.mark.parametrize(("address", "title"), [("models", "Models"), ("jobs", "Jobs"), ("sheet", "Maps")])
+def test_the_pages_around_them(page, address, title):
     page.evaluate("address => { location.hash = `#/${address}`; }", address)
-    page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     assert judge(page) == []
 
 
@@ -60,7 +61,7 @@ def test_the_flags_with_a_form_open(page, station):
     page.evaluate("() => { location.hash = '#/flags'; }")
     page.get_by_role("button", name="Resolve").click()
     page.get_by_label("Outcome").select_option("repaired")
-    page.wait_for_load_state("networkidle")
+    expect(page.get_by_label("Repaired by")).to_be_visible()
     assert judge(page) == []
 
 
@@ -83,12 +84,12 @@ def test_a_study_in_other_layouts(page, station, name, key):
     assert judge(page) == []
 
 
-@pytest.mark.parametrize("key", ["?", "y"])
-def test_the_dialogs(page, station, key):
+@pytest.mark.parametrize(("key", "role", "name"), [("?", "dialog", "Keys"), ("y", "group", "What is wrong")])
+def test_the_dialogs(page, station, key, role, name):
     open_study(page, station, "film")
     choose(page, "Pneumothorax")
     page.keyboard.press(key)
-    settle(page)
+    expect(page.get_by_role(role, name=name)).to_be_visible()
     assert judge(page) == []
     page.keyboard.press("Escape")
 
@@ -97,8 +98,7 @@ def test_the_dialogs(page, station, key):
 def test_what_is_said_when_something_fails(context, station, refused):
     failing = context.new_page()
     failing.route(refused, lambda route: route.fulfill(status=500, json={"detail": "The disk is full."}))
-    failing.goto(station.origin)
-    failing.evaluate("key => { location.hash = `#/study/${key}`; }", study_key(station))
+    failing.goto(f"{station.origin}/#/study/{study_key(station)}")
     expect(failing.get_by_text("The disk is full.")).to_be_visible()
     assert judge(failing) == []
     failing.close()

@@ -24,11 +24,11 @@ def test_a_user_signs_in_by_the_form_and_signs_out(tmp_path):
             "console", lambda said: problems.append(said.text) if "Content Security" in said.text else None
         )
         page.goto(link)
-        for typed in ("wrong", "kite-orbit-fennel"):
+        for typed, told in (("wrong", "do not belong together"), ("kite-orbit-fennel", "eva (reader)")):
             page.get_by_label("Name").fill("eva")
             page.get_by_label("Password").fill(typed)
             page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("eva (reader)")).to_be_visible()
+            expect(page.get_by_text(told)).to_be_visible()
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Password")).to_be_visible()
         assert problems == []

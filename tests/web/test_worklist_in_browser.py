@@ -149,7 +149,7 @@ def test_a_column_sorts_one_way_then_the_other_then_as_they_arrived(page):
 
 def test_the_keyboard_walks_opens_and_comes_back_to_where_it_was(page):
     page.keyboard.press("/")
-    page.keyboard.type("okafor")
+    page.keyboard.insert_text("okafor")  # one search: one for "ok" finds as many, and would be left too early
     expect(page.get_by_text("900 studies")).to_be_visible()
     page.keyboard.press("Escape")
     before = 0
