@@ -20,6 +20,7 @@ from camlucida.pacs.search import Query, Study, find_priors, find_studies
 from camlucida.store import instances
 from camlucida.store.tables import Origin
 from orthanc import HOST, Orthanc, free_port
+from scp import serving
 
 OURS = "CAMLUCIDA"
 STRICT = {"UnknownSopClassAccepted": False}  # or it would take whatever is no query for an object
@@ -200,16 +201,11 @@ def test_a_destination_of_a_move_that_is_unknown_is_told_with_the_cure(home):
     """Status A801 (PS3.4 table C.4-2), which Orthanc does not say."""
     entity = AE(ae_title="PACS")
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
-    server = entity.start_server(
-        (HOST, 0), block=False, evt_handlers=[(evt.EVT_C_MOVE, lambda _: iter([(None, None)]))]
-    )
-    try:
-        destination = Dimse(kind="dimse", ae_title="PACS", host=HOST, port=server.socket.getsockname()[1])
+    with serving(entity, (evt.EVT_C_MOVE, lambda _: iter([(None, None)]))) as port:
+        destination = Dimse(kind="dimse", ae_title="PACS", host=HOST, port=port)
         study = Study("1.2.1", "", "", "", "", (), None)
         with pytest.raises(NotReached, match="does not know where NOBODY is; have our AE title"):
             list(fetch(home, destination, study, Listening(ae_title="NOBODY", port=free_port()), name="a"))
-    finally:
-        server.shutdown()
 
 
 def test_a_pacs_that_is_gone_is_a_sentence():

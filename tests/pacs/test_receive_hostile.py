@@ -22,11 +22,13 @@ from camlucida.store.home import Home
 from camlucida.store.tables import InstanceRow
 from dicom import corrupted
 from receiving_station import Station
+from waiting import until
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
-SECONDS = 1.5  # that the station waits for a peer
+SECONDS = 10.0  # that the station waits for a peer: a machine may stand still in the middle of what is right
+PATIENCE = 120.0  # that we wait for the station
 MEMORY = 64 << 20  # that all of these may take of the station, beyond what it has after its first instance
 ABORT = b"\x07"
 
@@ -102,34 +104,34 @@ def _unharmed(station):
     yield
     assert echoes(station)
     assert station.memory < station.beginning + MEMORY
-    deadline = time.monotonic() + 4 * SECONDS
-    while time.monotonic() < deadline and (parts(station) or station.watched.num_threads() > 12):
-        time.sleep(0.05)
-    assert not parts(station)
-    assert station.watched.num_threads() <= 12
+    until(lambda: not parts(station) and alone(station))
 
 
 def parts(station):
     return list((station.home / "blobs" / "parts").iterdir())
 
 
+def alone(station):
+    """Whether no peer has a thread there any more."""
+    return station.watched.num_threads() <= 12
+
+
 def connect(station):
-    connection = socket.create_connection(("127.0.0.1", station.port), timeout=4 * SECONDS)
+    connection = socket.create_connection(("127.0.0.1", station.port), timeout=PATIENCE)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
-def talk(station, sent, *, seconds=4 * SECONDS):
-    """Send, the first PDU alone, and give what comes until the station closes or for so many seconds."""
+def talk(station, sent, *, seconds=PATIENCE):
+    """Send, the first PDU alone; what comes until the station aborts or closes, or for so many seconds."""
     first = 6 + struct.unpack(">L", sent[2:6])[0] if len(sent) >= 6 else len(sent)
     with connect(station) as connection:
         try:
             connection.sendall(sent[:first])
-            connection.settimeout(min(seconds, 0.5))
+            connection.settimeout(seconds)
             answer = heard(connection, once=True)  # else we would speak before we are accepted
             connection.sendall(sent[first:])
-            connection.settimeout(seconds)
-            return answer + heard(connection)
+            return answer if is_over(answer) else answer + heard(connection)
         except (ConnectionResetError, BrokenPipeError):
             return b""
 
@@ -138,7 +140,6 @@ def converse(station, uid=b"1.2.3.4"):
     """One thing after the other: who releases before an answer has come may not get it."""
     answer = b""
     with connect(station) as connection:
-        connection.settimeout(60)
         for part in (CONVERSATION[:1], CONVERSATION[1:2], CONVERSATION[2:-1], CONVERSATION[-1:]):
             connection.sendall(b"".join(part).replace(b"1.2.3.4", uid))
             answer += heard(connection, once=True)
@@ -150,11 +151,16 @@ def heard(connection, *, once=False):
     try:
         while chunk := connection.recv(65536):
             answer += chunk
-            if once:
+            if once or is_over(answer):
                 break
     except TimeoutError:
         return answer
     return answer
+
+
+def is_over(answer):
+    """Whether the station has aborted: then it is for us to close."""
+    return kinds(answer)[-1:] == [ABORT]
 
 
 def kinds(answer):
@@ -168,8 +174,8 @@ def kinds(answer):
 
 def echoes(station):
     said = subprocess.run(  # noqa: S603
-        ["echoscu", "-to", "5", "-aec", "CAMLUCIDA", "127.0.0.1", str(station.port)],  # noqa: S607
-        capture_output=True, timeout=20, check=False,
+        ["echoscu", "-to", "60", "-aec", "CAMLUCIDA", "127.0.0.1", str(station.port)],  # noqa: S607
+        capture_output=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     return said.returncode == 0
 
@@ -224,10 +230,11 @@ def test_noise_where_an_association_request_belongs(station, noise, kind):
 
 
 @pytest.mark.parametrize("before", [b"", request()], ids=["at first", "within an association"])
-def test_a_pdu_that_claims_four_gigabytes_is_not_waited_for(station, before):
-    begin = time.monotonic()
-    answer = talk(station, before + struct.pack(">BBL", 4, 0, 0xFFFFFFFF) + bytes(100_000))
-    assert time.monotonic() - begin < SECONDS
+def test_a_pdu_that_claims_four_gigabytes_is_not_waited_for(tmp_path, before):
+    with Station(tmp_path, 10 * PATIENCE) as station:
+        begin = time.monotonic()
+        answer = talk(station, before + struct.pack(">BBL", 4, 0, 0xFFFFFFFF) + bytes(100_000))
+        assert time.monotonic() - begin < PATIENCE
     assert kinds(answer)[-1:] in ([ABORT], [])  # a reset may overtake it, as there is unread data
 
 
@@ -295,7 +302,7 @@ def test_peers_that_stall_are_let_go_and_others_are_served_meanwhile(station):
         with connection, suppress(ConnectionResetError):
             while connection.recv(65536):  # ends when the station closes it; a timeout is an error
                 pass
-    assert time.monotonic() - begin < 6 * SECONDS
+    assert time.monotonic() - begin < PATIENCE
 
 
 def test_one_byte_at_a_time_is_too_slow(station):
@@ -303,18 +310,16 @@ def test_one_byte_at_a_time_is_too_slow(station):
     with connect(station) as connection, suppress(ConnectionResetError, BrokenPipeError):
         for byte in request():
             connection.sendall(bytes([byte]))
-            time.sleep(0.1)
+            time.sleep(0.3)
         pytest.fail("it was waited for")
-    assert time.monotonic() - begin < 3 * SECONDS
+    assert time.monotonic() - begin < PATIENCE
 
 
 def test_more_connections_than_there_is_room_for(station):
     many = [connect(station) for _ in range(80)]
     for connection in many:
         connection.close()
-    deadline = time.monotonic() + 4 * SECONDS
-    while not echoes(station):
-        assert time.monotonic() < deadline
+    until(lambda: echoes(station))
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
@@ -323,6 +328,7 @@ def test_associations_that_are_cut_leave_nothing_half_and_the_whole_comes_once(s
     whole = b"".join(CONVERSATION).replace(b"1.2.3.4", uid)
     end = len(whole) - len(RELEASE) - len(value(b"", 2))
     for place in range(1, end, end // 25):
+        until(lambda: alone(station))  # those who were cut before may have every seat still
         with connect(station) as connection:
             connection.sendall(whole[: min(place, len(request()))])
             if place > len(request()):
@@ -337,7 +343,6 @@ def test_associations_that_are_cut_leave_nothing_half_and_the_whole_comes_once(s
     for _ in range(2):  # whole at last, and once more
         assert kinds(converse(station, uid)) == [b"\x02", b"\x04", b"\x04", b"\x06"]
         assert count(station) == before + 1
-    assert not list((station.home / "blobs" / "parts").iterdir())
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_bigendian.dcm", "image_dfl.dcm", "693_J2KI.dcm"])
@@ -347,7 +352,7 @@ def test_headers_of_corrupted_files(name, tmp_path, monkeypatch):
     monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
     for title, content, _ in corrupted.variants(name):
         path.write_bytes(content)
-        begin = time.monotonic()
+        begin = time.thread_time()  # not what others take of the machine
         try:
             header = read_header(path)
         except InputError as error:
@@ -356,7 +361,7 @@ def test_headers_of_corrupted_files(name, tmp_path, monkeypatch):
             read += 1
             assert all(len(uid) <= 64 for uid in (header.sop_instance_uid, header.study_instance_uid))
             assert len(repr(header.attributes)) < 100_000
-        assert time.monotonic() - begin < 5, title
+        assert time.thread_time() - begin < 5, title
     assert read > 10
     assert said
     assert all(line.startswith("variant.dcm: ") and "\n" not in line for line in said)
@@ -365,7 +370,7 @@ def test_headers_of_corrupted_files(name, tmp_path, monkeypatch):
 def test_headers_of_noise(tmp_path):
     whole = Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes()[:6000]
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(places=st.lists(st.tuples(st.integers(132, 5999), st.binary(max_size=6)), max_size=8))
     def try_one(places):
         damaged = bytearray(whole)

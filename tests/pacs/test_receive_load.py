@@ -61,29 +61,30 @@ def kept(home_folder):
     return Counter(row.sop_instance_uid for row in rows)
 
 
-def wait_for_more(folder, count, seconds=60):
-    """Until there are so many files more than now."""
-    wanted, until = len(list(folder.rglob("*"))) + count, time.monotonic() + seconds
-    while len(list(folder.rglob("*"))) < wanted and time.monotonic() < until:
-        time.sleep(0.02)
-
-
-def due(home_folder, paths, orthanc):
-    """Results of a home that are to be sent to a PACS."""
+def results_for(home_folder, paths, orthanc):
+    """Results of a home, and the PACS that they are to be sent to; their rows."""
     with opened(home_folder) as home:
         (home_folder / "pacs.toml").write_text(
             f'[destination.pacs]\nkind = "dimse"\nae_title = "{orthanc.ae_title}"\n'
             f'host = "127.0.0.1"\nport = {orthanc.dicom_port}\n'
         )
-        ids = [instances.take(home, path, Origin.RESULT, intent=Intent.TAKEN).id for path in paths]
-        with home.database.write() as session:
-            for one in ids:
-                deliveries.want(session, one, "pacs")
+        return [instances.take(home, path, Origin.RESULT, intent=Intent.TAKEN).id for path in paths]
+
+
+def send(home_folder, ids):
+    """Have the running station send these results."""
+    with opened(home_folder) as home, home.database.write() as session:
+        for one in ids:
+            deliveries.want(session, one, "pacs")
 
 
 def ask(home_folder, question):
     with closing(sqlite3.connect(home_folder / "camlucida.sqlite", timeout=30)) as database:
         return database.execute(question).fetchall()
+
+
+def received(home_folder):
+    return ask(home_folder, "SELECT count(*) FROM instances WHERE origin = 'c-store'")[0][0]
 
 
 def storescu_of(port, *files):
@@ -108,7 +109,7 @@ def wait(senders, station):
 def test_hundreds_of_instances_in_eight_associations_while_results_go_out(tmp_path, write_ct, orthanc):
     """Two of the senders are cut off in the middle, and begin again."""
     home, sent = tmp_path / "home", [f"1.2.3.{number}" for number in range(1000, 1120)]
-    due(home, [write_ct(tmp_path / f"{n}.dcm", n) for n in range(1000, 1120)], orthanc)
+    results = results_for(home, [write_ct(tmp_path / f"{n}.dcm", n) for n in range(1000, 1120)], orthanc)
     folders = [tmp_path / f"sender-{n}" for n in range(8)]
     for folder in folders:
         folder.mkdir()
@@ -116,13 +117,17 @@ def test_hundreds_of_instances_in_eight_associations_while_results_go_out(tmp_pa
         write_ct(folders[number % 8] / f"{number}.dcm", number)
     with Station(tmp_path) as station:
         before = station.memory
-        senders = [storescu_of(station.port, "+sd", folder) for folder in folders]
+        without_end = [sorted(folder.iterdir())[1:] * 30 for folder in folders[:2]]
+        cut_off = [storescu_of(station.port, *paths) for paths in without_end]
+        senders = [storescu_of(station.port, "+sd", folder) for folder in folders[2:]]
         until(lambda: ask(home, "SELECT 1 FROM instances WHERE origin = 'c-store' LIMIT 1 OFFSET 100"))
-        for cut in senders[:2]:
+        send(home, results)
+        until(lambda: ask(home, "SELECT 1 FROM deliveries WHERE state = 'sent' LIMIT 1 OFFSET 20"))
+        for cut in cut_off:
             assert cut.poll() is None
             cut.kill()
             cut.communicate()
-        senders[:2] = [storescu_of(station.port, "+sd", folder) for folder in folders[:2]]
+        senders += [storescu_of(station.port, "+sd", folder) for folder in folders[:2]]
         most = wait(senders, station)
         until(
             lambda: not ask(home, "SELECT 1 FROM deliveries WHERE state != 'sent'"),
@@ -161,8 +166,10 @@ def test_what_was_acknowledged_outlasts_kill_9(tmp_path, write_ct):
         todo = [path for path in paths if f"1.2.3.{path.stem}" not in acknowledged]
         again = chance.sample(paths, 4)  # what is known is sent once more, too
         with Station(tmp_path) as station:
+            before = received(tmp_path / "home")
             senders = [storescu_of(station.port, "-v", again[n], *todo[n::4]) for n in range(4)]
-            wait_for_more(tmp_path / "home" / "blobs", 5)
+            wanted = min(before + 10, len(paths))
+            until(lambda wanted=wanted: received(tmp_path / "home") >= wanted)
             time.sleep(chance.uniform(0, 0.5))
             station.process.kill()
         for sender in senders:
