@@ -7,11 +7,12 @@ import fcntl
 import io
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pytest
@@ -36,6 +37,8 @@ SQUARES = {
     24: (0.50, 0.58),
 }  # side in pixels: centre (row, column), shares
 SLICES = 12
+
+Found = TypeVar("Found")
 
 
 class Shown(NamedTuple):
@@ -130,6 +133,7 @@ def shared_folder(base: Path) -> Path:
 def signed_in_context(browser: Browser, shown: Shown) -> BrowserContext:
     """A browser window, signed in, without OHIF's tour for newcomers, which lies over the image."""
     made = browser.new_context(viewport={"width": 1280, "height": 800})
+    made.set_default_timeout(60_000)  # OHIF loads megabytes of scripts before it does anything
     first = made.new_page()
     first.goto(f"{shown.origin}/sign-in?token={new_token(shown.home)}")
     first.evaluate("() => localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))")
@@ -153,8 +157,20 @@ def watched(context: BrowserContext, shown: Shown) -> Iterator[Page]:
     assert foreign == []
 
 
+def once_drawn(page: Page, look: Callable[[], Found], seconds: float = 60) -> Found:
+    """What `look` finds, once nothing in it fails: OHIF draws when it comes to it, and does not say so."""
+    end = time.monotonic() + seconds
+    while True:
+        settle(page)
+        try:
+            return look()
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
+
+
 def settle(page: Page) -> None:
-    """Until OHIF has drawn, and our canvas with it."""
+    """Long enough for OHIF to draw, and our canvas with it, where the machine is not busy."""
     page.evaluate("() => new Promise(done => setTimeout(() => requestAnimationFrame(() => done()), 350))")
 
 
