@@ -258,9 +258,9 @@ def main(output: Path) -> None:
                 path = FOLDER / "variant.dcm"
                 path.write_bytes(content)
                 print(json.dumps([title]), file=lines, flush=True)
-                begin = time.monotonic()
+                begin = time.process_time()  # not what others take of the machine
                 result = outcome(path, expected, original)
-                print(json.dumps([title, result, time.monotonic() - begin]), file=lines, flush=True)
+                print(json.dumps([title, result, time.process_time() - begin]), file=lines, flush=True)
         print(json.dumps(["peak memory", "bytes", peak_memory()]), file=lines)
 
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import PIL.Image
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camlucida.errors import InvalidModelCard, MissingGeometry, UnsuitableImage
@@ -30,7 +30,7 @@ def cases(draw):
     return shape, spacing, preparation
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases(), st.data())
 def test_every_input_cell_says_where_it_came_from(case, data):
     """Each pixel holds its own coordinate along an axis; so must each input cell, by the way back."""
@@ -50,7 +50,7 @@ def test_every_input_cell_says_where_it_came_from(case, data):
     assert not seen[outside].any()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_fields(case):
     """Stretch and pad see the whole image, crop fills the whole input; all are centred."""

@@ -16,6 +16,8 @@ from camlucida.settings import settings
 from camlucida.store.audit import events
 from camlucida.store.tables import CheckpointRow, ForwardedRow
 from certificates import Authority
+from orthanc import free_port
+from waiting import until
 
 HEADER = re.compile(
     rb"<85>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S+ camlucida \d+ DICOM\+RFC3881 - \xef\xbb\xbf"
@@ -27,10 +29,9 @@ class Server:
 
     def __init__(self, context=None):
         self.messages = []
-        self.came = threading.Event()
         self._context = context
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
+        self.port = free_port()  # nobody else's, either, once it is closed
+        self._listening = socket.create_server(("127.0.0.1", self.port))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -49,14 +50,13 @@ class Server:
         with connection, connection.makefile("rb") as stream:
             while count := b"".join(iter(lambda: stream.read(1).strip(), b"")):
                 self.messages.append(stream.read(int(count)))
-                self.came.set()
 
     def close(self):
         if not self._thread.is_alive():
             return
         self._listening.shutdown(socket.SHUT_RDWR)  # it wakes the thread that waits
         self._listening.close()
-        self._thread.join(10)
+        self._thread.join(120)
 
 
 @pytest.fixture
@@ -84,12 +84,7 @@ def users(messages):
 @contextmanager
 def waiting_for(server, number):
     yield
-    for _ in range(200):
-        if len(server.messages) >= number:
-            return
-        server.came.wait(0.05)
-        server.came.clear()
-    pytest.fail(f"{len(server.messages)} messages of {number}")
+    until(lambda: len(server.messages) >= number, said=lambda: f"{len(server.messages)} messages of {number}")
 
 
 def test_a_new_server_is_told_of_what_happens_from_now_on_and_nothing_twice(home, server):
@@ -128,7 +123,7 @@ def test_what_a_server_misses_is_sent_when_it_is_back(home, server):
 def test_one_datagram_is_one_message(home):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
-        taken.settimeout(10)
+        taken.settimeout(120)
         address = Address.read(f"udp://127.0.0.1:{taken.getsockname()[1]}")
         begin(home, address)
         tell(home, "ann")
@@ -163,7 +158,7 @@ def test_a_keeper_tells_its_start_what_happens_and_its_end_and_signs_the_trail(h
     keeper.start()
     tell(home, "ann")
     with waiting_for(server, 3):
-        keeper.stop()
+        keeper.stop(120)
     assert users(server.messages) == ["station", "ann", "station"]
     with home.database.read() as session:
         assert session.query(CheckpointRow).one().size == 1
@@ -176,10 +171,10 @@ def test_of_two_servers_over_one_store_one_tells_what_happens_and_the_other_take
     with waiting_for(server, 3):
         tell(home, "ann", 1)
     with waiting_for(server, 4):
-        one.stop()
+        one.stop(120)
     with waiting_for(server, 6):
         tell(home, "bob", 1)
-        two.stop()
+        two.stop(120)
     assert sorted(users(server.messages)) == ["ann", "bob", *["station"] * 4]
 
 
@@ -188,6 +183,6 @@ def test_a_keeper_whose_server_is_gone_stands_in_nobodys_way(home, server):
     keeper = AuditKeeper(home, url=f"tcp://127.0.0.1:{server.port}")
     keeper.start()
     tell(home, "ann")
-    keeper.stop()
+    keeper.stop(120)
     with home.database.read() as session:
         assert events.count(session) == 1

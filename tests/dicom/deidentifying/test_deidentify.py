@@ -147,7 +147,7 @@ planted = st.lists(st.recursive(public | private, nested, max_leaves=6), min_siz
 
 
 @given(planted, st.sampled_from([Retained(), Retained(modified_dates=True, device_identity=True)]))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_an_identity_planted_anywhere_is_never_in_the_copy(tmp_path_factory, elements, retained):
     folder = tmp_path_factory.mktemp("planted")
     source = folder / "source.dcm"

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
@@ -33,6 +33,7 @@ def geometries(draw):
     return Geometry(native, (64, 64, 64), to_pixel, (1.0, 1.0, 1.0), to_patient)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(geometries())
 def test_every_cell_lies_where_the_matrices_say(geometry):
     planes = native_planes(_material(geometry))

