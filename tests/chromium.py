@@ -26,8 +26,9 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-# Playwright's 5 s are for a machine with nothing else to do; what comes sooner is not waited for longer.
-expect.set_options(timeout=60_000)
+# Playwright's 5 s and 30 s are for a machine with nothing else to do; what comes sooner ends the wait sooner.
+PATIENCE = 60_000  # milliseconds
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("Chromium is not installed, and pages are tested in it: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser.on("context", lambda made: made.set_default_timeout(PATIENCE))
         yield browser
         browser.close()
 

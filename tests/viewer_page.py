@@ -109,6 +109,7 @@ def watched_page(context: BrowserContext, station: Shown) -> Iterator[Page]:
     )
     opened.goto(station.origin)
     yield opened
+    opened.unroute_all(behavior="ignoreErrors")  # one may still be answering
     opened.close()
     assert errors == []
     assert foreign == []
@@ -160,12 +161,15 @@ def canvas(page, index=0):
     return Canvas(image, (read["placement"]["originY"], read["placement"]["originX"]))
 
 
+HERE = """() => {
+  const { image, imageRow, slice } = document.querySelector('cl-desk')?.reading ?? {};
+  return image && image.row.key === imageRow.key && image.pixels.ready(slice) !== undefined;
+}"""
+
+
 def settle(page):
-    """Wait until what was asked for is drawn."""
-    page.wait_for_function(
-        "() => document.querySelector('cl-desk').reading.image?.pixels"
-        ".ready(document.querySelector('cl-desk').reading.slice) !== undefined"
-    )
+    """Wait until what was asked for is drawn: of frames, the last one stays until the next is here."""
+    page.wait_for_function(HERE)
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -225,7 +229,7 @@ def compare_with_screen(page, expected, where=True):
         assert clear.mean() > 0.7
         return int(np.abs(shot[top : top + rows, left : left + columns] - expected)[clear].max())
 
-    until(lambda: off() <= 2, seconds=10, said=lambda: f"It is {off()} greys off in {page.url}")
+    until(lambda: off() <= 2, said=lambda: f"It is {off()} greys off in {page.url}")
 
 
 def drag(page, dx, dy):

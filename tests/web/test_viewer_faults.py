@@ -17,7 +17,6 @@ pytestmark = pytest.mark.browser
 VALUES = "**/api/explanations/*/values"
 LOST = "Connection lost"
 AGAIN = "Try again"
-SLOW = 20_000  # milliseconds, on a machine that does other things
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def with_nan(values):
 
 def seen(page):
     """Whether an image is on the canvas."""
-    expect(page.locator("cl-viewport")).to_be_visible(timeout=SLOW)
+    expect(page.locator("cl-viewport")).to_be_visible()
     return canvas(page).image[..., :3].any()
 
 
@@ -79,7 +78,7 @@ def seen(page):
 def test_a_corrupt_map_is_said_never_drawn_and_fetched_again(page, station, change, said):
     page.route(VALUES, corrupt(change))
     page.goto(address(station))
-    expect(page.get_by_text(said)).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text(said)).to_be_visible()
     expect(page.locator("cl-viewport")).to_be_visible()  # the image is there all the same
     expect(page.locator("canvas.heat")).to_be_hidden()
     page.unroute(VALUES)
@@ -92,10 +91,10 @@ def test_a_corrupt_map_is_said_never_drawn_and_fetched_again(page, station, chan
 def test_a_station_that_fails_is_said_in_its_words_and_asked_again(page, station, part):
     page.route(part, lambda route: route.fulfill(status=500, json={"detail": "The disk is full."}))
     page.goto(address(station))
-    expect(page.get_by_text("The disk is full.")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("The disk is full.")).to_be_visible()
     page.unroute(part)
     page.get_by_role("button", name=AGAIN).click()
-    expect(page.locator("cl-findings button").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("cl-findings button").first).to_be_visible()
     assert seen(page)
 
 
@@ -103,9 +102,9 @@ def test_a_station_that_fails_is_said_in_its_words_and_asked_again(page, station
 def test_a_station_that_goes_while_a_study_opens_is_said_and_it_goes_on_when_it_is_back(page, station, part):
     page.route(part, lambda route: route.abort())
     page.goto(address(station))
-    expect(page.get_by_text(LOST)).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text(LOST)).to_be_visible()
     page.unroute(part)
-    expect(page.locator("cl-findings button").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("cl-findings button").first).to_be_visible()
     assert seen(page)
     expect(page.get_by_text(LOST)).to_have_count(0)
 
@@ -115,14 +114,12 @@ def test_a_slice_that_does_not_come_is_said_and_comes_when_it_can(page, station)
         "**/pixels*", lambda route: route.abort() if "slice=0" in route.request.url else route.continue_()
     )
     page.goto(address(station, "CT"))
-    expect(page.locator("cl-findings button").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("cl-findings button").first).to_be_visible()
     settle(page)
     page.keyboard.press("Home")
-    expect(page.get_by_text(LOST)).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text(LOST)).to_be_visible()
     page.unroute("**/pixels*")
-    page.wait_for_function(
-        "() => document.querySelector('cl-study').reading.image?.pixels.ready(0)", timeout=SLOW
-    )
+    page.wait_for_function("() => document.querySelector('cl-study').reading.image?.pixels.ready(0)")
     expect(page.locator("cl-viewport")).to_be_visible()
 
 
@@ -142,8 +139,8 @@ SLOW_PIXELS = """
 def test_pixels_that_come_after_the_map_are_waited_for_in_words_and_move_nothing(page, station):
     page.add_init_script(SLOW_PIXELS)
     page.goto(address(station))
-    expect(page.locator("cl-findings button").first).to_be_visible(timeout=SLOW)
-    expect(page.locator("cl-desk").get_by_text("Loading")).to_be_visible(timeout=SLOW)
+    expect(page.locator("cl-findings button").first).to_be_visible()
+    expect(page.locator("cl-desk").get_by_text("Loading")).to_be_visible()
     before = page.locator("cl-findings").bounding_box()
     page.evaluate("() => window.pixelsMayCome()")
     assert seen(page)
@@ -159,7 +156,7 @@ def test_a_browser_without_webgl_shows_the_image_and_says_that_the_map_cannot_be
         };"""
     )
     page.goto(address(station))
-    expect(page.locator("cl-findings button").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("cl-findings button").first).to_be_visible()
     assert seen(page)
     page.keyboard.press("h")
     expect(page.get_by_text("needs WebGL 2")).to_be_visible()

@@ -91,7 +91,18 @@ def test_a_map_has_a_badge_with_plain_words(page, station, tmp_path):
     page.screenshot(path=tmp_path / "trust-1440.png")
 
 
+def let_messages_stay(page):
+    """That a flag is kept is said for 4 s: whoever looks late would find nothing."""
+    page.evaluate(
+        """() => {
+            const real = window.setTimeout;
+            window.setTimeout = (run, ms, ...rest) => ms === 4000 ? 0 : real(run, ms, ...rest);
+        }"""
+    )
+
+
 def test_a_flag_takes_one_click_and_everybody_sees_it(page, station, tmp_path):
+    let_messages_stay(page)
     open_study(page, station, "film")
     choose(page, "Nodule")
     page.keyboard.press("y")
@@ -104,13 +115,14 @@ def test_a_flag_takes_one_click_and_everybody_sees_it(page, station, tmp_path):
     expect(row.locator(".flag-mark")).to_have_attribute("aria-label", "1 flag")
     page.keyboard.press("d")
     expect(page.locator("cl-flags li")).to_contain_text("Shortcut or device")
-    (flag,) = rows(station, FlagRow)
+    flag = rows(station, FlagRow)[-1]
     assert (flag.finding, flag.reason, flag.region) == ("Nodule", "shortcut or device", None)
     assert flag.view["viewer"] == "camlucida"
     assert flag.view["map"] == "1"
 
 
 def test_a_flag_holds_a_region_words_and_the_view_and_shows_them_again(page, station, tmp_path):
+    let_messages_stay(page)
     open_study(page, station, "film")
     choose(page, "Pneumothorax")
     corners = [[100, 100], [100, 180], [160, 180], [160.5, 100]]
@@ -130,7 +142,7 @@ def test_a_flag_holds_a_region_words_and_the_view_and_shows_them_again(page, sta
     expect(page.locator(".flag-outline")).to_have_count(1)
     page.keyboard.press("d")
     page.get_by_role("button", name="As it was seen").last.click()
-    assert page.evaluate(f"() => {READING}.view.opacity") == 35
+    page.wait_for_function(f"() => {READING}.view.opacity === 35")
     page.set_viewport_size({"width": 1440, "height": 900})
     page.keyboard.press("f")
     settle(page)
@@ -138,6 +150,7 @@ def test_a_flag_holds_a_region_words_and_the_view_and_shows_them_again(page, sta
 
 
 def test_a_region_is_drawn_from_the_form_and_numbers_stay_reasons(page, station, tmp_path):
+    let_messages_stay(page)
     open_study(page, station, "film")
     choose(page, "Pleural effusion")
     page.keyboard.press("y")
@@ -209,9 +222,14 @@ def told(station, tab=None):
 
 
 def wait_for_events(page):
-    page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    """Wait until all that was done is told, and kept by the station."""
+    # What is dragged is drawn with the next frame, and told 250 ms later, by the page's own clock.
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => "
+        "setTimeout(done, 300))))"
+    )
     page.wait_for_function(
-        "() => !Object.keys(localStorage).some(name => name.startsWith('camlucida.event.'))", timeout=10_000
+        "() => !Object.keys(localStorage).some(name => name.startsWith('camlucida.event.'))"
     )
 
 
@@ -243,11 +261,6 @@ def test_every_view_and_toggle_is_in_the_trail(page, station):
 
 def seen_last(page, station):
     """The picture of the last event, drawn again from what is kept."""
-    # What is dragged is drawn with the next frame, and told 250 ms later, by the page's own clock.
-    page.evaluate(
-        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => "
-        "setTimeout(done, 300))))"
-    )
     wait_for_events(page)
     last = [one for one in rows(station, EventRow) if one.kind in {"opened", "changed"}][-1]
     return replay(station.home, seen_at(station.home, str(last.id)))
@@ -341,7 +354,7 @@ def test_flags_are_walked_opened_as_seen_and_resolved_by_keys(page, station):
     page.wait_for_function("() => document.querySelector('cl-study')?.reading?.explanation")
     seen = page.evaluate(f"() => {READING}.view")
     assert (seen["map"], seen["finding"], seen["opacity"], seen["colourMap"]) == (True, 1, 35, "viridis")
-    assert rows(station, EventRow)[-1].kind in {"resolved", "opened", "changed"}
+    assert "resolved" in [one.kind for one in rows(station, EventRow)]
 
 
 def test_what_the_station_refuses_of_a_resolution_is_said_in_the_form(context, station):

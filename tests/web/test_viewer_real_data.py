@@ -65,7 +65,7 @@ def test_every_grey_is_that_of_numpy(context, station, name, tmp_path):
     with watched_page(context, station) as page:
         page.set_viewport_size({"width": 1440, "height": 900})
         page.evaluate("address => { location.hash = address; }", f"#/study/{study_key(station, image)}")
-        expect(page.locator("cl-viewport")).to_be_visible(timeout=30_000)
+        expect(page.locator("cl-viewport")).to_be_visible()
         settle(page)
         page.screenshot(path=tmp_path / f"{name}.png")
         # As if its pixels were square: those of the T1 series are not, and are interpolated at every zoom.

@@ -345,11 +345,27 @@ def test_a_print_is_a_sheet_of_what_is_seen_with_trust_and_without_a_name(page, 
 # ---- fingers ----
 
 
+RESTING = """(() => {
+    const [begin, end] = [window.setTimeout, window.clearTimeout];
+    const pressed = new Map();
+    window.setTimeout = (run, ms, ...rest) => {
+        if (ms !== 500) return begin(run, ms, ...rest);
+        const press = begin(() => undefined);
+        pressed.set(press, run);
+        return press;
+    };
+    window.clearTimeout = timer => { pressed.delete(timer); end(timer); };
+    window.fingerHasRested = () => [...pressed.values()].some(run => { run(); return true; });
+})()"""
+
+
 @pytest.fixture
 def touched(context, station):
     """A page on a screen that is touched, and a way to put fingers on it."""
     own = context.browser.new_context(storage_state=context.storage_state(), has_touch=True)
     page = own.new_page()
+    # A finger that rests for 500 ms hides the map; how long that takes is for the test to say.
+    page.add_init_script(RESTING)
     page.goto(station.origin)
     fingers = own.new_cdp_session(page)
 
@@ -369,6 +385,7 @@ def test_fingers_change_the_window_zoom_and_hide_the_map(touched, station):
     touch("touchMove", (720, 400))
     touch("touchMove", (790, 430))
     touch("touchEnd")
+    page.wait_for_function("() => document.querySelector('cl-study').reading.view.window")
     before = view(page)
     assert before["window"]["width"] > 0
     touch("touchStart", (700, 400))
@@ -380,6 +397,7 @@ def test_fingers_change_the_window_zoom_and_hide_the_map(touched, station):
     assert after["zoom"] == pytest.approx(2, rel=0.02)
     assert after["window"] == before["window"]
     touch("touchStart", (700, 400))
+    page.wait_for_function("() => window.fingerHasRested()")
     expect(page.locator("canvas.heat")).to_be_hidden()
     touch("touchEnd")
     expect(page.locator("canvas.heat")).to_be_visible()
@@ -399,4 +417,5 @@ def test_a_finger_goes_through_the_slices_and_draws_with_a_tool(touched, station
     touch("touchStart", (640, 330))
     touch("touchMove", (670, 350))
     touch("touchEnd")
+    page.wait_for_function("() => document.querySelector('cl-study').reading.view.marks.length > 0")
     assert [mark["kind"] for mark in view(page)["marks"]] == ["length"]

@@ -151,7 +151,7 @@ def test_the_wheel_and_the_keys_step_through_the_plane_that_is_pointed_at(page):
     page.keyboard.press("ArrowDown")
     assert crossing(page) == (before[0], before[1], before[2] + 1)
     page.mouse.wheel(0, 120)
-    settle(page)
+    page.wait_for_function(f"() => {READING}.column !== {before[2] + 1}")
     assert crossing(page)[2] == before[2] + 4
 
 
@@ -184,14 +184,14 @@ def test_the_window_is_linked_and_dragged_by_the_right_button(page, planes):
 
 def test_the_probe_says_where_in_the_patient(page, planes):
     click_at(page, 1, 30, 17)
-    said = page.locator("cl-viewport").nth(1).locator(".bottom-right").inner_text()
+    said = page.locator("cl-viewport").nth(1).locator(".bottom-right")
     slice_, row, column = crossing(page)
     place = planes.pixel_to_patient @ [slice_, row, column, 1]
     names = [("R", "L"), ("A", "P"), ("F", "H")]
     words = " ".join(f"{name[int(mm >= 0)]} {abs(mm):.1f}" for name, mm in zip(names, place, strict=False))
-    assert f"slice {slice_ + 1}, row {row}, column {column}" in said
-    assert f"{words} mm" in said
-    assert f"stored {planes.values[slice_, row, column]}" in said
+    expect(said).to_contain_text(f"slice {slice_ + 1}, row {row}, column {column}")
+    expect(said).to_contain_text(f"{words} mm")
+    expect(said).to_contain_text(f"stored {planes.values[slice_, row, column]}")
 
 
 @pytest.mark.usefixtures("planes")
@@ -200,6 +200,7 @@ def test_planes_zoom_and_move_together(page):
     page.keyboard.down("Control")
     page.mouse.wheel(0, -240)
     page.keyboard.up("Control")
+    page.wait_for_function(f"() => {READING}.view.zoom !== null")
     settle(page)
     zooms = page.evaluate("() => [...document.querySelectorAll('cl-viewport')].map(v => v.placement.scaleX)")
     page.keyboard.press("f")
@@ -315,9 +316,11 @@ def test_a_radiograph_has_no_planes(page, station):
 def test_nothing_is_cut_off(page, tmp_path, width, height):
     page.set_viewport_size({"width": width, "height": height})
     choose(page, "Pneumothorax")
+    root = "document.documentElement"
+    page.wait_for_function(f"() => {root}.clientWidth === {width} && {root}.clientHeight === {height}")
+    settle(page)
+    assert evaluate(page, f"[{root}.scrollWidth, {root}.scrollHeight]") == [width, height]
     page.screenshot(path=tmp_path / f"planes-{width}.png")
-    overflow = evaluate(page, "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-    assert overflow == [width, height]
     for corner in page.locator("cl-viewport .corner").all():
         if not corner.inner_text():
             continue
