@@ -12,6 +12,7 @@ import hypothesis
 import numpy as np
 import pytest
 import structlog
+from hypothesis.internal.conjecture import providers
 
 from camlucida.records import (
     Explanation,
@@ -48,6 +49,8 @@ hypothesis.settings.register_profile(
     "tests", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("tests")
+# Else it tries constants of whatever this process has imported: other examples after other files.
+providers._get_local_constants = providers.Constants
 
 
 # Files that take longest, begun first, so that both workers of `./run test` end together.

@@ -98,8 +98,12 @@ def test_no_call_breaks_the_station_or_tells_of_a_patient_whom_it_must_not(stati
         phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(case=calls, who=st.sampled_from([*Role, *Role, *STRANGERS]))
-    def call(case, who):
+    @hypothesis.given(calls)
+    def call(case):
+        for who in (*Role, *STRANGERS):
+            call_as(who, case)
+
+    def call_as(who, case):
         sent = requests.Request(**_sent(case)).prepare()
         authorization = STRANGERS[who] if who in STRANGERS else tokens[who]
         headers = {"authorization": authorization} if authorization is not None else {}
@@ -113,7 +117,7 @@ def test_no_call_breaks_the_station_or_tells_of_a_patient_whom_it_must_not(stati
             assert answer.status_code in {307, 401, 404, 405}, (who, case.path)
         elif right not in rights.of_roles([who]):
             assert not answer.is_success
-        if answer.is_error or Right.READ not in rights.of_roles([Role(who)]):
+        if who in STRANGERS or answer.is_error or Right.READ not in rights.of_roles([who]):
             assert not any(word in f"{answer.text}{answer.headers}" for word in PATIENT)
 
     with structlog.testing.capture_logs() as lines:
