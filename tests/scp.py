@@ -1,7 +1,8 @@
 """pynetdicom's called side, for what no real receiver does on request."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from socket import SHUT_RDWR
 
 from pynetdicom import AE, evt
 
@@ -21,6 +22,9 @@ def serving(entity: AE, *handlers: tuple[object, ...]) -> Iterator[int]:
         yield server.socket.getsockname()[1]
     finally:
         server.shutdown()
+        for connection in accepted:
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)  # its association ends when it reads that
         for association in server.active_associations:
             association.kill()
         for connection in accepted:

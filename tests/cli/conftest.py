@@ -59,7 +59,7 @@ class Running:
         """A browser that has followed the link."""
         link = self.link()
         base = link.partition("/sign-in")[0]
-        with httpx2.Client(base_url=base, follow_redirects=True, timeout=30) as client:
+        with httpx2.Client(base_url=base, follow_redirects=True, timeout=120) as client:
             assert client.get(link).status_code in {200, 503}  # 503: a checkout without a built viewer
             yield client
 

@@ -117,7 +117,7 @@ def test_hundreds_of_instances_in_eight_associations_while_results_go_out(tmp_pa
         write_ct(folders[number % 8] / f"{number}.dcm", number)
     with Station(tmp_path) as station:
         before = station.memory
-        without_end = [sorted(folder.iterdir())[1:] * 30 for folder in folders[:2]]
+        without_end = [sorted(folder.iterdir())[1:] * 100 for folder in folders[:2]]
         cut_off = [storescu_of(station.port, *paths) for paths in without_end]
         senders = [storescu_of(station.port, "+sd", folder) for folder in folders[2:]]
         until(lambda: ask(home, "SELECT 1 FROM instances WHERE origin = 'c-store' LIMIT 1 OFFSET 100"))
