@@ -308,6 +308,7 @@ def heat(page):
 
 def pixel_to_screen(page, image):
     """From (row, column, 1) to the screen's (y, x), by the squares as they are drawn: matrix (3, 2)."""
+    expect(page.locator(".cornerstone-canvas").first).to_be_visible()
     page.keyboard.press("m")
     expect(page.locator(CANVAS).first).to_be_hidden()
     settle(page)

@@ -170,7 +170,7 @@ def test_what_failed_is_told_and_tried_again_by_a_button(page, station):
     expect(failed).to_contain_text("films@1.0.0")
     failed.get_by_role("button", name="Try again").click()
     expect(failed).to_have_count(0)
-    until(lambda: state(station, row.id) == State.DONE)
+    until(lambda: state(station, row.id) == State.DONE, seconds=300)
 
 
 def state(station, explanation):

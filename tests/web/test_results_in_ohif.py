@@ -61,6 +61,7 @@ def series(page, modality):
 def seen(page):
     """What is on the screen where the image's canvas is, (row, column, 3)."""
     box = page.locator(".cornerstone-canvas").first.bounding_box()
+    assert box, "OHIF is putting another viewport in its place"
     top, left = round(box["y"]), round(box["x"])
     whole = screenshot(page)
     return whole[top : top + round(box["height"]), left : left + round(box["width"])]
