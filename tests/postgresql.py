@@ -43,12 +43,13 @@ DO $$ DECLARE one record; BEGIN
   PERFORM pg_terminate_backend(pid, 60000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
   SET LOCAL session_replication_role = replica;
-  FOR one IN SELECT tablename FROM pg_tables
-    WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
-    EXECUTE format('DELETE FROM %I', one.tablename);
+  FOR one IN SELECT schemaname, tablename FROM pg_tables
+    WHERE schemaname IN ('public', 'procrastinate') AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('DELETE FROM %I.%I', one.schemaname, one.tablename);
   END LOOP;
-  FOR one IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
-    EXECUTE format('ALTER SEQUENCE %I RESTART', one.sequencename);
+  FOR one IN SELECT schemaname, sequencename FROM pg_sequences
+    WHERE schemaname IN ('public', 'procrastinate') LOOP
+    EXECUTE format('ALTER SEQUENCE %I.%I RESTART', one.schemaname, one.sequencename);
   END LOOP;
 END $$
 """
