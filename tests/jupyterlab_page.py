@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orthanc import free_port
 from waiting import until
 
 TOKEN = "a-token-for-this-test"  # noqa: S105 - of a server on loopback that ends with the test
@@ -34,9 +34,7 @@ def write_notebook(path: Path, *cells: str) -> None:
 @contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
     """Gives the address of the lab; its notebooks are the folder's."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     own = {name: str(folder / ".jupyter" / name) for name in names}
     options = [f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.ip=127.0.0.1"]
@@ -48,7 +46,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     ) as process:
         try:
             address = f"http://127.0.0.1:{port}"
-            until(lambda: answers(f"{address}/api?token={TOKEN}"), seconds=120)
+            until(lambda: answers(f"{address}/api?token={TOKEN}"), seconds=300)
             yield address
         finally:
             process.terminate()
