@@ -54,13 +54,13 @@ def test_the_first_command_ends_with_real_studies_on_a_page(clone, tmp_path):
     try:
         link = wait_for_link(process, log)
         with httpx2.Client(
-            base_url=link.partition("/sign-in")[0], follow_redirects=True, timeout=30
+            base_url=link.partition("/sign-in")[0], follow_redirects=True, timeout=60
         ) as browser:
             assert "camlucida" in browser.get(link).text
             studies = browser.get("/api/studies").json()["studies"]
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(60)
+        code = process.wait(120)
     assert code == 0, log.read_text()
     assert "Traceback" not in log.read_text()
     assert {study["modality"] for study in studies} >= {"CT"}

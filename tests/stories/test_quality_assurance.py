@@ -114,7 +114,7 @@ def station(home: Path):
             lambda: re.search(r"Open (http://[^/\s]+)", "".join(lines)), said=lambda: str(lines)
         ).group(1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, lines
+        assert process.wait(120) == 0, lines
         assert "Doe" not in "".join(lines)
     finally:
         process.kill()
@@ -148,7 +148,7 @@ def explained(reader: httpx2.Client) -> dict:
         found = [one for image in images for one in image["explanations"] if one["state"] == "explained"]
         return [{"study": studies[0]["key"], "image": images[0]["key"], **one} for one in found]
 
-    return until(done)[0]
+    return until(done, seconds=300)[0]
 
 
 def look(reader: httpx2.Client, shown: dict, digest: str) -> None:
