@@ -173,6 +173,30 @@ def test_what_failed_is_told_and_tried_again_by_a_button(page, station):
     until(lambda: state(station, row.id) == State.DONE, seconds=300)
 
 
+def test_a_button_that_is_pressed_while_the_page_has_news_is_clicked_all_the_same(page, station):
+    told = []
+
+    def news(route):  # each look says something else: the page is built anew
+        told.append(route.request)
+        route.fulfill(json={**route.fetch().json(), "version": f"{len(told)}"})
+
+    with station.home.database.read() as session:
+        row = session.query(ExplanationRow).order_by(ExplanationRow.id).first()
+    explanations.fail(station.home, row.id, "There is not enough memory.")
+    page.route("**/api/status", news)
+    go(page, "Jobs")
+    failed = page.locator("tr").filter(has_text="There is not enough memory.")
+    failed.get_by_role("button", name="Try again").hover()
+    page.mouse.down()
+    for _ in range(2):
+        with page.expect_response("**/api/status"):
+            pass
+    page.mouse.up()
+    expect(failed).to_have_count(0)
+    page.unroute_all(behavior="wait")
+    until(lambda: state(station, row.id) == State.DONE, seconds=300)
+
+
 def state(station, explanation):
     with station.home.database.read() as session:
         return session.get(ExplanationRow, explanation).state

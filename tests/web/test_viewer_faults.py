@@ -148,6 +148,16 @@ def test_pixels_that_come_after_the_map_are_waited_for_in_words_and_move_nothing
     assert page.locator("cl-findings").bounding_box() == before
 
 
+def test_who_is_signed_out_is_told_so_wherever_they_go(page, station):
+    page.goto(address(station))
+    expect(page.locator("cl-findings button").first).to_be_visible()
+    page.route("**/api/**", lambda route: route.fulfill(status=401, json={"detail": "Sign in."}))
+    for place in ("#/", "#/jobs", "#/models"):
+        page.evaluate("place => { location.hash = place }", place)
+        expect(page.get_by_text("Signed out", exact=True)).to_be_visible()
+        expect(page.get_by_text("Loading")).to_have_count(0)
+
+
 def test_a_browser_without_webgl_shows_the_image_and_says_that_the_map_cannot_be_drawn(page, station):
     page.add_init_script(
         """const real = HTMLCanvasElement.prototype.getContext;

@@ -329,6 +329,34 @@ def test_nothing_is_cut_off(page, tmp_path, width, height):
     assert re.search("Axial", page.locator("cl-viewport .top-left").first.inner_text())
 
 
+PIXELS_WAIT = """() => {
+  const real = window.fetch;
+  const gate = new Promise(done => { window.pixelsMayCome = done; });
+  window.fetch = async (address, ...rest) => {
+    if (/pixels/.test(address)) await gate;
+    return real(address, ...rest);
+  };
+}"""
+
+
+def test_the_map_of_the_next_frame_waits_for_its_pixels(page, station):
+    frames = read_image(station.files["frames"], frame=1)
+    page.locator("tbody tr").filter(has_text=frames.source.patient.patient_id).locator("a").click()
+    expect(page.locator("cl-findings button").first).to_be_visible()
+    settle(page)
+    choose(page, "Nodule")
+    expect(page.locator("canvas.heat")).to_be_visible()
+    page.evaluate(PIXELS_WAIT)
+    page.keyboard.press("ArrowDown")
+    of_seen = f"{READING}.image.row.explanations[0].key"
+    page.wait_for_function(f"() => ![undefined, {of_seen}].includes({READING}.explanation?.row.key)")
+    expect(page.locator("canvas.heat")).to_be_hidden()  # the frame before is still seen
+    page.evaluate("() => window.pixelsMayCome()")
+    settle(page)
+    expect(page.locator("canvas.heat")).to_be_visible()
+    assert page.evaluate(f"() => {READING}.image.row.frame_number") == 2
+
+
 def test_frames_of_one_object_are_gone_through_like_slices_and_keep_the_view(page, station):
     frames = read_image(station.files["frames"], frame=1)
     page.locator("tbody tr").filter(has_text=frames.source.patient.patient_id).locator("a").click()

@@ -122,6 +122,26 @@ def test_only_rows_in_sight_exist_and_any_place_is_reached_at_once(page):
     assert page.locator("table").get_attribute("aria-rowcount") == str(STUDIES + 1)
 
 
+def test_what_is_being_typed_survives_what_happens_meanwhile(page):
+    page.get_by_label("Search", exact=True).focus()
+    page.evaluate(
+        """() => {
+          const filters = document.querySelector("cl-worklist-filters");
+          const field = filters.querySelector("input[type=search]");
+          field.value = "muller no5";
+          field.dispatchEvent(new Event("input"));
+          filters.choices = { findings: ["Effusion", "Nodule"], modalities: ["DX"] };
+          const finding = filters.querySelector("select");
+          finding.value = "Nodule";
+          finding.dispatchEvent(new Event("change"));
+        }"""
+    )
+    expect(page.get_by_label("Search", exact=True)).to_have_value("muller no5")
+    expect(page.locator("tbody tr li").first).to_contain_text("Nodule")
+    expect(page.locator("tbody tr").first).to_contain_text("Müller")
+    page.get_by_role("button", name="Clear").click()
+
+
 def test_a_search_by_text_stays_out_of_the_address_and_filters_are_in_it(page):
     page.get_by_label("Search", exact=True).fill("muller no5")
     expect(page.get_by_text("11 studies")).to_be_visible()

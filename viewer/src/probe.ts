@@ -42,7 +42,7 @@ export function probe(reading: Reading, cut: Cut, place: readonly [number, numbe
 
 function evidenceAt(reading: Reading, voxel: readonly number[], axis: Axis): Evidence {
   const { explanation, view } = reading;
-  const map = view.finding === null ? null : reading.map(view.finding);
+  const map = view.finding === null || !reading.imageHere ? null : reading.map(view.finding);
   if (!explanation || !map) return { evidence: null, difference: null, outsideField: false, inSlab: null };
   const { geometry } = explanation.record.saliency_map;
   const of =

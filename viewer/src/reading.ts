@@ -226,7 +226,7 @@ export class Reading extends EventTarget {
     this.#pending = finding === null ? this.#pending : { finding, map: this.view.map };
     this.change({ explanation, other: null });
     this.dispatchEvent(new Event("data"));
-    const here = [this.image, this.#opening].some((one) => one?.row.key === this.imageRow?.key);
+    const here = this.imageHere || this.#opening?.row.key === this.imageRow?.key;
     await Promise.all([here ? null : this.#openImage(), this.#openExplanation()]);
     if (!this.explanation) this.change({ finding: null, map: false });
   }
@@ -403,11 +403,15 @@ export class Reading extends EventTarget {
     const to = Math.min(this.slices - 1, Math.max(0, slice));
     if (to === this.slice) return;
     this.change({ slice: to });
+    const { image } = this;
+    let failure: unknown = null;
     try {
-      await this.image?.pixels.slice(to);
+      await image?.pixels.slice(to);
     } catch (error) {
-      this.imageError = this.#passing(error);
+      failure = this.#passing(error);
     }
+    // What becomes of a slice that was left meanwhile is not told of the one that is looked at.
+    if (image === this.image && to === this.slice) this.imageError = failure;
     this.dispatchEvent(new Event("data"));
     this.prefetch();
   }
@@ -505,9 +509,15 @@ export class Reading extends EventTarget {
     return { values, scale, colourMap: DIVERGING, difference: true };
   }
 
-  /** Whether a map is to be drawn now. */
+  /** Whether what is seen is the chosen image: of frames, the last one stays until the next is here. */
+  get imageHere(): boolean {
+    return this.image?.row.key === this.imageRow?.key;
+  }
+
+  /** Whether a map is to be drawn now; never over another frame than its own. */
   get mapShown(): boolean {
-    return this.view.map && !this.held && this.view.finding !== null && this.explanation !== null;
+    const { finding, map } = this.view;
+    return map && !this.held && this.imageHere && finding !== null && this.explanation !== null;
   }
 }
 

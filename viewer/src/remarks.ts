@@ -61,6 +61,8 @@ export class Remarks {
   /** Whether the form for a flag is open. */
   flagging = false;
   #of = "";
+  /** Answers may overtake each other: only the last question's counts. */
+  #asked = 0;
 
   constructor(
     readonly reading: Reading,
@@ -116,13 +118,14 @@ export class Remarks {
       [this.flags, this.opinions, this.flagging, this.#of] = [[], [], false, key];
       this.#changed();
     }
+    const asked = ++this.#asked;
     if (!key) return;
     // Maps are read without remarks, too; the banner tells of a lost connection.
     const [flags, opinions] = await Promise.all([
       this.source.flags(key).catch(() => this.flags),
       this.source.opinions(key).catch(() => this.opinions),
     ]);
-    if (key !== this.#of) return;
+    if (asked !== this.#asked) return;
     [this.flags, this.opinions] = [flags, opinions];
     this.#changed();
   }

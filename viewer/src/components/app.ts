@@ -46,6 +46,7 @@ export class App extends HTMLElement {
   #put(page: Page): void {
     this.#page = page;
     fill(this.#frame, page);
+    if (connection.state === "signed-out") this.#tell(); // it is told once, and no page says it
   }
 
   /** Fetches the overviews' code at their first use; whoever goes on meanwhile is left in peace. */

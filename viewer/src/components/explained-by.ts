@@ -60,9 +60,11 @@ export class ExplainedBy extends HTMLElement {
   }
 
   #asking(): HTMLButtonElement {
+    // At the desk: what is said here is built anew while something is computed, and would take it away.
+    const open = (): void => openMethods(this.closest<HTMLElement>("cl-desk") ?? this, this.reading);
     return element(
       "button",
-      { class: "ask", attributes: { type: "button" }, on: { click: () => openMethods(this, this.reading) } },
+      { class: "ask", attributes: { type: "button" }, on: { click: open } },
       texts.study.otherMethod,
     );
   }

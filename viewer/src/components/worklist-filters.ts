@@ -70,7 +70,7 @@ export class WorklistFilters extends HTMLElement {
 
   set choices(choices: StudyChoices) {
     this.#choices = choices;
-    this.#write();
+    this.#offer();
   }
 
   /** The keyboard goes to the text. */
@@ -81,7 +81,7 @@ export class WorklistFilters extends HTMLElement {
 
   #change(part: Partial<StudySearch>): void {
     clearTimeout(this.#timer);
-    this.search = { ...this.#search, ...part };
+    this.search = { ...this.#search, text: this.#text.value, ...part };
     this.dispatchEvent(new Event("search"));
   }
 
@@ -92,22 +92,27 @@ export class WorklistFilters extends HTMLElement {
 
   #write(): void {
     const search = this.#search;
-    const { findings, modalities } = this.#choices;
     set(this.#text, search.text);
     set(this.#percent, search.probability > 0 ? String(Math.round(search.probability * 100)) : "");
     set(this.#from, dashed(search.first_date));
     set(this.#to, dashed(search.last_date));
-    options(this.#finding, words.anyFinding, search.finding, named(findings));
-    options(this.#modality, words.anyModality, search.modality, named(modalities));
-    options(
-      this.#state,
-      words.anyState,
-      search.state,
-      STATES.map((state) => [state, words.states[state]]),
-    );
+    this.#offer();
     this.#reported.setAttribute("aria-pressed", String(search.reported));
     this.#flagged.setAttribute("aria-pressed", String(search.flagged));
     this.#clear.disabled = !isFiltered(search);
+  }
+
+  #offer(): void {
+    const { finding, modality, state } = this.#search;
+    const { findings, modalities } = this.#choices;
+    options(this.#finding, words.anyFinding, finding, named(findings));
+    options(this.#modality, words.anyModality, modality, named(modalities));
+    options(
+      this.#state,
+      words.anyState,
+      state,
+      STATES.map((one) => [one, words.states[one]]),
+    );
   }
 
   #field(type: string, label: string, changed: (value: string) => void): HTMLInputElement {
