@@ -66,14 +66,14 @@ class Running:
     def end(self, with_signal: int = signal.SIGINT) -> int:
         self.process.send_signal(with_signal)
         code = self.process.wait(120)  # a step that is being done is done first
-        self._reader.join(10)
+        self._reader.join(120)
         return code
 
     def close(self) -> None:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(120)
         self.process.stdout.close()
 
 
