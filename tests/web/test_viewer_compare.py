@@ -55,7 +55,7 @@ def read(page, station, name, query=""):
     """Open a study at 1:1 with the map of a finding on."""
     page.goto(address(station, name, query))
     expect(page.locator("cl-findings button").first).to_be_visible()
-    expect(page.locator("cl-images a")).to_be_visible()  # the other study, which moves the findings down
+    expect(page.locator("cl-other-studies a")).to_be_visible()
     page.locator("cl-findings button").filter(has_text=FINDING).click()
     page.keyboard.press("o")
     settle(page)
@@ -159,6 +159,24 @@ def test_a_map_on_another_scale_is_not_subtracted(page, station):
     page.keyboard.press("n")
     expect(page.locator("cl-viewport .words")).to_contain_text("on different scales")
     assert page.evaluate(f"() => {READING}.shown.difference") is False
+
+
+def test_other_studies_that_come_late_move_no_finding(page, station):
+    late = []
+
+    def hold(route):
+        late.append(route)
+
+    page.route("**/same-patient", hold)
+    with page.expect_request("**/same-patient"):
+        page.goto(address(station, "now"))
+    first = page.locator("cl-findings button").first
+    expect(first).to_be_visible()
+    settle(page)
+    before = first.bounding_box()
+    late.pop().continue_()
+    expect(page.locator("cl-other-studies a")).to_be_visible()
+    assert first.bounding_box() == before
 
 
 # ---- swipe ----

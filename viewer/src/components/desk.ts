@@ -14,6 +14,7 @@ import { Images } from "./images";
 import { Judgement } from "./judgement";
 import { keeping } from "./keeping";
 import { failure, message } from "./message";
+import { OtherStudies } from "./other-studies";
 import { paper } from "./paper";
 import { savePicture } from "./picture";
 import { SliceBar } from "./slice-bar";
@@ -52,6 +53,7 @@ export class ReadingDesk extends HTMLElement {
       new FindingCard(reading),
       ...(reading.remarks ? [new Judgement(reading.remarks)] : []),
       this.#notes,
+      new OtherStudies(reading), // last: what comes late moves nothing that is read
     );
     const head = element("header", { class: "head" }, surroundings.title, new Toolbar(reading, this.#help));
     const middle = element("div", { class: "middle" }, this.#stage, new SliceBar(reading));

@@ -1,16 +1,13 @@
-/** <cl-images>: the images of the study, and the other studies of the same patient. */
+/** <cl-images>: the images of the study, where there is more than one. */
 
 import { element, fill } from "../element";
-import { date, description } from "../format";
 import { runs } from "../frames";
 import type { Reading } from "../reading";
 import { texts } from "../texts";
-import type { ImageRow, Study } from "../types";
-import { DEFAULT_VIEW, toAddress } from "../view";
+import type { ImageRow } from "../types";
 
 export class Images extends HTMLElement {
   readonly #abort = new AbortController();
-  #others: Study[] = [];
 
   constructor(readonly reading: Reading) {
     super();
@@ -20,32 +17,18 @@ export class Images extends HTMLElement {
     const { signal } = this.#abort;
     for (const type of ["data", "view"]) this.reading.addEventListener(type, () => this.#mark(), { signal });
     this.#build();
-    this.#findOthers();
   }
 
   disconnectedCallback(): void {
     this.#abort.abort();
   }
 
-  async #findOthers(): Promise<void> {
-    const { source, study } = this.reading;
-    // Without the list there are no links; the study itself does not need it, and the banner tells of a loss.
-    this.#others = await source.samePatient(study.key, this.#abort.signal).catch(() => []);
-    this.#build();
-  }
-
   #build(): void {
-    const { images } = this.reading.study;
-    const listed = runs(images);
-    const several = listed.length > 1;
-    this.hidden = !several && this.#others.length === 0;
-    fill(
-      this,
-      several && element("h2", {}, texts.study.images),
-      several && element("ul", {}, ...listed.map((run, i) => element("li", {}, this.#button(run, i)))),
-      this.#others.length > 0 && element("h2", {}, texts.study.otherStudies),
-      this.#others.length > 0 && element("ul", {}, ...this.#others.map((one) => this.#other(one))),
-    );
+    const listed = runs(this.reading.study.images);
+    this.hidden = listed.length < 2;
+    if (this.hidden) return;
+    const buttons = listed.map((run, i) => element("li", {}, this.#button(run, i)));
+    fill(this, element("h2", {}, texts.study.images), element("ul", {}, ...buttons));
     this.#mark();
   }
 
@@ -63,28 +46,6 @@ export class Images extends HTMLElement {
       },
       element("span", {}, frames ? `${name} · ${texts.study.frames(run.length)}` : name),
       element("span", { class: "weak numbers" }, row.space.join(" × ")),
-    );
-  }
-
-  #other(study: Study): HTMLElement {
-    const { study_date } = this.reading.study;
-    const comparable = study.study_date !== "" && study_date !== "" && study.study_date !== study_date;
-    const { prior, later } = texts.study;
-    const when = comparable ? (study.study_date < study_date ? prior : later) : "";
-    const href = toAddress({ page: "study", study: study.key, view: DEFAULT_VIEW });
-    return element(
-      "li",
-      {},
-      element(
-        "a",
-        { class: "image-choice", attributes: { href } },
-        element(
-          "span",
-          {},
-          [date(study.study_date), description(study.description)].filter(Boolean).join("  "),
-        ),
-        element("span", { class: "weak" }, when),
-      ),
     );
   }
 
