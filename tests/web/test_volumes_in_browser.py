@@ -329,6 +329,15 @@ def test_nothing_is_cut_off(page, tmp_path, width, height):
     assert re.search("Axial", page.locator("cl-viewport .top-left").first.inner_text())
 
 
+def open_frames(page, station):
+    """The first of four frames, with a map on."""
+    frames = read_image(station.files["frames"], frame=1)
+    page.locator("tbody tr").filter(has_text=frames.source.patient.patient_id).locator("a").click()
+    expect(page.locator("cl-findings button").first).to_be_visible()
+    settle(page)
+    choose(page, "Nodule")
+
+
 PIXELS_WAIT = """() => {
   const real = window.fetch;
   const gate = new Promise(done => { window.pixelsMayCome = done; });
@@ -340,16 +349,13 @@ PIXELS_WAIT = """() => {
 
 
 def test_the_map_of_the_next_frame_waits_for_its_pixels(page, station):
-    frames = read_image(station.files["frames"], frame=1)
-    page.locator("tbody tr").filter(has_text=frames.source.patient.patient_id).locator("a").click()
-    expect(page.locator("cl-findings button").first).to_be_visible()
-    settle(page)
-    choose(page, "Nodule")
+    open_frames(page, station)
     expect(page.locator("canvas.heat")).to_be_visible()
     page.evaluate(PIXELS_WAIT)
     page.keyboard.press("ArrowDown")
     of_seen = f"{READING}.image.row.explanations[0].key"
     page.wait_for_function(f"() => ![undefined, {of_seen}].includes({READING}.explanation?.row.key)")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     expect(page.locator("canvas.heat")).to_be_hidden()  # the frame before is still seen
     page.evaluate("() => window.pixelsMayCome()")
     settle(page)
@@ -358,11 +364,7 @@ def test_the_map_of_the_next_frame_waits_for_its_pixels(page, station):
 
 
 def test_frames_of_one_object_are_gone_through_like_slices_and_keep_the_view(page, station):
-    frames = read_image(station.files["frames"], frame=1)
-    page.locator("tbody tr").filter(has_text=frames.source.patient.patient_id).locator("a").click()
-    expect(page.locator("cl-findings button").first).to_be_visible()
-    settle(page)
-    choose(page, "Nodule")
+    open_frames(page, station)
     number = page.locator("cl-slice-bar output")
     expect(number).to_have_text("1 / 4")
     evaluate(page, f"{READING}.dragWindow(60, 30)")

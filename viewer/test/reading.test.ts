@@ -27,16 +27,21 @@ function station() {
   return { source, coming };
 }
 
-const soon = (): Promise<void> => new Promise((done) => setTimeout(done));
-
-it("an image that is chosen while a slice of another is on its way is not told to have failed", async () => {
+/** A study of these images, of which the first is open. */
+async function opened(...keys: string[]) {
   const { source, coming } = station();
-  const study = { key: "s", images: [row("a"), row("b")] } as unknown as Study;
-  const reading = new Reading(study, DEFAULT_VIEW, source);
+  const reading = new Reading({ key: "s", images: keys.map(row) } as unknown as Study, DEFAULT_VIEW, source);
   reading.open();
   await soon();
   coming[0]?.come();
   await soon();
+  return { reading, coming };
+}
+
+const soon = (): Promise<void> => new Promise((done) => setTimeout(done));
+
+it("an image that is chosen while a slice of another is on its way is not told to have failed", async () => {
+  const { reading, coming } = await opened("a", "b");
   reading.toSlice(0);
   await soon();
   reading.chooseImage("b");
@@ -48,13 +53,7 @@ it("an image that is chosen while a slice of another is on its way is not told t
 });
 
 it("a slice that failed is not told of the next one that comes", async () => {
-  const { source, coming } = station();
-  const study = { key: "s", images: [row("a")] } as unknown as Study;
-  const reading = new Reading(study, DEFAULT_VIEW, source);
-  reading.open();
-  await soon();
-  coming[0]?.come();
-  await soon();
+  const { reading, coming } = await opened("a");
   reading.toSlice(0);
   await soon();
   coming.find((one) => one.slice === 0)?.fail();
