@@ -178,7 +178,7 @@ def test_a_button_that_is_pressed_while_the_page_has_news_is_clicked_all_the_sam
 
     def news(route):  # each look says something else: the page is built anew
         told.append(route.request)
-        route.fulfill(json={**route.fetch().json(), "version": f"{len(told)}"})
+        route.fulfill(json={**route.fetch().json(), "restarts": len(told)})
 
     with station.home.database.read() as session:
         row = session.query(ExplanationRow).order_by(ExplanationRow.id).first()
